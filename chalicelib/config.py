@@ -1,0 +1,181 @@
+"""Every setting of the product, with its unit, default and meaning. The only reader of the environment."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from chalicelib.errors import Misconfigured
+
+_TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
+
+
+def _boolean(text: str) -> bool:
+    word = text.strip().lower()
+    if word in _TRUE | _FALSE:
+        return word in _TRUE
+    raise ValueError("expected true or false")
+
+
+def _number(kind: type[int] | type[float], low: float, high: float) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        value = kind(text)
+        if not low <= value <= high:
+            raise ValueError(f"expected {low} to {high}")
+        return value
+
+    return parse
+
+
+def _one_of(*words: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in words:
+            raise ValueError(f"expected one of: {', '.join(word or '(empty)' for word in words)}")
+        return text
+
+    return parse
+
+
+def _setting(env: str, default: Any, meaning: str, parse: Callable[[str], Any] = str) -> Any:
+    return field(default=default, metadata={"env": env, "meaning": meaning, "parse": parse})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The whole configuration, read once per process. Each field names its environment variable."""
+
+    stage: str = _setting(
+        "STAGE", "local", "Which deployment this is.", _one_of("local", "dev", "prod")
+    )
+    log_level: str = _setting(
+        "LOG_LEVEL", "INFO", "Least severe log line to write.", _one_of("DEBUG", "INFO", "WARNING", "ERROR")
+    )
+
+    oidc_enabled: bool = _setting(
+        "OIDC_ENABLED",
+        False,
+        "Verify bearer tokens. When false, `X-Roles` and `X-Tenant-Id` are believed: stage local only.",
+        _boolean,
+    )
+
+    max_body_bytes: int = _setting(
+        "MAX_BODY_BYTES", 1_000_000, "Largest request body accepted, in bytes.", _number(int, 1_000, 6_000_000)
+    )
+
+    database_url: str = _setting(
+        "DATABASE_URL", "", "PostgreSQL as the API role: `postgresql://user:password@host:port/database`."
+    )
+    relay_database_url: str = _setting(
+        "RELAY_DATABASE_URL", "", "PostgreSQL as the relay role; the relay and the outbox endpoints use it."
+    )
+    database_connect_timeout_seconds: float = _setting(
+        "DATABASE_CONNECT_TIMEOUT_SECONDS", 3.0, "Longest wait for a database connection.", _number(float, 0.1, 30)
+    )
+    database_statement_timeout_ms: int = _setting(
+        "DATABASE_STATEMENT_TIMEOUT_MS", 10_000, "Longest a statement may run.", _number(int, 100, 300_000)
+    )
+    database_tls: bool = _setting(
+        "DATABASE_TLS", False, "Connect to PostgreSQL over TLS with a verified certificate.", _boolean
+    )
+
+    kafka_bootstrap_servers: str = _setting(
+        "KAFKA_BOOTSTRAP_SERVERS", "", "Kafka brokers, `host:port` separated by commas."
+    )
+    kafka_security_protocol: str = _setting(
+        "KAFKA_SECURITY_PROTOCOL",
+        "PLAINTEXT",
+        "How to talk to the brokers.",
+        _one_of("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"),
+    )
+    kafka_sasl_mechanism: str = _setting(
+        "KAFKA_SASL_MECHANISM",
+        "",
+        "Kafka authentication; `AWS_MSK_IAM` signs with the function's own role.",
+        _one_of("", "AWS_MSK_IAM", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"),
+    )
+    kafka_username: str = _setting("KAFKA_USERNAME", "", "User for PLAIN and SCRAM.")
+    kafka_password: str = _setting("KAFKA_PASSWORD", "", "Password for PLAIN and SCRAM.")
+    kafka_compression: str = _setting(
+        "KAFKA_COMPRESSION", "none", "Compression of record batches.", _one_of("none", "gzip", "lz4")
+    )
+    kafka_api_version: str = _setting(
+        "KAFKA_API_VERSION", "", "Broker version to assume, e.g. `2.3`; empty asks the broker."
+    )
+    kafka_request_timeout_ms: int = _setting(
+        "KAFKA_REQUEST_TIMEOUT_MS", 5_000, "Longest wait for one broker answer.", _number(int, 100, 60_000)
+    )
+    kafka_delivery_timeout_ms: int = _setting(
+        "KAFKA_DELIVERY_TIMEOUT_MS", 12_000, "Longest wait for one record's acknowledgement.", _number(int, 200, 120_000)
+    )
+
+    outbox_topic_template: str = _setting(
+        "OUTBOX_TOPIC_TEMPLATE",
+        "aetherlink.events.{event_type}",
+        "Topic of an event; `{event_type}` becomes the type in lower case. Without it all events share one topic.",
+    )
+    outbox_dead_letter_topic: str = _setting(
+        "OUTBOX_DEAD_LETTER_TOPIC", "aetherlink.events.dlq", "Where copies of parked events go."
+    )
+    outbox_topic_partitions: int = _setting(
+        "OUTBOX_TOPIC_PARTITIONS", 3, "Partitions of each topic that the set-up creates.", _number(int, 1, 1_000)
+    )
+    outbox_shards: int = _setting(
+        "OUTBOX_SHARDS", 8, "Shards that streams are spread over; the set-up adds missing ones.", _number(int, 1, 1_024)
+    )
+    outbox_archive_retention_days: int = _setting(
+        "OUTBOX_ARCHIVE_RETENTION_DAYS", 14, "Days that published events stay replayable.", _number(int, 1, 3_650)
+    )
+
+    relay_poll_seconds: float = _setting(
+        "RELAY_POLL_SECONDS", 1.0, "Pause between looks at an empty outbox.", _number(float, 0.05, 5)
+    )
+    relay_wave_rows: int = _setting(
+        "RELAY_WAVE_ROWS", 2_000, "Most events published at once; bounds the relay's memory.", _number(int, 1, 20_000)
+    )
+    relay_wave_bytes: int = _setting(
+        "RELAY_WAVE_BYTES", 16_000_000, "Most payload bytes in one wave.", _number(int, 1_000, 256_000_000)
+    )
+    relay_max_attempts: int = _setting(
+        "RELAY_MAX_ATTEMPTS", 5, "Refusals of one event by the broker before its stream is parked.", _number(int, 1, 100)
+    )
+    relay_backoff_base_seconds: float = _setting(
+        "RELAY_BACKOFF_BASE_SECONDS", 0.5, "First pause after broker trouble; it doubles.", _number(float, 0.01, 60)
+    )
+    relay_backoff_max_seconds: float = _setting(
+        "RELAY_BACKOFF_MAX_SECONDS", 30.0, "Longest pause after broker trouble.", _number(float, 0.01, 600)
+    )
+    relay_lease_margin_seconds: float = _setting(
+        "RELAY_LEASE_MARGIN_SECONDS",
+        5.0,
+        "How long a shard's lease outlives the invocation that holds it.",
+        _number(float, 0.5, 60),
+    )
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] | None = None) -> "Settings":
+        """Read every setting from `env` (the process environment by default).
+
+        Raises:
+            Misconfigured: naming each variable that cannot be read and what it may be.
+        """
+        source = os.environ if env is None else env
+        values: dict[str, Any] = {}
+        problems = []
+        for one in fields(cls):
+            name = one.metadata["env"]
+            text = source.get(name)
+            if text is None:
+                continue
+            try:
+                values[one.name] = one.metadata["parse"](text)
+            except ValueError as problem:
+                problems.append(f"{name}={text!r}: {problem}")
+        if problems:
+            raise Misconfigured("Settings that cannot be read: " + "; ".join(problems))
+        settings = cls(**values)
+        if not settings.oidc_enabled and settings.stage != "local":
+            raise Misconfigured(
+                f"OIDC_ENABLED is false on stage {settings.stage}: development sign-in is for stage local only. "
+                "Set OIDC_ENABLED=true."
+            )
+        return settings

@@ -1,0 +1,119 @@
+"""The family of errors that callers may see. Rooms raise them; the HTTP door alone turns them into answers.
+
+Each class fixes the HTTP status and the stable `code` of its problem document (RFC 9457). The message
+says what is wrong and what to do, and never holds a secret.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One thing wrong with one field; `field` is a path such as `email` or `items.0.name`."""
+
+    field: str
+    message: str
+
+
+class AetherLinkError(Exception):
+    """Anything that went wrong in a way the caller can be told about."""
+
+    status = 500
+    code = "internal-error"
+    title = "Internal error"
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        code: str | None = None,
+        errors: Sequence[FieldError] = (),
+        headers: Mapping[str, str] | None = None,
+        **extra: object,
+    ) -> None:
+        """Hold what the problem document needs; `extra` become its extension members."""
+        super().__init__(detail)
+        self.detail = detail
+        self.code = code or type(self).code
+        self.errors = tuple(errors)
+        self.headers = dict(headers or {})
+        self.extra = extra
+
+
+class Invalid(AetherLinkError):
+    """The request cannot be understood as it stands."""
+
+    status, code, title = 400, "invalid-request", "Invalid request"
+
+
+class Unauthenticated(AetherLinkError):
+    """The caller did not prove who they are."""
+
+    status, code, title = 401, "unauthenticated", "Authentication needed"
+
+
+class Forbidden(AetherLinkError):
+    """The caller is known and may not do this."""
+
+    status, code, title = 403, "forbidden", "Not allowed"
+
+
+class NotFound(AetherLinkError):
+    """There is no such thing, or it belongs to another tenant."""
+
+    status, code, title = 404, "not-found", "Not found"
+
+
+class MethodNotAllowed(AetherLinkError):
+    """The path exists, the method does not."""
+
+    status, code, title = 405, "method-not-allowed", "Method not allowed"
+
+
+class Conflict(AetherLinkError):
+    """The request is fine, and the present state does not allow it."""
+
+    status, code, title = 409, "conflict", "Conflict"
+
+
+class PreconditionFailed(AetherLinkError):
+    """`If-Match` names a version that is no longer the present one."""
+
+    status, code, title = 412, "stale-version", "Version is stale"
+
+
+class TooLarge(AetherLinkError):
+    """The body is over the size cap."""
+
+    status, code, title = 413, "payload-too-large", "Payload too large"
+
+
+class UnsupportedMediaType(AetherLinkError):
+    """The body is of a type this endpoint does not read."""
+
+    status, code, title = 415, "unsupported-media-type", "Unsupported media type"
+
+
+class Unprocessable(AetherLinkError):
+    """The request is well formed and breaks a rule."""
+
+    status, code, title = 422, "unprocessable", "Unprocessable request"
+
+
+class PreconditionRequired(AetherLinkError):
+    """A change needs `If-Match`, so that nobody overwrites what they have not seen."""
+
+    status, code, title = 428, "precondition-required", "If-Match needed"
+
+
+class Unavailable(AetherLinkError):
+    """Something this request needs is down or too slow; the same request may succeed soon."""
+
+    status, code, title = 503, "unavailable", "Temporarily unavailable"
+
+
+class Misconfigured(AetherLinkError):
+    """A setting is missing or cannot be what it is."""
+
+    status, code, title = 500, "misconfigured", "Misconfigured"
