@@ -62,6 +62,10 @@ class Settings:
         "MAX_BODY_BYTES", 1_000_000, "Largest request body accepted, in bytes.", _number(int, 1_000, 6_000_000)
     )
 
+    cursor_secret: str = _setting(
+        "CURSOR_SECRET", "", "Signs the cursors of lists; the same for all functions. Needed except on stage local."
+    )
+
     database_url: str = _setting(
         "DATABASE_URL", "", "PostgreSQL as the API role: `postgresql://user:password@host:port/database`."
     )
@@ -133,7 +137,7 @@ class Settings:
         "RELAY_WAVE_ROWS", 2_000, "Most events published at once; bounds the relay's memory.", _number(int, 1, 20_000)
     )
     relay_wave_bytes: int = _setting(
-        "RELAY_WAVE_BYTES", 16_000_000, "Most payload bytes in one wave.", _number(int, 1_000, 256_000_000)
+        "RELAY_WAVE_BYTES", 8_000_000, "Most payload bytes in one wave.", _number(int, 1_000, 256_000_000)
     )
     relay_max_attempts: int = _setting(
         "RELAY_MAX_ATTEMPTS", 5, "Refusals of one event by the broker before its stream is parked.", _number(int, 1, 100)
@@ -143,6 +147,15 @@ class Settings:
     )
     relay_backoff_max_seconds: float = _setting(
         "RELAY_BACKOFF_MAX_SECONDS", 30.0, "Longest pause after broker trouble.", _number(float, 0.01, 600)
+    )
+    relay_shards_per_run: int = _setting(
+        "RELAY_SHARDS_PER_RUN",
+        1_024,
+        "Most shards one relay takes. For N relays at once, set it to OUTBOX_SHARDS / N, rounded up.",
+        _number(int, 1, 1_024),
+    )
+    relay_stop_margin_seconds: float = _setting(
+        "RELAY_STOP_MARGIN_SECONDS", 1.5, "How long before its own timeout the relay stops.", _number(float, 0.5, 30)
     )
     relay_lease_margin_seconds: float = _setting(
         "RELAY_LEASE_MARGIN_SECONDS",
@@ -178,4 +191,6 @@ class Settings:
                 f"OIDC_ENABLED is false on stage {settings.stage}: development sign-in is for stage local only. "
                 "Set OIDC_ENABLED=true."
             )
+        if not settings.cursor_secret and settings.stage != "local":
+            raise Misconfigured(f"CURSOR_SECRET is empty on stage {settings.stage}. Set it to 32 random characters.")
         return settings

@@ -1,0 +1,138 @@
+"""pg8000 with one flight a statement, and errors that say who is to blame.
+
+Stock pg8000 sends Parse, Describe and Bind/Execute in three flights and waits for each; COMMIT too. Here a
+statement and its parameters leave in one flush, statements without parameters use the simple protocol, and
+the tenant rides along with BEGIN. It reaches into pg8000's internals, which is why pg8000 is pinned; the
+integration tests count the flights on the wire.
+"""
+
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import unquote, urlsplit
+from uuid import UUID
+
+import pg8000.dbapi
+from pg8000.core import DESCRIBE, NULL_BYTE, SYNC_MSG, Context, _flush, _write
+from pg8000.converters import make_params
+
+from chalicelib.config import Settings
+from chalicelib.errors import Misconfigured, Unavailable
+
+BEGIN = "begin transaction"
+"""What pg8000 itself sends to begin."""
+
+PORTAL = b"P"
+SOCKET_MARGIN_SECONDS = 2.0
+"""How much longer than a statement may run the socket waits: the server gives up first, with a better message."""
+
+TEMPORARY = ("08", "25", "40", "53", "55", "57", "58", "XX")
+"""Classes of SQLSTATE that tell of the server's state, not of the statement."""
+
+
+class Connection(pg8000.dbapi.Connection):
+    """A connection whose transactions belong to `tenant`, if one is set."""
+
+    tenant: UUID | None = None
+
+    def execute_simple(self, statement: str) -> Context:
+        """Run statements without parameters in one flight; BEGIN carries the tenant."""
+        if statement == BEGIN and self.tenant is not None:
+            statement = f"begin; select set_config('app.tenant', '{UUID(str(self.tenant))}', true)"  # noqa: S608
+        return super().execute_simple(statement)
+
+    def execute_unnamed(self, statement: str, vals: Any = (), oids: Any = (), stream: Any = None) -> Context:
+        """Run one statement with parameters in one flight."""
+        if stream is not None:
+            return super().execute_unnamed(statement, vals=vals, oids=oids, stream=stream)
+        context = Context(statement)
+        self.send_PARSE(NULL_BYTE, statement, oids)
+        self.send_BIND(NULL_BYTE, make_params(self.py_types, vals))
+        self._send_message(DESCRIBE, PORTAL + NULL_BYTE)
+        self.send_EXECUTE()
+        _write(self._sock, SYNC_MSG)
+        _flush(self._sock)
+        self.handle_messages(context)
+        return context
+
+    def commit(self) -> None:
+        """End the transaction in one flight."""
+        self.execute_simple("commit")
+
+    def rollback(self) -> None:
+        """Drop the transaction, if there is one, in one flight."""
+        if self._in_transaction:
+            self.execute_simple("rollback")
+
+
+def connect(url: str, settings: Settings, *, name: str) -> Connection:
+    """Open a connection to `url`, `postgresql://user:password@host:port/database`, shown to the server as `name`.
+
+    Raises:
+        errors.Misconfigured: no such URL.
+        errors.Unavailable: nobody answers, or not in time.
+    """
+    parts = urlsplit(url)
+    if parts.scheme != "postgresql" or not parts.hostname or not parts.username:
+        raise Misconfigured("The database URL is not postgresql://user:password@host:port/database: set DATABASE_URL.")
+    with telling_apart():
+        connection = Connection(
+            unquote(parts.username),
+            host=parts.hostname,
+            port=parts.port or 5432,
+            database=parts.path.lstrip("/") or "postgres",
+            password=unquote(parts.password or ""),
+            timeout=settings.database_connect_timeout_seconds,
+            ssl_context=ssl.create_default_context() if settings.database_tls else False,
+            application_name=name,
+            startup_params={
+                "TimeZone": "UTC",
+                "statement_timeout": str(settings.database_statement_timeout_ms),
+                "idle_in_transaction_session_timeout": str(settings.database_statement_timeout_ms),
+            },
+        )
+        connection._usock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection._usock.settimeout(settings.database_statement_timeout_ms / 1_000 + SOCKET_MARGIN_SECONDS)
+    return connection
+
+
+def sqlstate(problem: BaseException) -> str:
+    """Return the SQLSTATE that the server gave, or an empty text."""
+    details = problem.args[0] if problem.args else None
+    return str(details.get("C", "")) if isinstance(details, dict) else ""
+
+
+def constraint(problem: BaseException) -> str:
+    """Return the constraint that the server names, or an empty text."""
+    details = problem.args[0] if problem.args else None
+    return str(details.get("n", "")) if isinstance(details, dict) else ""
+
+
+def is_temporary(problem: BaseException) -> bool:
+    """Tell whether the server or the way to it is to blame, so that the same statement may succeed later."""
+    if isinstance(problem, pg8000.dbapi.InterfaceError | OSError | EOFError):
+        return True
+    return isinstance(problem, pg8000.dbapi.DatabaseError) and sqlstate(problem)[:2] in TEMPORARY
+
+
+@contextmanager
+def telling_apart() -> Iterator[None]:
+    """Turn trouble with the server or the way to it into `errors.Unavailable`; let all else pass."""
+    try:
+        yield
+    except (pg8000.dbapi.Error, OSError, EOFError) as problem:
+        if is_temporary(problem):
+            raise unavailable(problem) from problem
+        raise
+
+
+def unavailable(problem: BaseException) -> Unavailable:
+    """Return the error for the caller; the cause goes to the log, not to the answer."""
+    return Unavailable(
+        "The database cannot be reached or is not ready. Nothing was changed unless you were told so. Try again soon.",
+        code="database-unavailable",
+        headers={"Retry-After": "2"},
+        cause=type(problem).__name__ + (f" {sqlstate(problem)}" if sqlstate(problem) else ""),
+    )

@@ -1,0 +1,104 @@
+"""The composition root: puts adapters into ports. Everything here is lazy and made once per process.
+
+Only this module imports adapters, and only inside functions, so that a function loads what it uses:
+importing `app` loads no database, no Kafka and no AWS client.
+"""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from chalicelib import logs
+from chalicelib.clock import Clock, SystemClock
+from chalicelib.config import Settings
+from chalicelib.crm.paging import Cursors
+from chalicelib.crm.ports import UnitOfWork
+from chalicelib.errors import Misconfigured
+from chalicelib.health import Check
+from chalicelib.identity import Authenticator
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from chalicelib.messaging.relay import Relay
+
+DEVELOPMENT_SECRET = "local-development"  # noqa: S105 - Settings refuse an empty secret on any other stage
+
+
+@cache
+def settings() -> Settings:
+    """Return this process's settings; also sets the log level."""
+    found = Settings.from_env()
+    logs.configure(found.log_level)
+    return found
+
+
+@cache
+def clock() -> Clock:
+    """Return the machine's clock."""
+    return SystemClock()
+
+
+@cache
+def authenticator() -> Authenticator:
+    """Return what tells callers apart."""
+    if settings().oidc_enabled:
+        raise Misconfigured("OIDC_ENABLED is true, and this version has no OIDC yet. Set it to false on stage local.")
+    from chalicelib.adapters.dev_identity import HeaderIdentity
+
+    return HeaderIdentity()
+
+
+@cache
+def cursors() -> Cursors:
+    """Return the writer and reader of list cursors."""
+    return Cursors(settings().cursor_secret or DEVELOPMENT_SECRET)
+
+
+@cache
+def _database() -> "Engine":
+    from chalicelib.adapters.postgres.unit_of_work import engine
+
+    return engine(settings())
+
+
+def unit_of_work(tenant_id: UUID, headers: Mapping[str, str]) -> UnitOfWork:
+    """Return a new transaction for `tenant_id`; `headers` go with its events."""
+    from chalicelib.adapters.postgres.unit_of_work import PostgresUnitOfWork
+
+    return PostgresUnitOfWork(_database(), settings(), tenant_id, headers)
+
+
+def relay() -> "Relay":
+    """Return a relay on Postgres and Kafka."""
+    from chalicelib.adapters.kafka import KafkaPublisher
+    from chalicelib.adapters.postgres import driver
+    from chalicelib.adapters.postgres.outbox_store import PostgresOutboxStore
+    from chalicelib.messaging.relay import Policy, Relay
+
+    chosen = settings()
+    store = PostgresOutboxStore(
+        lambda: driver.connect(chosen.relay_database_url, chosen, name="aetherlink-relay"),
+        dead_letter_topic=chosen.outbox_dead_letter_topic,
+        dead_letter_bytes=chosen.max_body_bytes // 2,
+    )
+    policy = Policy(
+        poll_seconds=chosen.relay_poll_seconds,
+        wave_rows=chosen.relay_wave_rows,
+        wave_bytes=chosen.relay_wave_bytes,
+        shards=chosen.relay_shards_per_run,
+        max_attempts=chosen.relay_max_attempts,
+        backoff_base_seconds=chosen.relay_backoff_base_seconds,
+        backoff_max_seconds=chosen.relay_backoff_max_seconds,
+        delivery_timeout_seconds=chosen.kafka_delivery_timeout_ms / 1_000,
+        lease_margin_seconds=chosen.relay_lease_margin_seconds,
+    )
+    return Relay(store, lambda: KafkaPublisher(chosen), clock(), policy)
+
+
+def checks() -> dict[str, Check]:
+    """Return what readiness depends on: a name and something that raises when it is down."""
+    from chalicelib.adapters.postgres import probe as postgres
+
+    return {"postgres": lambda: postgres.probe(settings())}

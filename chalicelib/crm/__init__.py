@@ -1,0 +1,1 @@
+"""The business: accounts, contacts and jobs, their rules, and the events that tell of every change."""

@@ -1,0 +1,108 @@
+"""What callers may ask for, checked field by field before any of it is acted on."""
+
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from chalicelib.crm.model import (
+    MOST_CENTS,
+    Currency,
+    Description,
+    Email,
+    JobStatus,
+    Name,
+    Phone,
+    ShortText,
+    Title,
+    Website,
+)
+from chalicelib.schema import Model, Moment
+
+
+class Command(Model):
+    """A request to do something."""
+
+    def values(self) -> dict[str, Any]:
+        """Return the fields by their names in code."""
+        return {name: getattr(self, name) for name in type(self).model_fields}
+
+
+class Patch(Model):
+    """A JSON merge patch (RFC 7396): absent leaves a field alone, null clears it.
+
+    A field that is not optional has a default all the same, for it may be absent; null is refused by its type.
+    """
+
+    def values(self) -> dict[str, Any]:
+        """Return only the fields that the caller named."""
+        return {name: getattr(self, name) for name in self.model_fields_set}
+
+
+class CreateAccount(Command):
+    """Open an account."""
+
+    name: Name
+    industry: ShortText | None = None
+    website: Website | None = None
+    phone: Phone | None = None
+
+
+class ChangeAccount(Patch):
+    """Change an account."""
+
+    name: Name = None
+    industry: ShortText | None = None
+    website: Website | None = None
+    phone: Phone | None = None
+
+
+class CreateContact(Command):
+    """Add a contact."""
+
+    account_id: UUID | None = None
+    name: Name
+    email: Email | None = None
+    phone: Phone | None = None
+    title: ShortText | None = None
+
+
+class ChangeContact(Patch):
+    """Change a contact."""
+
+    account_id: UUID | None = None
+    name: Name = None
+    email: Email | None = None
+    phone: Phone | None = None
+    title: ShortText | None = None
+
+
+class CreateJob(Command):
+    """Add a job. It starts as Open."""
+
+    account_id: UUID
+    contact_id: UUID | None = None
+    title: Title
+    description: Description | None = None
+    status: Literal[JobStatus.OPEN] = JobStatus.OPEN
+    scheduled_for: Moment | None = None
+    amount_cents: int | None = Field(default=None, ge=0, le=MOST_CENTS)
+    currency: Currency = "USD"
+
+
+class ChangeJob(Patch):
+    """Change a job. Its status moves by `MoveJob` alone."""
+
+    account_id: UUID = None  # type: ignore[assignment]
+    contact_id: UUID | None = None
+    title: Title = None
+    description: Description | None = None
+    scheduled_for: Moment | None = None
+    amount_cents: int | None = Field(default=None, ge=0, le=MOST_CENTS)
+    currency: Currency = None
+
+
+class MoveJob(Command):
+    """Move a job to another status."""
+
+    status: JobStatus

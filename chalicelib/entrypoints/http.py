@@ -1,0 +1,237 @@
+"""The HTTP door: who calls, what they sent, and every answer in one shape.
+
+`endpoint` surrounds each view. It finds out who calls, lets only the named roles in, hands the view a `Call`,
+and turns whatever comes of it into a response: a problem document (RFC 9457) for every error, security headers
+and the request id on everything. Chalice makes a bare 500 of an exception before any middleware sees it, so
+the mapping has to stand here.
+"""
+
+import json
+import re
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import wraps
+from typing import Any
+from uuid import UUID
+
+from chalice.app import Blueprint, Request, Response
+
+from chalicelib import bootstrap, logs, names
+from chalicelib.errors import (
+    AetherLinkError,
+    FieldError,
+    Forbidden,
+    Invalid,
+    PreconditionRequired,
+    TooLarge,
+    UnsupportedMediaType,
+)
+from chalicelib.identity import Principal, Role
+from chalicelib.ids import uuid7
+from chalicelib.messaging.envelope import TRACEPARENT
+
+SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Strict-Transport-Security": "max-age=63072000; includeSubDomains",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cache-Control": "no-store",
+}
+PROBLEM_TYPE = "https://aetherlink.dev/problems/"
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,128}")
+ETAG = re.compile(r'"(\d{1,9})"')
+JSON_TYPES = ("application/json",)
+PATCH_TYPES = ("application/merge-patch+json", "application/json")
+LONGEST_INSTANCE = 2_048
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request, as a view needs it. `principal` is there wherever the endpoint names roles."""
+
+    request: Request
+    request_id: str
+    traceparent: str
+    caller: Principal | None
+    path: Mapping[str, str]
+    headers: Mapping[str, str]
+
+    @property
+    def principal(self) -> Principal:
+        """Return who calls."""
+        if self.caller is None:
+            raise RuntimeError("a public endpoint has no principal")
+        return self.caller
+
+    @property
+    def query(self) -> Mapping[str, str]:
+        """Return the query parameters; of a repeated one, the last."""
+        return self.request.query_params or {}
+
+    @property
+    def base_path(self) -> str:
+        """Return what the gateway puts before the path, e.g. `/api`; links need it."""
+        stage = str((self.request.context or {}).get("stage") or "")
+        full = str((self.request.context or {}).get("path") or "")
+        return f"/{stage}" if stage and full.startswith(f"/{stage}/") else ""
+
+    def body(self, types: tuple[str, ...] = JSON_TYPES) -> bytes:
+        """Return the request body.
+
+        Raises:
+            errors.UnsupportedMediaType: it is none of `types`.
+            errors.TooLarge: it is over the size cap.
+        """
+        stated = self.headers.get("content-type", types[0]).partition(";")[0].strip().lower()
+        if stated not in types:
+            raise UnsupportedMediaType(f"Send {' or '.join(types)}, not {stated[:100] or 'nothing'}.")
+        raw = self.request.raw_body
+        body = raw if isinstance(raw, bytes) else str(raw).encode()
+        if len(body) > bootstrap.settings().max_body_bytes:
+            raise TooLarge(f"The body has {len(body)} bytes; at most {bootstrap.settings().max_body_bytes} are taken.")
+        return body
+
+    @property
+    def id(self) -> UUID:
+        """Return the id that the path names.
+
+        Raises:
+            errors.Invalid: it is no UUID.
+        """
+        text = self.path["id"]
+        try:
+            if len(text) != len(str(UUID(text))):
+                raise ValueError
+            return UUID(text)
+        except ValueError:
+            reason = "must be a UUID such as 0197a3c0-5f3e-7cc4-9d0a-2b8b6f0f1e11"
+            raise Invalid(f"id {reason}.", code="bad-id", errors=[FieldError("id", reason)]) from None
+
+    def expected_version(self, *, required: bool = False) -> int | None:
+        """Return the version that `If-Match` names, or None for any.
+
+        Raises:
+            errors.PreconditionRequired: `required`, and there is no `If-Match`.
+            errors.Invalid: it is not an ETag of this API.
+        """
+        stated = self.headers.get("if-match", "").strip()
+        if stated == "*":
+            return None
+        if not stated:
+            if required:
+                raise PreconditionRequired('Send If-Match with the ETag that you read, e.g. If-Match: "3".')
+            return None
+        match = ETAG.fullmatch(stated.removeprefix("W/"))
+        if match is None:
+            reason = 'must be one ETag of this resource, e.g. "3", or *'
+            raise Invalid(f"If-Match {reason}.", code="bad-etag", errors=[FieldError("If-Match", reason)])
+        return int(match.group(1))
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a view answers: `body` is JSON, ready to send."""
+
+    body: bytes = b""
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    content_type: str = "application/json"
+
+
+View = Callable[[Call], Answer]
+
+
+def endpoint(door: Blueprint, roles: set[Role] | None = None) -> Callable[[View], Callable[..., Response]]:
+    """Make a Chalice view of a function from `Call` to `Answer`; `roles` may call it, None means everyone."""
+
+    def decorate(view: View) -> Callable[..., Response]:
+        @wraps(view)
+        def guarded(**path: str) -> Response:
+            return _respond(door.current_request, path, roles, view)
+
+        del guarded.__wrapped__  # type: ignore[attr-defined] # Chalice reads the signature: path parameters by name
+        return guarded
+
+    return decorate
+
+
+def _respond(request: Request, path: Mapping[str, str], roles: set[Role] | None, view: View) -> Response:
+    started = bootstrap.clock().monotonic()
+    where = str((request.context or {}).get("path") or request.path)
+    headers = {name.lower(): value for name, value in (request.headers or {}).items()}
+    request_id = headers.get("x-request-id", "")
+    if not REQUEST_ID.fullmatch(request_id):
+        request_id = str(uuid7())
+    try:
+        caller = _admitted(headers, roles) if roles is not None else None
+        answer = view(Call(request, request_id, _trace(headers), caller, path, headers))
+    except AetherLinkError as problem:
+        answer = problem_document(problem, where, request_id)
+        if answer.status >= 500:
+            logs.warning(names.REQUEST_FINISHED, request_id=request_id, status=answer.status, **_cause(problem))
+    except Exception:  # noqa: BLE001 - the door is where every error ends; callers never see a stack trace
+        logs.error(names.REQUEST_CRASHED, exc_info=True, request_id=request_id, path=where)
+        answer = problem_document(
+            AetherLinkError("Something went wrong on our side. The log has it under the request id."),
+            where,
+            request_id,
+        )
+    elapsed = round((bootstrap.clock().monotonic() - started) * 1_000, 1)
+    logs.info(
+        names.REQUEST_FINISHED,
+        request_id=request_id,
+        method=request.method,
+        path=where,
+        status=answer.status,
+        milliseconds=elapsed,
+    )
+    fixed = {"Content-Type": answer.content_type, "X-Request-Id": request_id}
+    return Response(
+        body=answer.body.decode(),
+        status_code=answer.status,
+        headers={**SECURITY_HEADERS, **fixed, **answer.headers},
+    )
+
+
+def _admitted(headers: Mapping[str, str], roles: set[Role]) -> Principal:
+    principal = bootstrap.authenticator().authenticate(headers)
+    if not principal.roles & roles:
+        raise Forbidden(f"This needs one of the roles: {', '.join(sorted(roles))}.", code="role-missing")
+    return principal
+
+
+def _trace(headers: Mapping[str, str]) -> str:
+    stated = headers.get("traceparent", "")
+    return stated if TRACEPARENT.fullmatch(stated) else f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-00"
+
+
+def _cause(problem: AetherLinkError) -> dict[str, object]:
+    return {"code": problem.code, "detail": problem.detail, **problem.extra}
+
+
+def problem_document(problem: AetherLinkError, path: str, request_id: str) -> Answer:
+    """Return `problem` as RFC 9457 has it."""
+    members = {
+        "type": PROBLEM_TYPE + problem.code,
+        "title": problem.title,
+        "status": problem.status,
+        "detail": problem.detail,
+        "instance": path[:LONGEST_INSTANCE],
+        "code": problem.code,
+        "requestId": request_id,
+        "errors": [{"field": error.field, "message": error.message} for error in problem.errors],
+        **{name: value for name, value in problem.extra.items() if name != "cause"},
+    }
+    return Answer(
+        body=json.dumps(members).encode(),
+        status=problem.status,
+        headers=problem.headers,
+        content_type="application/problem+json",
+    )
+
+
+def json_answer(value: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
+    """Return `value` as JSON."""
+    return Answer(json.dumps(value).encode(), status, headers or {})

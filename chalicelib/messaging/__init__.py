@@ -1,0 +1,1 @@
+"""Getting events out: at least once, in order within a stream, none lost."""

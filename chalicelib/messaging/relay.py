@@ -1,0 +1,286 @@
+"""The relay: moves committed events from the outbox to the broker.
+
+It leases shards, then turns: launch a flight; while it is in the air, mark the last one and fetch the next;
+land it. Guarantees: an event is marked only after the broker acknowledged it (at least once); within a stream
+nothing is sent before everything ahead of it was acknowledged or flies in the same batch (order); trouble with
+the broker costs no event an attempt (nothing dropped); a refused event stops its own stream alone.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from uuid import UUID
+
+from chalicelib import logs, names
+from chalicelib.clock import Clock
+from chalicelib.errors import Unavailable
+from chalicelib.ids import uuid7
+from chalicelib.messaging.envelope import PendingEvent
+from chalicelib.messaging.flight_plan import plan
+from chalicelib.messaging.ports import Acknowledged, Flight, OutboxStore, Publisher, Refused, Unreachable
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How the relay works. Times in seconds, sizes in bytes."""
+
+    poll_seconds: float = 1.0
+    wave_rows: int = 2_000
+    wave_bytes: int = 8_000_000
+    batch_bytes: int = 480_000
+    shards: int = 1_024
+    max_attempts: int = 5
+    backoff_base_seconds: float = 0.5
+    backoff_max_seconds: float = 30.0
+    delivery_timeout_seconds: float = 12.0
+    lease_margin_seconds: float = 5.0
+    claim_seconds: float = 5.0
+
+    def backoff(self, failures: int) -> float:
+        """Return how long to wait after the `failures`-th failure in a row (1, 2, ...)."""
+        return float(min(self.backoff_max_seconds, self.backoff_base_seconds * 2 ** min(failures - 1, 30)))
+
+
+@dataclass(slots=True)
+class Report:
+    """What a run did. Latencies are totals in seconds."""
+
+    published: int = 0
+    refused: int = 0
+    parked: int = 0
+    flights: int = 0
+    largest_flight: int = 0
+    publish_seconds: float = 0.0
+    mark_seconds: float = 0.0
+    broker_troubles: int = 0
+    store_troubles: int = 0
+    lease_misses: int = 0
+
+
+@dataclass(slots=True)
+class _State:
+    """What one run holds in memory; bounded by two waves."""
+
+    owner: UUID = field(default_factory=uuid7)
+    shards: list[int] = field(default_factory=list)
+    buffer: dict[int, PendingEvent] = field(default_factory=dict)
+    unmarked: list[Acknowledged] = field(default_factory=list)
+    held: dict[str, float] = field(default_factory=dict)
+    company: dict[int, int] = field(default_factory=dict)
+    claim_at: float = 0.0
+    failures: int = 0
+    pause: float = 0.0
+
+
+class _BrokerTrouble(Exception):
+    pass
+
+
+class Relay:
+    """One relay run after another; each `run` is one invocation of the function."""
+
+    def __init__(self, store: OutboxStore, publishers: Callable[[], Publisher], clock: Clock, policy: Policy) -> None:
+        """Relay from `store` to a publisher that `publishers` makes, anew after each trouble."""
+        self._store, self._publishers, self._clock, self._policy = store, publishers, clock, policy
+        self._publisher: Publisher | None = None
+        self._state, self._report, self._until = _State(), Report(), 0.0
+
+    def run(self, seconds: float, *, until_idle: bool = False) -> Report:
+        """Relay for `seconds`, or with `until_idle` only until nothing is left to send; return what was done.
+
+        Trouble with broker or database is waited out, with backoff, within `seconds`.
+        """
+        self._state, self._report = _State(), Report()
+        self._until = self._clock.monotonic() + seconds
+        try:
+            while self._left() > 0:
+                self._state.pause = 0.0
+                worked = self._attempt()
+                if self._state.pause == 0.0 and not worked:
+                    if until_idle and not self._state.held:
+                        break
+                    self._state.pause = self._policy.poll_seconds
+                if self._state.pause:
+                    self._clock.sleep(min(self._state.pause, max(0.0, self._left())))
+        finally:
+            self._finish()
+        logs.info(names.RELAY_FINISHED, **asdict(self._report))
+        return self._report
+
+    def _attempt(self) -> bool:
+        """Do one round of work; return whether there was any."""
+        try:
+            self._settle_marks()
+            self._claim()
+            return self._drain()
+        except Unavailable as problem:
+            self._report.store_troubles += 1
+            self._trouble(names.RELAY_STORE_TROUBLE, problem.detail)
+            self._state.shards = []
+        except _BrokerTrouble as problem:
+            self._report.broker_troubles += 1
+            self._trouble(names.RELAY_BROKER_TROUBLE, str(problem))
+            self._give_back(self._state.pause)
+        return False
+
+    def _claim(self) -> None:
+        """Lease shards at first, after trouble, and now and then: another relay may have let go of some."""
+        now = self._clock.monotonic()
+        if self._state.shards and now < self._state.claim_at:
+            return
+        self._state.claim_at = now + self._policy.claim_seconds
+        lease = max(0.0, self._left()) + self._policy.lease_margin_seconds
+        claimed = self._store.claim(self._state.owner, limit=self._policy.shards, seconds=lease)
+        self._state.shards = sorted(claimed)
+        if not claimed:
+            self._report.lease_misses += 1
+
+    def _drain(self) -> bool:
+        """Turn until nothing is left to send now, or time is up; return whether anything was sent."""
+        state, worked = self._state, False
+        self._fetch(())
+        while state.buffer and self._left() > 0:
+            flown = self._turn()
+            worked = worked or flown
+            if not flown:
+                state.buffer.clear()
+                self._fetch(())
+                if not self._sendable():
+                    break
+        self._settle_marks()
+        return worked
+
+    def _turn(self) -> bool:
+        """Launch one flight, work while it is in the air, land it; return whether anything was done."""
+        state, publisher = self._state, self._ready_publisher()
+        chosen = plan(
+            state.buffer.values(),
+            publisher.place,
+            batch_bytes=self._policy.batch_bytes,
+            held=state.held,
+            company=state.company,
+        )
+        for event, refusal in chosen.grounded:
+            self._refuse(event, refusal.reason)
+        if chosen.unreachable and not chosen.aboard:
+            raise _BrokerTrouble(chosen.unreachable.reason)
+        if not chosen.aboard:
+            return bool(chosen.grounded)
+        launched = self._clock.monotonic()
+        flight = publisher.launch(chosen.aboard)
+        for event in chosen.aboard:
+            del state.buffer[event.id]
+        try:
+            self._settle_marks()
+            self._fetch(chosen.aboard)
+        finally:
+            self._land(flight, chosen.aboard, launched)
+        return True
+
+    def _land(self, flight: Flight, aboard: Sequence[PendingEvent], launched: float) -> None:
+        state, report = self._state, self._report
+        outcomes = flight.land(max(0.05, min(self._policy.delivery_timeout_seconds, self._left())))
+        report.flights += 1
+        report.largest_flight = max(report.largest_flight, len(aboard))
+        report.publish_seconds += self._clock.monotonic() - launched
+        acknowledged = [outcome for outcome in outcomes if isinstance(outcome, Acknowledged)]
+        state.unmarked += acknowledged
+        report.published += len(acknowledged)
+        for one in acknowledged:
+            state.company.pop(one.event_id, None)
+        if len(acknowledged) == len(aboard):
+            state.failures = 0
+            return
+        self._discard_publisher()
+        refused = [(event, outcome) for event, outcome in zip(aboard, outcomes, strict=True) if isinstance(outcome, Refused)]
+        for event, outcome in refused:
+            if outcome.alone:
+                self._refuse(event, outcome.reason)
+        self._suspect([event for event, outcome in refused if not outcome.alone])
+        for outcome in outcomes:
+            if isinstance(outcome, Unreachable):
+                raise _BrokerTrouble(outcome.reason)
+
+    def _suspect(self, events: Sequence[PendingEvent]) -> None:
+        """Send refused events again in ever smaller company, until the one at fault is alone."""
+        state = self._state
+        for event in events:
+            state.company[event.id] = max(1, min(state.company.get(event.id, len(events)), len(events)) // 2)
+        waiting = [event for event in (*events, *state.buffer.values()) if event.stream_key not in state.held]
+        state.buffer = {event.id: event for event in sorted(waiting)}
+
+    def _fetch(self, aboard: Sequence[PendingEvent]) -> None:
+        """Top the buffer up to one wave, from the lowest id, in one snapshot."""
+        state, policy = self._state, self._policy
+        now = self._clock.monotonic()
+        state.held = {stream: until for stream, until in state.held.items() if until > now}
+        room = policy.wave_rows - len(state.buffer)
+        space = policy.wave_bytes - sum(len(event.payload) for event in state.buffer.values())
+        if not state.shards or room <= 0 or space <= 0:
+            return
+        known = [*state.buffer, *(event.id for event in aboard), *(one.event_id for one in state.unmarked)]
+        for event in self._store.fetch(
+            state.owner, state.shards, rows=room, size=space, known=known, held=list(state.held)
+        ):
+            state.buffer[event.id] = event
+
+    def _settle_marks(self) -> None:
+        """Mark what was acknowledged. Kept in memory until it succeeds: acknowledged is acknowledged."""
+        if not self._state.unmarked:
+            return
+        started = self._clock.monotonic()
+        self._store.mark(self._state.unmarked)
+        self._report.mark_seconds += self._clock.monotonic() - started
+        self._state.unmarked = []
+
+    def _refuse(self, event: PendingEvent, reason: str) -> None:
+        """Count the refusal, hold the stream back, and park it after too many."""
+        attempts = self._store.refuse(event, reason)
+        self._report.refused += 1
+        about = {"event_id": event.event_id, "stream_key": event.stream_key, "topic": event.topic, "reason": reason}
+        logs.warning(names.RELAY_EVENT_REFUSED, attempts=attempts, **about)
+        pause = self._policy.backoff(attempts)
+        if attempts >= self._policy.max_attempts:
+            self._store.park(event, reason)
+            self._report.parked += 1
+            logs.error(names.RELAY_STREAM_PARKED, attempts=attempts, **about)
+        self._state.held[event.stream_key] = self._clock.monotonic() + pause
+        self._state.buffer = {
+            one.id: one for one in self._state.buffer.values() if one.stream_key != event.stream_key
+        }
+
+    def _sendable(self) -> bool:
+        return any(event.stream_key not in self._state.held for event in self._state.buffer.values())
+
+    def _trouble(self, action: str, reason: str) -> None:
+        self._discard_publisher()
+        self._state.buffer.clear()
+        self._state.failures += 1
+        self._state.pause = self._policy.backoff(self._state.failures)
+        logs.warning(action, reason=reason, retry_in_seconds=self._state.pause)
+
+    def _ready_publisher(self) -> Publisher:
+        if self._publisher is None:
+            self._publisher = self._publishers()
+        return self._publisher
+
+    def _discard_publisher(self) -> None:
+        if self._publisher is not None:
+            self._publisher.close()
+            self._publisher = None
+
+    def _give_back(self, retry_after: float = 0.0) -> None:
+        """Release every shard, or leave that to the lease's end where the database cannot be reached."""
+        try:
+            self._settle_marks()
+            self._store.release(self._state.owner, retry_after=retry_after)
+        except Unavailable as problem:
+            logs.warning(names.RELAY_STORE_TROUBLE, reason=problem.detail, retry_in_seconds=0)
+        self._state.shards = []
+
+    def _finish(self) -> None:
+        self._discard_publisher()
+        self._give_back()
+        self._store.close()
+
+    def _left(self) -> float:
+        return self._until - self._clock.monotonic()

@@ -1,0 +1,1 @@
+"""Operations by hand: migrate, create topics, look after the outbox."""

@@ -1,0 +1,54 @@
+"""Bringing a database up to date, and giving its roles their passwords."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import create_engine
+from sqlalchemy.pool import NullPool
+
+from chalicelib.adapters.postgres import driver
+from chalicelib.config import Settings
+
+SCRIPTS = Path(__file__).resolve().parent.parent / "migrations"
+MIGRATION_TIMEOUT_MS = 300_000
+LOGIN_ROLES = ("aetherlink_api", "aetherlink_relay")
+
+
+def upgrade(owner_url: str, *, shards: int | None = None) -> None:
+    """Run the missing migrations on `owner_url`, the database as its owner, and add missing shards.
+
+    Two at once are safe: the second waits for the first.
+
+    Raises:
+        errors.Unavailable: the database cannot be reached.
+    """
+    settings = Settings(database_statement_timeout_ms=MIGRATION_TIMEOUT_MS)
+    driver.connect(owner_url, settings, name="aetherlink-migrate").close()  # a clear error before Alembic's long one
+    engine = create_engine(
+        "postgresql+pg8000://",
+        creator=lambda: driver.connect(owner_url, settings, name="aetherlink-migrate"),
+        poolclass=NullPool,
+    )
+    config = Config(attributes={"connection": engine})
+    config.set_main_option("script_location", str(SCRIPTS))
+    with driver.connect(owner_url, settings, name="aetherlink-migrate") as lock:
+        lock.execute_simple("SELECT pg_advisory_lock(hashtext('aetherlink_migrate'))")
+        command.upgrade(config, "head")
+        lock.execute_unnamed("SELECT outbox_ensure_shards($1::int)", (shards or Settings().outbox_shards,))
+
+
+def set_passwords(owner_url: str, passwords: Mapping[str, str]) -> None:
+    """Let each role of `passwords` log in with its password.
+
+    Raises:
+        ValueError: a role that is not one of the product's.
+    """
+    unknown = set(passwords) - set(LOGIN_ROLES)
+    if unknown:
+        raise ValueError(f"no such roles: {', '.join(sorted(unknown))}; there are {', '.join(LOGIN_ROLES)}")
+    with driver.connect(owner_url, Settings(), name="aetherlink-migrate") as connection:
+        for role, password in passwords.items():
+            quoted = password.replace("'", "''")
+            connection.execute_simple(f"ALTER ROLE {role} LOGIN PASSWORD '{quoted}'")
