@@ -55,6 +55,7 @@ def client_settings(settings: Settings) -> dict[str, Any]:
         "bootstrap_servers": servers,
         "security_protocol": settings.kafka_security_protocol,
         "request_timeout_ms": settings.kafka_request_timeout_ms,
+        "bootstrap_timeout_ms": settings.kafka_request_timeout_ms,
         "client_id": "aetherlink",
     }
     if settings.kafka_api_version:
