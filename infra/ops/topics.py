@@ -1,7 +1,9 @@
 """The Kafka topics that the product uses, and creating those that are missing."""
 
+from collections.abc import Mapping
+
 from kafka import KafkaAdminClient
-from kafka.errors import TopicAlreadyExistsError
+from kafka.errors import UnknownTopicOrPartitionError
 
 from chalicelib.adapters.kafka import client_settings
 from chalicelib.config import Settings
@@ -17,23 +19,40 @@ def names(settings: Settings) -> list[str]:
     return [*sorted(events), settings.outbox_dead_letter_topic]
 
 
-def ensure(settings: Settings, *, replication: int = -1) -> list[str]:
-    """Create the topics that are missing, with `replication` copies (-1: the broker's default); return their names.
+def wanted(settings: Settings) -> dict[str, int]:
+    """Return every topic with the partitions it should have."""
+    return {name: settings.outbox_topic_partitions for name in names(settings)}
+
+
+def ensure(settings: Settings, *, only: Mapping[str, int] | None = None, replication: int = -1) -> list[str]:
+    """Create the missing ones of `only` (by default all topics); return their names.
+
+    Args:
+        settings: how to reach the brokers, and which topics there should be.
+        only: topic -> partitions, instead of what the settings say.
+        replication: copies of each partition; -1 takes the broker's default.
 
     Raises:
         kafka.errors.KafkaError: the broker cannot be reached, or refuses.
     """
+    topics = dict(only) if only is not None else wanted(settings)
     admin = KafkaAdminClient(**client_settings(settings))
     try:
-        missing = [name for name in names(settings) if name not in set(admin.list_topics())]
+        there = set(admin.list_topics())
+        missing = {name: partitions for name, partitions in topics.items() if name not in there}
         if missing:
-            wanted = {"num_partitions": settings.outbox_topic_partitions, "replication_factor": replication}
-            try:
-                admin.create_topics(
-                    {name: wanted for name in missing}, timeout_ms=CREATE_TIMEOUT_MS, wait_for_metadata=True
-                )
-            except TopicAlreadyExistsError:  # another set-up was quicker
-                return ensure(settings, replication=replication)
-        return missing
+            admin.create_topics(
+                {
+                    name: {"num_partitions": partitions, "replication_factor": replication}
+                    for name, partitions in missing.items()
+                },
+                timeout_ms=CREATE_TIMEOUT_MS,
+                raise_errors=False,  # another set-up may have been quicker
+                wait_for_metadata=True,
+            )
+            lacking = sorted(set(missing) - set(admin.list_topics()))
+            if lacking:
+                raise UnknownTopicOrPartitionError(f"the broker did not create: {', '.join(lacking)}")
+        return sorted(missing)
     finally:
         admin.close()

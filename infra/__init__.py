@@ -1,0 +1,1 @@
+"""What the product runs on: the cloud, the local stack, and the tools that operate it."""

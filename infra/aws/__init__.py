@@ -1,0 +1,1 @@
+"""Packaging for AWS, and the templates."""
