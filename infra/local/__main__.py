@@ -1,0 +1,130 @@
+"""`python -m infra.local`: the local stack from the command line. The Makefile's targets call it."""
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+from chalicelib.config import Settings
+from infra.aws.package import ROOT
+from infra.local import demo
+from infra.local.process import PartFailed
+from infra.local.stack import PARTS, Ports, Stack
+from infra.ops import topics
+
+TAIL_LINES = 40
+
+
+def main() -> int:
+    """Run one command; return the exit code: 0 done, 1 failed, 2 used wrongly."""
+    parser = argparse.ArgumentParser(prog="python -m infra.local", description=__doc__)
+    parser.add_argument("command", choices=("up", "down", "status", "logs", "urls", "demo", "dev"))
+    parser.add_argument("part", nargs="?", choices=PARTS, help="for logs: one part only")
+    parser.add_argument("--follow", action="store_true", help="for logs: go on as lines come")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON, progress on standard error")
+    parser.add_argument("--home", type=Path, default=ROOT / ".local", help="where state is kept")
+    parser.add_argument("--port", type=int, default=8000, help="for dev: where the API listens")
+    chosen = parser.parse_args()
+    output = sys.stderr if chosen.json else sys.stdout
+    try:
+        stack = Stack(chosen.home.resolve(), Ports.from_env(), say=lambda line: print(line, file=output, flush=True))
+        return int(globals()[f"_{chosen.command}"](stack, chosen) or 0)
+    except (PartFailed, demo.DemoFailed) as problem:
+        print(f"✗ {problem}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _up(stack: Stack, chosen: argparse.Namespace) -> None:
+    started = time.monotonic()
+    stack.up()
+    if not chosen.json:
+        print(f"\nUp in {time.monotonic() - started:.0f} s.\n")
+    _urls(stack, chosen)
+
+
+def _down(stack: Stack, chosen: argparse.Namespace) -> None:
+    stack.down()
+
+
+def _status(stack: Stack, chosen: argparse.Namespace) -> int:
+    status = stack.status()
+    if chosen.json:
+        print(json.dumps(status))
+    else:
+        for name, part in status["parts"].items():
+            print(f"{'✓' if part['running'] else '✗'} {name:9} {part['address']} {part.get('kind', '')}".rstrip())
+        print(f"{'✓' if status['deployed'] else '✗'} functions {status['api'] or 'not deployed: run `make up`'}")
+    return 0 if status["deployed"] and all(part["running"] for part in status["parts"].values()) else 1
+
+
+def _urls(stack: Stack, chosen: argparse.Namespace) -> int:
+    status = stack.status()
+    api = status["api"]
+    if chosen.json:
+        print(json.dumps({"api": api, "kafka": stack.kafka.bootstrap_servers, "emulator": stack.emulator.url}))
+    elif api:
+        print(f"  API         {api}/\n  health      {api}/health/ready")
+        print(f"  PostgreSQL  {stack.postgres.url('aetherlink_api')}")
+        print(f"  Kafka       {stack.kafka.bootstrap_servers}\n  AWS         {stack.emulator.url}\n")
+        print("  make demo   walks through the main job\n  make down   stops everything, data stays")
+    else:
+        print("✗ nothing is deployed: run `make up`", file=sys.stderr)
+    return 0 if api else 1
+
+
+def _logs(stack: Stack, chosen: argparse.Namespace) -> int:
+    files = {name: file for name, file in stack.logs().items() if chosen.part in (None, name)}
+    if not files:
+        print("✗ there are no logs yet: run `make up`", file=sys.stderr)
+        return 1
+    command = ["tail", "-n", str(TAIL_LINES), *(["-F"] if chosen.follow else []), *map(str, files.values())]
+    return subprocess.run(command, check=False).returncode  # noqa: S603
+
+
+def _demo(stack: Stack, chosen: argparse.Namespace) -> int:
+    api = stack.status()["api"]
+    if not api:
+        print("✗ nothing is deployed: run `make up`", file=sys.stderr)
+        return 1
+    output = sys.stderr if chosen.json else sys.stdout
+    names = [name for name in topics.names(Settings()) if "dlq" not in name]
+    seen = demo.run(api, stack.kafka.bootstrap_servers, names, say=lambda line: print(line, file=output, flush=True))
+    if chosen.json:
+        print(json.dumps([asdict(record) for record in seen]))
+    return 0
+
+
+def _dev(stack: Stack, chosen: argparse.Namespace) -> int:
+    """Serve the checkout with `chalice local`, reloading on change, and relay beside it, until interrupted."""
+    stack.up_data()
+    env = {**os.environ, **stack.environment(), "STAGE": "local", "OIDC_ENABLED": "false"}
+    chalice = [str(Path(sys.executable).with_name("chalice")), "local", "--stage", "local", "--port", str(chosen.port)]
+    relay = [sys.executable, "-m", "infra.ops", "relay", "--forever"]
+    children = [subprocess.Popen(command, cwd=ROOT, env=env) for command in (chalice, relay)]  # noqa: S603
+    print(f"✓ API at http://127.0.0.1:{chosen.port}/ - edit and it reloads; Ctrl-C ends it", flush=True)
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    while not ended.wait(0.5):
+        if any(child.poll() is not None for child in children):
+            break
+    for child in children:
+        child.terminate()
+    for child in children:
+        try:
+            child.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            child.kill()
+    return 0 if ended.is_set() else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,171 @@
+"""The whole system on one machine: starts what is missing, repairs what died, keeps the data."""
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from chalicelib.config import Settings
+from infra.aws.package import ROOT, PackagingFailed, build
+from infra.local.emulator import Emulator
+from infra.local.kafka import choose
+from infra.local.postgres import Postgres
+from infra.local.process import PartFailed, free_port
+from infra.ops import migrate, topics
+
+INPUTS = ("app.py", "chalicelib", ".chalice", "requirements.txt", "infra/aws")
+PARTS = ("postgres", "kafka", "emulator")
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where the parts listen, on loopback. Kafka's controller takes the port after `kafka`."""
+
+    postgres: int = 54329
+    kafka: int = 19092
+    emulator: int = 4566
+
+    @classmethod
+    def from_env(cls) -> "Ports":
+        """Read AETHERLINK_POSTGRES_PORT, AETHERLINK_KAFKA_PORT and AETHERLINK_EMULATOR_PORT, or take the defaults."""
+        defaults = cls()
+        return cls(
+            *(int(os.environ.get(f"AETHERLINK_{part.upper()}_PORT") or getattr(defaults, part)) for part in PARTS)
+        )
+
+    @classmethod
+    def free(cls) -> "Ports":
+        """Return ports that nothing uses just now."""
+        return cls(free_port(), free_port(), free_port())
+
+
+class Stack:
+    """PostgreSQL, Kafka, the AWS emulator, and the product deployed on them."""
+
+    def __init__(
+        self,
+        home: Path,
+        ports: Ports,
+        *,
+        say: Callable[[str], None] = lambda line: None,
+        broker: str | None = None,
+        fast: bool = False,
+    ) -> None:
+        """Keep everything under `home`; tell progress to `say`; `fast` gives up durability, for tests."""
+        self.home, self.ports, self._say = home, ports, say
+        self.postgres = Postgres(home / "postgres", ports.postgres, fast=fast)
+        self.kafka = choose(home / "kafka", ports.kafka, ROOT / ".local" / "cache", broker)
+        self.emulator = Emulator(home / "emulator", ports.emulator)
+
+    def up(self) -> str:
+        """Bring everything up, whatever state it is in; return the API's URL.
+
+        Raises:
+            PartFailed: names the part, its log and the remedy.
+        """
+        self.home.mkdir(parents=True, exist_ok=True)
+        self.up_data()
+        self._timed(f"AWS emulator at {self.emulator.url}", self.emulator.start)
+        key = self._key()
+        deployed = self.emulator.deployed()
+        if deployed.get("key") == key:
+            self._say("✓ the functions are deployed and unchanged")
+            return deployed["api_url"]
+        try:
+            self._say("· building the package")
+            started = time.monotonic()
+            app = build(self.home / "package", stage="local", environment=self.environment(), progress=self._note)
+            megabytes = app.bundle.stat().st_size / 1e6
+            self._say(f"✓ package built: {megabytes:.1f} MB ({time.monotonic() - started:.1f} s)")
+        except PackagingFailed as problem:
+            raise PartFailed("package", str(problem), remedy="`make clean`, then `make up`") from problem
+        self._say("· deploying through CloudFormation")
+        started = time.monotonic()
+        url = self.emulator.deploy(app, key=key)
+        self._say(f"✓ functions deployed, the API answers ({time.monotonic() - started:.1f} s)")
+        return url
+
+    def up_data(self) -> None:
+        """Bring up PostgreSQL and Kafka, side by side, with schema, roles and topics."""
+        wanted = topics.wanted(Settings())
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            kafka = pool.submit(self._timed, self.kafka.describe, lambda: self.kafka.start(wanted))
+            postgres = pool.submit(self._start_postgres)
+            postgres.result()
+            kafka.result()
+
+    def down(self) -> None:
+        """Stop every part; data stays."""
+        for name in reversed(PARTS):
+            part = self._parts()[name]
+            was = part.running()
+            part.stop()
+            self._say(f"✓ {name} stopped" if was else f"· {name} was not running")
+
+    def status(self) -> dict[str, Any]:
+        """Return each part's state and address, and where the API is."""
+        deployed = self.emulator.deployed()
+        return {
+            "parts": {
+                "postgres": {"running": self.postgres.running(), "address": f"127.0.0.1:{self.ports.postgres}"},
+                "kafka": {
+                    "running": self.kafka.running(),
+                    "address": self.kafka.bootstrap_servers,
+                    "kind": self.kafka.kind,
+                },
+                "emulator": {"running": self.emulator.running(), "address": self.emulator.url},
+            },
+            "deployed": bool(deployed),
+            "api": deployed.get("api_url"),
+        }
+
+    def logs(self) -> dict[str, Path]:
+        """Return each part's log file, of those that there are."""
+        found = {name: getattr(part, "process", None) for name, part in self._parts().items()}
+        return {name: process.log for name, process in found.items() if process and process.log.exists()}
+
+    def environment(self) -> Mapping[str, str]:
+        """Return the functions' settings."""
+        return {
+            "DATABASE_URL": self.postgres.url("aetherlink_api"),
+            "RELAY_DATABASE_URL": self.postgres.url("aetherlink_relay"),
+            "KAFKA_BOOTSTRAP_SERVERS": self.kafka.bootstrap_servers,
+            "KAFKA_API_VERSION": self.kafka.api_version,
+        }
+
+    def _parts(self) -> dict[str, Any]:
+        return {"postgres": self.postgres, "kafka": self.kafka, "emulator": self.emulator}
+
+    def _start_postgres(self) -> None:
+        self._timed(f"PostgreSQL {self.postgres.version} at 127.0.0.1:{self.ports.postgres}", self.postgres.start)
+        started = time.monotonic()
+        self.postgres.create_database()
+        migrate.upgrade(self.postgres.url())
+        passwords = self.postgres.passwords()
+        migrate.set_passwords(self.postgres.url(), {role: passwords[role] for role in migrate.LOGIN_ROLES})
+        self._say(f"✓ database migrated ({time.monotonic() - started:.1f} s)")
+
+    def _timed(self, what: str | Callable[[], str], start: Callable[[], bool]) -> None:
+        started = time.monotonic()
+        fresh = start()
+        label = what if isinstance(what, str) else what()
+        self._say(f"✓ {label} ({f'{time.monotonic() - started:.1f} s' if fresh else 'was running'})")
+
+    def _note(self, line: str) -> None:
+        self._say(f"·   {line}")
+
+    def _key(self) -> str:
+        """Stand for everything that goes into a deployment: sources, lock file, settings."""
+        digest = hashlib.sha256(json.dumps(dict(self.environment())).encode())
+        for name in INPUTS:
+            start = ROOT / name
+            files = [start] if start.is_file() else sorted(start.rglob("*"))
+            for file in files:
+                if file.is_file() and "__pycache__" not in file.parts and file.suffix != ".pyc":
+                    digest.update(str(file.relative_to(ROOT)).encode() + file.read_bytes())
+        return digest.hexdigest()

@@ -1,0 +1,66 @@
+"""`python -m infra.ops`: what an operator does by hand. Settings come from the environment (docs/configuration.md)."""
+
+import argparse
+import json
+import os
+import signal
+import sys
+from dataclasses import asdict
+from typing import Any
+
+from kafka.errors import KafkaError
+
+from chalicelib import bootstrap
+from chalicelib.errors import AetherLinkError
+from infra.ops import migrate, topics
+
+FOREVER_SLICE_SECONDS = 60.0
+
+
+def main() -> int:
+    """Run one command; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m infra.ops", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    commands = parser.add_subparsers(dest="command", required=True)
+    migrating = commands.add_parser("migrate", help="bring the database up to date")
+    migrating.add_argument("--url", default=os.environ.get("OWNER_DATABASE_URL"), help="the database, as its owner")
+    commands.add_parser("topics", help="create the Kafka topics that are missing")
+    relaying = commands.add_parser("relay", help="relay the outbox to Kafka")
+    relaying.add_argument("--seconds", type=float, default=FOREVER_SLICE_SECONDS)
+    relaying.add_argument("--until-idle", action="store_true", help="end when nothing is left to send")
+    relaying.add_argument("--forever", action="store_true", help="run after run, until ended")
+    chosen = parser.parse_args()
+    try:
+        result = globals()[f"_{chosen.command}"](chosen)
+    except (AetherLinkError, KafkaError) as problem:
+        print(f"✗ {problem}", file=sys.stderr)
+        return 1
+    print(json.dumps(result) if chosen.json else _readable(result))
+    return 0
+
+
+def _migrate(chosen: argparse.Namespace) -> dict[str, Any]:
+    if not chosen.url:
+        raise SystemExit("✗ say which database: --url, or OWNER_DATABASE_URL")
+    migrate.upgrade(chosen.url, shards=bootstrap.settings().outbox_shards)
+    return {"migrated": True}
+
+
+def _topics(chosen: argparse.Namespace) -> dict[str, Any]:
+    return {"created": topics.ensure(bootstrap.settings())}
+
+
+def _relay(chosen: argparse.Namespace) -> dict[str, Any]:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that leases are given back
+    while True:
+        report = bootstrap.relay().run(chosen.seconds, until_idle=chosen.until_idle)
+        if not chosen.forever:
+            return asdict(report)
+
+
+def _readable(result: dict[str, Any]) -> str:
+    return "\n".join(f"{name}: {', '.join(value) if isinstance(value, list) else value}" for name, value in result.items())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
