@@ -44,9 +44,7 @@ def _setting(env: str, default: Any, meaning: str, parse: Callable[[str], Any] =
 class Settings:
     """The whole configuration, read once per process. Each field names its environment variable."""
 
-    stage: str = _setting(
-        "STAGE", "local", "Which deployment this is.", _one_of("local", "dev", "prod")
-    )
+    stage: str = _setting("STAGE", "local", "Which deployment this is.", _one_of("local", "dev", "prod"))
     log_level: str = _setting(
         "LOG_LEVEL", "INFO", "Least severe log line to write.", _one_of("DEBUG", "INFO", "WARNING", "ERROR")
     )
@@ -109,7 +107,10 @@ class Settings:
         "KAFKA_REQUEST_TIMEOUT_MS", 5_000, "Longest wait for one broker answer.", _number(int, 100, 60_000)
     )
     kafka_delivery_timeout_ms: int = _setting(
-        "KAFKA_DELIVERY_TIMEOUT_MS", 12_000, "Longest wait for one record's acknowledgement.", _number(int, 200, 120_000)
+        "KAFKA_DELIVERY_TIMEOUT_MS",
+        12_000,
+        "Longest wait for one record's acknowledgement.",
+        _number(int, 200, 120_000),
     )
 
     outbox_topic_template: str = _setting(
@@ -140,7 +141,10 @@ class Settings:
         "RELAY_WAVE_BYTES", 8_000_000, "Most payload bytes in one wave.", _number(int, 1_000, 256_000_000)
     )
     relay_max_attempts: int = _setting(
-        "RELAY_MAX_ATTEMPTS", 5, "Refusals of one event by the broker before its stream is parked.", _number(int, 1, 100)
+        "RELAY_MAX_ATTEMPTS",
+        5,
+        "Refusals of one event by the broker before its stream is parked.",
+        _number(int, 1, 100),
     )
     relay_backoff_base_seconds: float = _setting(
         "RELAY_BACKOFF_BASE_SECONDS", 0.5, "First pause after broker trouble; it doubles.", _number(float, 0.01, 60)

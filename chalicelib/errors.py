@@ -30,14 +30,16 @@ class AetherLinkError(Exception):
         code: str | None = None,
         errors: Sequence[FieldError] = (),
         headers: Mapping[str, str] | None = None,
+        cause: str = "",
         **extra: object,
     ) -> None:
-        """Hold what the problem document needs; `extra` become its extension members."""
+        """Hold what the problem document needs; `extra` become its extension members, `cause` is for the log alone."""
         super().__init__(detail)
         self.detail = detail
         self.code = code or type(self).code
         self.errors = tuple(errors)
         self.headers = dict(headers or {})
+        self.cause = cause
         self.extra = extra
 
 
@@ -114,6 +116,14 @@ class Unavailable(AetherLinkError):
 
 
 class Misconfigured(AetherLinkError):
-    """A setting is missing or cannot be what it is."""
+    """A setting is missing or cannot be what it is. Callers are told that much; the log says which."""
 
     status, code, title = 500, "misconfigured", "Misconfigured"
+
+    def __init__(self, detail: str) -> None:
+        """Keep `detail` for whoever runs the service."""
+        super().__init__("The service is not set up right; its log says what is wrong.", cause=detail)
+
+    def __str__(self) -> str:
+        """Return what is wrong."""
+        return self.cause

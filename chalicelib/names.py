@@ -4,6 +4,7 @@ from typing import Final
 
 # Log lines: `action` of each.
 REQUEST_FINISHED: Final = "request.finished"
+REQUEST_FAILED: Final = "request.failed"
 REQUEST_CRASHED: Final = "request.crashed"
 RELAY_FINISHED: Final = "relay.finished"
 RELAY_BROKER_TROUBLE: Final = "relay.broker_trouble"

@@ -50,13 +50,15 @@ def _within_reach(moment: datetime) -> datetime:
     return moment.astimezone(UTC)
 
 
-def text(max_length: int, *, min_length: int = 1, pattern: str | None = None) -> Any:
-    """Return the type of a text of `min_length` to `max_length` characters, stripped, optionally of a `pattern`."""
-    limits = StringConstraints(
+def text(max_length: int, *, min_length: int = 1, pattern: str | None = None) -> StringConstraints:
+    """Constrain a text to `min_length` to `max_length` characters, stripped, optionally of a `pattern`."""
+    return StringConstraints(
         min_length=min_length, max_length=max_length, pattern=pattern, strip_whitespace=True, strict=True
     )
-    return Annotated[str, limits, AfterValidator(_no_nul)]
 
+
+NO_NUL = AfterValidator(_no_nul)
+"""Refuses a NUL character, which PostgreSQL cannot hold."""
 
 Moment = Annotated[AwareDatetime, BeforeValidator(_rfc3339), AfterValidator(_within_reach)]
 """A point in time, with an offset on the wire, in UTC here."""

@@ -173,7 +173,7 @@ class KafkaPublisher:
             allow_auto_create_topics=False,
         )
         # A batch that is too large must fail whole: of two halves the second could arrive without the first.
-        producer._sender._can_split = lambda batch, error: False
+        producer._sender._can_split = lambda *_: False
         self._producer = producer
 
 

@@ -19,6 +19,9 @@ from chalicelib.crm.model import (
 )
 from chalicelib.schema import Model, Moment
 
+ABSENT: Any = None
+"""Default of a patch's field that may be absent and, by its type, may not be null."""
+
 
 class Command(Model):
     """A request to do something."""
@@ -51,7 +54,7 @@ class CreateAccount(Command):
 class ChangeAccount(Patch):
     """Change an account."""
 
-    name: Name = None
+    name: Name = ABSENT
     industry: ShortText | None = None
     website: Website | None = None
     phone: Phone | None = None
@@ -71,7 +74,7 @@ class ChangeContact(Patch):
     """Change a contact."""
 
     account_id: UUID | None = None
-    name: Name = None
+    name: Name = ABSENT
     email: Email | None = None
     phone: Phone | None = None
     title: ShortText | None = None
@@ -93,13 +96,13 @@ class CreateJob(Command):
 class ChangeJob(Patch):
     """Change a job. Its status moves by `MoveJob` alone."""
 
-    account_id: UUID = None  # type: ignore[assignment]
+    account_id: UUID = ABSENT
     contact_id: UUID | None = None
-    title: Title = None
+    title: Title = ABSENT
     description: Description | None = None
     scheduled_for: Moment | None = None
     amount_cents: int | None = Field(default=None, ge=0, le=MOST_CENTS)
-    currency: Currency = None
+    currency: Currency = ABSENT
 
 
 class MoveJob(Command):

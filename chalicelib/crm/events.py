@@ -162,7 +162,7 @@ DELETED: dict[type[Account | Contact | Job], type[Event]] = {
 def _about(kind: type[Event], entity: Account | Contact | Job, **extra: object) -> Event:
     """Return an event of `kind` that carries what of `entity` it has fields for."""
     state = {name: getattr(entity, name) for name in kind.model_fields if name in type(entity).model_fields}
-    return kind(**state, **{f"{kind.aggregate}_id": entity.id}, occurred_at=entity.updated_at, **extra)  # type: ignore[arg-type]
+    return kind(**state, **{f"{kind.aggregate}_id": entity.id}, occurred_at=entity.updated_at, **extra)
 
 
 def created(entity: Account | Contact | Job) -> Event:

@@ -2,13 +2,13 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 from pydantic import Field
 
 from chalicelib.errors import Conflict
-from chalicelib.schema import Model, Moment, text
+from chalicelib.schema import NO_NUL, Model, Moment, text
 
 EMAIL = r"^[^@\s]+@[^@\s.]+(\.[^@\s.]+)+$"
 WEBSITE = r"^https?://\S+$"
@@ -16,14 +16,14 @@ CURRENCY = r"^[A-Z]{3}$"
 MOST_CENTS = 2**53 - 1
 """The largest amount that every JSON reader holds exactly."""
 
-Name = text(200)
-ShortText = text(100)
-Phone = text(40)
-Email = text(254, pattern=EMAIL)
-Website = text(2048, pattern=WEBSITE)
-Title = text(200)
-Description = text(10_000, min_length=0)
-Currency = text(3, pattern=CURRENCY)
+Name = Annotated[str, text(200), NO_NUL]
+ShortText = Annotated[str, text(100), NO_NUL]
+Phone = Annotated[str, text(40), NO_NUL]
+Email = Annotated[str, text(254, pattern=EMAIL), NO_NUL]
+Website = Annotated[str, text(2048, pattern=WEBSITE), NO_NUL]
+Title = Annotated[str, text(200), NO_NUL]
+Description = Annotated[str, text(10_000, min_length=0), NO_NUL]
+Currency = Annotated[str, text(3, pattern=CURRENCY), NO_NUL]
 
 E = TypeVar("E", bound="Entity")
 

@@ -8,7 +8,7 @@ and the whole query, so that one from elsewhere, or made by hand, is refused.
 import hashlib
 import hmac
 import json
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -59,7 +59,7 @@ class Cursors:
         try:
             if len(cursor) > MAX_CURSOR_LENGTH:
                 raise ValueError
-            raw = urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
+            raw = b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
             signature, place = raw[:16], raw[16:]
             if not hmac.compare_digest(signature, self._signature(place, tenant_id, kind, query)):
                 raise ValueError
@@ -67,9 +67,7 @@ class Cursors:
             return Position(datetime.fromisoformat(created_at), UUID(hexadecimal))
         except ValueError:
             reason = "not a cursor of this list: start again without one, and keep the other parameters as they were"
-            raise Invalid(
-                f"cursor is {reason}.", code="bad-cursor", errors=[FieldError("cursor", reason)]
-            ) from None
+            raise Invalid(f"cursor is {reason}.", code="bad-cursor", errors=[FieldError("cursor", reason)]) from None
 
     def _signature(self, place: bytes, tenant_id: UUID, kind: str, query: Query) -> bytes:
         scope = json.dumps([tenant_id.hex, kind, query.descending, query.search, sorted(query.filters.items())])

@@ -71,9 +71,7 @@ def change_job(job_id: UUID, patch: ChangeJob, expected: int | None, uow: UnitOf
     return _change(uow, uow.jobs, job_id, patch, expected, clock)
 
 
-def move_job(
-    job_id: UUID, command: MoveJob, expected: int | None, moved_by: str, uow: UnitOfWork, clock: Clock
-) -> Job:
+def move_job(job_id: UUID, command: MoveJob, expected: int | None, moved_by: str, uow: UnitOfWork, clock: Clock) -> Job:
     """Move a job to another status. Raises `NotFound`, `PreconditionFailed`, `Conflict` for an illegal move."""
     with uow:
         before = _locked(uow.jobs, job_id, expected)

@@ -41,7 +41,11 @@ def ready(call: Call) -> Answer:
     findings = examine(bootstrap.checks(), bootstrap.clock())
     ok = all(finding.ok for finding in findings.values())
     dependencies = {
-        name: {"status": "ok" if one.ok else "down", "latencyMs": one.latency_ms, **({"detail": one.detail} if one.detail else {})}
+        name: {
+            "status": "ok" if one.ok else "down",
+            "latencyMs": one.latency_ms,
+            **({"detail": one.detail} if one.detail else {}),
+        }
         for name, one in findings.items()
     }
     return json_answer({"status": "ok" if ok else "down", "dependencies": dependencies}, status=200 if ok else 503)

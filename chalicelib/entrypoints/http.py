@@ -151,7 +151,7 @@ def endpoint(door: Blueprint, roles: set[Role] | None = None) -> Callable[[View]
         def guarded(**path: str) -> Response:
             return _respond(door.current_request, path, roles, view)
 
-        del guarded.__wrapped__  # type: ignore[attr-defined] # Chalice reads the signature: path parameters by name
+        del guarded.__wrapped__  # Chalice reads the signature: path parameters by name
         return guarded
 
     return decorate
@@ -170,7 +170,7 @@ def _respond(request: Request, path: Mapping[str, str], roles: set[Role] | None,
     except AetherLinkError as problem:
         answer = problem_document(problem, where, request_id)
         if answer.status >= 500:
-            logs.warning(names.REQUEST_FINISHED, request_id=request_id, status=answer.status, **_cause(problem))
+            logs.error(names.REQUEST_FAILED, request_id=request_id, code=problem.code, cause=problem.cause)
     except Exception:  # noqa: BLE001 - the door is where every error ends; callers never see a stack trace
         logs.error(names.REQUEST_CRASHED, exc_info=True, request_id=request_id, path=where)
         answer = problem_document(
@@ -207,10 +207,6 @@ def _trace(headers: Mapping[str, str]) -> str:
     return stated if TRACEPARENT.fullmatch(stated) else f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-00"
 
 
-def _cause(problem: AetherLinkError) -> dict[str, object]:
-    return {"code": problem.code, "detail": problem.detail, **problem.extra}
-
-
 def problem_document(problem: AetherLinkError, path: str, request_id: str) -> Answer:
     """Return `problem` as RFC 9457 has it."""
     members = {
@@ -222,7 +218,7 @@ def problem_document(problem: AetherLinkError, path: str, request_id: str) -> An
         "code": problem.code,
         "requestId": request_id,
         "errors": [{"field": error.field, "message": error.message} for error in problem.errors],
-        **{name: value for name, value in problem.extra.items() if name != "cause"},
+        **problem.extra,
     }
     return Answer(
         body=json.dumps(members).encode(),

@@ -23,7 +23,9 @@ def query_of(call: Call, kind: type[Entity], filters: Mapping[str, str]) -> Quer
     """
     given = dict(call.query)
     problems = [
-        FieldError(name, "no such parameter") for name in given if name not in {"limit", "cursor", "q", "sort", *filters}
+        FieldError(name, "no such parameter")
+        for name in given
+        if name not in {"limit", "cursor", "q", "sort", *filters}
     ]
     limit = given.get("limit", "50")
     if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:4]) <= MOST):

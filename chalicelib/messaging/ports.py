@@ -49,7 +49,14 @@ class OutboxStore(Protocol):
         ...
 
     def fetch(
-        self, owner: UUID, shards: Collection[int], *, rows: int, size: int, known: Collection[int], held: Collection[str]
+        self,
+        owner: UUID,
+        shards: Collection[int],
+        *,
+        rows: int,
+        size: int,
+        known: Collection[int],
+        held: Collection[str],
     ) -> list[PendingEvent]:
         """Return the oldest events of `shards` that `owner` still leases, in order of id, in one snapshot.
 

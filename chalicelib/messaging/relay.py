@@ -8,6 +8,7 @@ the broker costs no event an attempt (nothing dropped); a refused event stops it
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from typing import Any
 from uuid import UUID
 
 from chalicelib import logs, names
@@ -191,14 +192,16 @@ class Relay:
             state.failures = 0
             return
         self._discard_publisher()
-        refused = [(event, outcome) for event, outcome in zip(aboard, outcomes, strict=True) if isinstance(outcome, Refused)]
+        refused = [
+            (event, outcome) for event, outcome in zip(aboard, outcomes, strict=True) if isinstance(outcome, Refused)
+        ]
         for event, outcome in refused:
             if outcome.alone:
                 self._refuse(event, outcome.reason)
         self._suspect([event for event, outcome in refused if not outcome.alone])
-        for outcome in outcomes:
-            if isinstance(outcome, Unreachable):
-                raise _BrokerTrouble(outcome.reason)
+        for answer in outcomes:
+            if isinstance(answer, Unreachable):
+                raise _BrokerTrouble(answer.reason)
 
     def _suspect(self, events: Sequence[PendingEvent]) -> None:
         """Send refused events again in ever smaller company, until the one at fault is alone."""
@@ -236,7 +239,12 @@ class Relay:
         """Count the refusal, hold the stream back, and park it after too many."""
         attempts = self._store.refuse(event, reason)
         self._report.refused += 1
-        about = {"event_id": event.event_id, "stream_key": event.stream_key, "topic": event.topic, "reason": reason}
+        about: dict[str, Any] = {
+            "event_id": event.event_id,
+            "stream_key": event.stream_key,
+            "topic": event.topic,
+            "reason": reason,
+        }
         logs.warning(names.RELAY_EVENT_REFUSED, attempts=attempts, **about)
         pause = self._policy.backoff(attempts)
         if attempts >= self._policy.max_attempts:
@@ -244,9 +252,7 @@ class Relay:
             self._report.parked += 1
             logs.error(names.RELAY_STREAM_PARKED, attempts=attempts, **about)
         self._state.held[event.stream_key] = self._clock.monotonic() + pause
-        self._state.buffer = {
-            one.id: one for one in self._state.buffer.values() if one.stream_key != event.stream_key
-        }
+        self._state.buffer = {one.id: one for one in self._state.buffer.values() if one.stream_key != event.stream_key}
 
     def _sendable(self) -> bool:
         return any(event.stream_key not in self._state.held for event in self._state.buffer.values())

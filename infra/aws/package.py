@@ -47,7 +47,7 @@ def build(
     *,
     stage: str,
     environment: Mapping[str, str] | None = None,
-    progress: Callable[[str], None] = lambda line: None,
+    progress: Callable[[str], None] = lambda _: None,
     root: Path = ROOT,
 ) -> PackagedApp:
     """Build the app of `root` for `stage` into `out`; `environment` is added to every function's.
@@ -63,7 +63,10 @@ def build(
         if environment:
             _add_environment(copy / ".chalice" / "config.json", stage, environment)
         progress("packaging")
-        _run([sys.executable, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", "app.py", "chalicelib"], copy)
+        _run(
+            [sys.executable, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", "app.py", "chalicelib"],
+            copy,
+        )
         package = [_tool("chalice"), "package", "--stage", stage, "--merge-template", str(MERGED), str(out)]
         _run(package, copy, {"AWS_DEFAULT_REGION": os.environ.get("AWS_DEFAULT_REGION", "us-east-1")})
     bundle, template = out / "deployment.zip", out / "sam.json"
@@ -90,7 +93,9 @@ def _vendor(root: Path, progress: Callable[[str], None]) -> Path:
             shutil.rmtree(target / name, ignore_errors=True)
         for folder in [*target.rglob("tests"), *target.rglob("__pycache__")]:
             shutil.rmtree(folder, ignore_errors=True)
-        _run([sys.executable, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", "vendor"], target.parent)
+        _run(
+            [sys.executable, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", "vendor"], target.parent
+        )
         if not cached.exists():
             target.rename(cached)
     return cached
@@ -101,7 +106,9 @@ def _copy(root: Path, copy: Path, vendor: Path) -> None:
     for name in SOURCES:
         source = root / name
         if source.is_dir():
-            shutil.copytree(source, copy / name, ignore=shutil.ignore_patterns("__pycache__", "deployed", "deployments"))
+            shutil.copytree(
+                source, copy / name, ignore=shutil.ignore_patterns("__pycache__", "deployed", "deployments")
+            )
         else:
             shutil.copy(source, copy / name)
     shutil.copytree(vendor, copy / "vendor")
@@ -131,7 +138,7 @@ def _tool(name: str) -> str:
 
 
 def _run(command: list[str], where: Path, env: Mapping[str, str] | None = None) -> None:
-    done = subprocess.run(  # noqa: S603 - our own command lines
+    done = subprocess.run(
         command, cwd=where, env={**os.environ, **(env or {})}, capture_output=True, text=True, timeout=SECONDS
     )
     if done.returncode:

@@ -50,7 +50,7 @@ def _up(stack: Stack, chosen: argparse.Namespace) -> None:
     _urls(stack, chosen)
 
 
-def _down(stack: Stack, chosen: argparse.Namespace) -> None:
+def _down(stack: Stack, _: argparse.Namespace) -> None:
     stack.down()
 
 
@@ -86,7 +86,7 @@ def _logs(stack: Stack, chosen: argparse.Namespace) -> int:
         print("✗ there are no logs yet: run `make up`", file=sys.stderr)
         return 1
     command = ["tail", "-n", str(TAIL_LINES), *(["-F"] if chosen.follow else []), *map(str, files.values())]
-    return subprocess.run(command, check=False).returncode  # noqa: S603
+    return subprocess.run(command, check=False).returncode
 
 
 def _demo(stack: Stack, chosen: argparse.Namespace) -> int:
@@ -108,7 +108,7 @@ def _dev(stack: Stack, chosen: argparse.Namespace) -> int:
     env = {**os.environ, **stack.environment(), "STAGE": "local", "OIDC_ENABLED": "false"}
     chalice = [str(Path(sys.executable).with_name("chalice")), "local", "--stage", "local", "--port", str(chosen.port)]
     relay = [sys.executable, "-m", "infra.ops", "relay", "--forever"]
-    children = [subprocess.Popen(command, cwd=ROOT, env=env) for command in (chalice, relay)]  # noqa: S603
+    children = [subprocess.Popen(command, cwd=ROOT, env=env) for command in (chalice, relay)]
     print(f"✓ API at http://127.0.0.1:{chosen.port}/ - edit and it reloads; Ctrl-C ends it", flush=True)
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

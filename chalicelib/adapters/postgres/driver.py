@@ -15,8 +15,8 @@ from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
 import pg8000.dbapi
-from pg8000.core import DESCRIBE, NULL_BYTE, SYNC_MSG, Context, _flush, _write
 from pg8000.converters import make_params
+from pg8000.core import DESCRIBE, NULL_BYTE, SYNC_MSG, Context, _flush, _write
 
 from chalicelib.config import Settings
 from chalicelib.errors import Misconfigured, Unavailable
@@ -32,7 +32,7 @@ TEMPORARY = ("08", "25", "40", "53", "55", "57", "58", "XX")
 """Classes of SQLSTATE that tell of the server's state, not of the statement."""
 
 
-class Connection(pg8000.dbapi.Connection):
+class Connection(pg8000.dbapi.Connection):  # type: ignore[misc] # pg8000 has no types
     """A connection whose transactions belong to `tenant`, if one is set."""
 
     tenant: UUID | None = None
@@ -40,7 +40,7 @@ class Connection(pg8000.dbapi.Connection):
     def execute_simple(self, statement: str) -> Context:
         """Run statements without parameters in one flight; BEGIN carries the tenant."""
         if statement == BEGIN and self.tenant is not None:
-            statement = f"begin; select set_config('app.tenant', '{UUID(str(self.tenant))}', true)"  # noqa: S608
+            statement = f"begin; select set_config('app.tenant', '{UUID(str(self.tenant))}', true)"
         return super().execute_simple(statement)
 
     def execute_unnamed(self, statement: str, vals: Any = (), oids: Any = (), stream: Any = None) -> Context:

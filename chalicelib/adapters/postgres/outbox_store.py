@@ -39,7 +39,8 @@ FROM sized WHERE size <= $5::bigint OR place = 1
 """
 
 MARK = """
-WITH acknowledged AS (SELECT * FROM unnest($1::bigint[], $2::int[], $3::bigint[]) AS a(id, kafka_partition, kafka_offset)),
+WITH acknowledged AS (
+  SELECT * FROM unnest($1::bigint[], $2::int[], $3::bigint[]) AS a(id, kafka_partition, kafka_offset)),
 gone AS (DELETE FROM outbox_event e USING acknowledged a WHERE e.id = a.id
   RETURNING e.*, a.kafka_partition, a.kafka_offset)
 INSERT INTO outbox_archive (id, event_id, tenant_id, shard, stream_key, stream_seq, parked, topic, event_type,

@@ -33,9 +33,7 @@ REFERS = {
 class PostgresRepository(Generic[E]):
     """The things of one kind, of one tenant, within one transaction."""
 
-    def __init__(
-        self, connection: Callable[[], Connection], kind: type[E], table: Table, tenant_id: UUID
-    ) -> None:
+    def __init__(self, connection: Callable[[], Connection], kind: type[E], table: Table, tenant_id: UUID) -> None:
         """Work on `table` through what `connection` returns: the one of the open transaction."""
         self._connection, self._kind, self._table, self._tenant_id = connection, kind, table, tenant_id
         self._columns = [table.c[name] for name in kind.model_fields]
@@ -120,4 +118,3 @@ def translated(problem: DBAPIError) -> AetherLinkError | DBAPIError:
         field = REFERS[name]
         return Unprocessable(f"{field.field}: {field.message}.", code="unknown-reference", errors=[field])
     return problem
-

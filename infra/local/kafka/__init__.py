@@ -12,6 +12,7 @@ from infra.local.process import PartFailed
 
 KINDS = ("external", "apache", "embedded")
 
+
 class Broker(Protocol):
     """What the stack needs of a broker. `api_version` is empty where the broker can be asked."""
 

@@ -1,6 +1,5 @@
 """Apache Kafka in KRaft mode, one node, from its Maven artifacts. Data survives restarts and crashes."""
 
-import os
 import re
 import shutil
 import subprocess
@@ -115,7 +114,7 @@ class ApacheKafka:
             shutil.copy(POM, folder / "pom.xml")
             command = ["mvn", "-q", "-B", "dependency:copy-dependencies", "-DincludeScope=runtime"]
             try:
-                subprocess.run(  # noqa: S603
+                subprocess.run(
                     [*command, f"-DoutputDirectory={folder / 'jars'}"],
                     cwd=folder,
                     check=True,
@@ -131,7 +130,7 @@ class ApacheKafka:
                     remedy="check Maven's network settings, or set KAFKA_BROKER=embedded",
                 ) from None
             if not self._jars.exists():
-                os.replace(folder / "jars", self._jars)
+                (folder / "jars").rename(self._jars)
 
     def _format(self) -> Path:
         """Write the configuration, and make the data directory the first time."""
@@ -140,15 +139,27 @@ class ApacheKafka:
         properties.write_text(PROPERTIES.format(port=self.port, controller=self.port + 1, data=data))
         if not (data / "meta.properties").exists():
             shutil.rmtree(data, ignore_errors=True)
-            made = subprocess.run(  # noqa: S603
-                [*JAVA, "-cp", f"{self._jars}/*", "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", properties],
+            made = subprocess.run(
+                [
+                    *JAVA,
+                    "-cp",
+                    f"{self._jars}/*",
+                    "kafka.tools.StorageTool",
+                    "format",
+                    "-t",
+                    CLUSTER_ID,
+                    "-c",
+                    properties,
+                ],
                 capture_output=True,
                 text=True,
                 timeout=START_SECONDS,
             )
             if made.returncode:
                 raise PartFailed(
-                    "kafka", f"cannot format its storage: {made.stderr.strip()[-300:]}", remedy="`make clean` starts over"
+                    "kafka",
+                    f"cannot format its storage: {made.stderr.strip()[-300:]}",
+                    remedy="`make clean` starts over",
                 )
         return properties
 

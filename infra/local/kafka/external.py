@@ -1,8 +1,8 @@
 """A broker that somebody else runs."""
 
+from chalicelib.config import Settings
 from infra.local.process import PartFailed, listening
 from infra.ops import topics as topic_tools
-from chalicelib.config import Settings
 
 
 class ExternalKafka:
@@ -35,7 +35,7 @@ class ExternalKafka:
         """Create the missing topics."""
         if not self.running():
             raise PartFailed("kafka", f"nobody answers at {self._servers}", remedy="start it, or unset the variable")
-        topic_tools.ensure(Settings(kafka_bootstrap_servers=self._servers))
+        topic_tools.ensure(Settings(kafka_bootstrap_servers=self._servers), only=topics)
         return False
 
     def stop(self) -> None:

@@ -1,0 +1,105 @@
+"""Real parts for tests: one PostgreSQL and one Kafka broker a worker, on free ports, in temporary folders."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+
+from chalicelib import bootstrap
+from chalicelib.config import Settings
+from infra.aws.package import ROOT
+from infra.local.kafka import Broker, choose
+from infra.local.postgres import Postgres
+from infra.local.process import free_port
+from infra.ops import migrate, topics
+
+os.environ["STAGE"] = "local"
+os.environ["OIDC_ENABLED"] = "false"
+for leaked in ("DATABASE_URL", "RELAY_DATABASE_URL", "AWS_ENDPOINT_URL"):
+    os.environ.pop(leaked, None)
+CACHE = ROOT / ".local" / "cache"
+
+
+def pytest_report_header() -> list[str]:
+    """Say which broker the suite uses."""
+    broker = choose(Path(tempfile.gettempdir()), 0, CACHE)
+    names = {
+        "apache": "Apache Kafka (KRaft)",
+        "embedded": "the embedded one (librdkafka's mock)",
+        "external": "external",
+    }
+    return [f"kafka broker: {names[broker.kind]}"]
+
+
+@pytest.fixture(scope="session")
+def home() -> Iterator[Path]:
+    """A folder that PostgreSQL's user may enter too, unlike pytest's own."""
+    folder = Path(tempfile.mkdtemp(prefix="aetherlink-test-"))
+    folder.chmod(0o711)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres(home: Path) -> Iterator[Postgres]:
+    """A real PostgreSQL, not durable, with one migrated database."""
+    server = Postgres(home / "postgres", free_port(), fast=True)
+    server.start()
+    try:
+        server.create_database()
+        migrate.upgrade(server.url())
+        passwords = server.passwords()
+        migrate.set_passwords(server.url(), {role: passwords[role] for role in migrate.LOGIN_ROLES})
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def broker(home: Path) -> Iterator[Broker]:
+    """A real broker with the product's topics."""
+    chosen = choose(home / "kafka", free_port(), CACHE)
+    chosen.start(topics.wanted(Settings()))
+    try:
+        yield chosen
+    finally:
+        chosen.stop()
+
+
+@pytest.fixture
+def database(postgres: Postgres) -> Iterator[Settings]:
+    """Settings that lead to the database, whose rows are gone afterwards."""
+    yield Settings(database_url=postgres.url("aetherlink_api"), relay_database_url=postgres.url("aetherlink_relay"))
+    with postgres.connect() as connection:
+        connection.execute_simple(
+            "TRUNCATE account, contact, job, outbox_event, outbox_stream, outbox_archive;"
+            "UPDATE outbox_shard SET owner = NULL, lease_until = '-infinity', retry_at = '-infinity'"
+        )
+
+
+@pytest.fixture
+def tenant() -> UUID:
+    """A tenant of this test's own."""
+    return uuid4()
+
+
+@pytest.fixture
+def composed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Settings], None]]:
+    """Return a function that makes the composition root use given settings."""
+
+    def forget() -> None:
+        for made in (bootstrap.settings, bootstrap.authenticator, bootstrap.cursors, bootstrap._database):
+            made.cache_clear()
+
+    def use(settings: Settings) -> None:
+        forget()
+        monkeypatch.setattr(bootstrap, "settings", lambda: settings)
+
+    original = bootstrap.settings
+    yield use
+    monkeypatch.setattr(bootstrap, "settings", original)
+    forget()

@@ -1,0 +1,37 @@
+from itertools import product
+
+import pytest
+
+from chalicelib.crm.model import MOVES, JobStatus
+from chalicelib.errors import Conflict
+from tests.builders import job
+from tests.fakes import START
+
+LEGAL = {
+    ("Open", "Scheduled"),
+    ("Open", "Cancelled"),
+    ("Scheduled", "InProgress"),
+    ("Scheduled", "OnHold"),
+    ("Scheduled", "Cancelled"),
+    ("InProgress", "Completed"),
+    ("InProgress", "OnHold"),
+    ("InProgress", "Cancelled"),
+    ("OnHold", "Scheduled"),
+    ("OnHold", "InProgress"),
+    ("OnHold", "Cancelled"),
+}
+
+
+@pytest.mark.parametrize(("before", "after"), list(product(JobStatus, JobStatus)))
+def test_a_job_moves_exactly_where_the_contract_says(before: JobStatus, after: JobStatus) -> None:
+    if (before.value, after.value) in LEGAL:
+        moved = job(status=before).moved(after, START)
+        assert (moved.status, moved.version) == (after, 2)
+    else:
+        with pytest.raises(Conflict) as refused:
+            job(status=before).moved(after, START)
+        assert set(refused.value.extra["allowed"]) == {b for a, b in LEGAL if a == before.value}  # type: ignore[call-overload]
+
+
+def test_every_status_has_its_moves() -> None:
+    assert set(MOVES) == set(JobStatus)

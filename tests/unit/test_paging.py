@@ -1,0 +1,50 @@
+from dataclasses import replace
+from uuid import UUID, uuid4
+
+import pytest
+
+from chalicelib.crm.paging import Cursors, Position, Query
+from chalicelib.errors import Invalid
+from chalicelib.ids import uuid7
+from tests.fakes import START
+
+TENANT = uuid4()
+POSITION = Position(START, uuid7())
+QUERY = Query(filters={"status": "Open"})
+
+
+def _read(
+    cursor: str, *, secret: str = "s", tenant: UUID = TENANT, kind: str = "Job", query: Query = QUERY
+) -> Position:
+    return Cursors(secret).read(cursor, tenant_id=tenant, kind=kind, query=query)
+
+
+CURSOR = Cursors("s").write(POSITION, tenant_id=TENANT, kind="Job", query=QUERY)
+
+
+def test_a_cursor_leads_back_to_where_the_page_ended() -> None:
+    assert _read(CURSOR) == POSITION
+    assert _read(CURSOR, query=replace(QUERY, limit=7)) == POSITION
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"secret": "another"},
+        {"tenant": uuid4()},
+        {"kind": "Account"},
+        {"query": Query()},
+        {"query": replace(QUERY, descending=True)},
+        {"query": replace(QUERY, search="x")},
+    ],
+)
+def test_a_cursor_of_another_list_is_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(Invalid):
+        _read(CURSOR, **wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("cursor", ["", "x", "é", "A" * 600, CURSOR[:-2], "B" + CURSOR[1:], "====", CURSOR + "\n"])
+def test_a_cursor_made_by_hand_is_refused(cursor: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        _read(cursor)
+    assert refused.value.errors[0].field == "cursor"
