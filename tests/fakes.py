@@ -254,7 +254,7 @@ class FakeOutbox:
 
     def mark(self, acknowledged: Sequence[Acknowledged]) -> int:
         self._answer()
-        gone = [self.events.pop(one.event_id) for one in acknowledged if one.event_id in self.events]
+        gone = [self.events.pop(one.id) for one in acknowledged if one.id in self.events]
         self.archive += gone
         return len(gone)
 
@@ -335,7 +335,7 @@ class FakePublisher:
                     outcomes[event.id] = Refused("invalid record", alone=len(batch) == 1)
                 else:
                     self._broker.log.append(event)
-                    outcomes[event.id] = Acknowledged(event.id, 0, len(self._broker.log))
+                    outcomes[event.id] = Acknowledged(event.id, event.event_id, 0, len(self._broker.log))
                     if self._broker.lost_acknowledgements:
                         self._broker.lost_acknowledgements -= 1
                         outcomes[event.id] = Unreachable("acknowledgement lost")

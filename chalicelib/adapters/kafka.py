@@ -206,7 +206,7 @@ class KafkaFlight:
             if not future.is_done:
                 landed.append(Unreachable(late))
             elif future.succeeded():
-                landed.append(Acknowledged(event.id, future.value.partition, future.value.offset))
+                landed.append(Acknowledged(event.id, event.event_id, future.value.partition, future.value.offset))
             elif isinstance(future.exception, REFUSALS):
                 landed.append(Refused(describe(future.exception), alone=companions[id(future._produce_future)] == 1))
             else:

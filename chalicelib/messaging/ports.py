@@ -10,9 +10,10 @@ from chalicelib.messaging.envelope import PendingEvent
 
 @dataclass(frozen=True, slots=True)
 class Acknowledged:
-    """The broker has the event, durably."""
+    """The broker has the event, durably. `id` and `event_id` are the event's."""
 
-    event_id: int
+    id: int
+    event_id: str
     partition: int
     offset: int
 

@@ -187,7 +187,7 @@ class Relay:
         state.unmarked += acknowledged
         report.published += len(acknowledged)
         for one in acknowledged:
-            state.company.pop(one.event_id, None)
+            state.company.pop(one.id, None)
         if len(acknowledged) == len(aboard):
             state.failures = 0
             return
@@ -220,7 +220,7 @@ class Relay:
         space = policy.wave_bytes - sum(len(event.payload) for event in state.buffer.values())
         if not state.shards or room <= 0 or space <= 0:
             return
-        known = [*state.buffer, *(event.id for event in aboard), *(one.event_id for one in state.unmarked)]
+        known = [*state.buffer, *(event.id for event in aboard), *(one.id for one in state.unmarked)]
         for event in self._store.fetch(
             state.owner, state.shards, rows=room, size=space, known=known, held=list(state.held)
         ):

@@ -116,8 +116,8 @@ def test_marked_events_are_gone_and_marking_twice_does_no_harm(suite: Suite) -> 
     suite.append("job:1")
     shards = suite.store.claim(me, limit=100, seconds=30)
     first = suite.store.fetch(me, shards, rows=1, size=10**6, known=[], held=[])[0]
-    assert suite.store.mark([Acknowledged(first.id, 2, 77)]) == 1
-    assert suite.store.mark([Acknowledged(first.id, 2, 78)]) == 0
+    assert suite.store.mark([Acknowledged(first.id, first.event_id, 2, 77)]) == 1
+    assert suite.store.mark([Acknowledged(first.id, first.event_id, 2, 78)]) == 0
     assert suite.fetch(me, shards) == [("job:1", 2)]
 
 

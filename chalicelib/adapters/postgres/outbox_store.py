@@ -22,12 +22,13 @@ UPDATE outbox_shard s SET owner = $1::uuid, epoch = s.epoch + 1,
 FROM chosen WHERE s.shard = chosen.shard RETURNING s.shard
 """
 
-# One branch a shard, so that each is an ordered scan of outbox_ready and a merge append stops after $2 rows; the
-# lease is a one-time filter. Values come as one text: parsing row by row costs more than everything else. No field
-# can hold the separators: a check forbids control characters in names, jsonb escapes them, the payload is hex.
+# One branch a shard, so that each is an ordered scan of outbox_ready and a merge append stops after $2 rows in all
+# (the limit within a branch makes the planner see that); the lease is a one-time filter. Values come as one text:
+# parsing row by row costs more than everything else. No field can hold the separators: a check forbids control
+# characters in names, jsonb escapes them, the payload is hex.
 BRANCH = """(SELECT * FROM outbox_event WHERE shard = {shard} AND NOT parked AND id <> ALL ($3::bigint[])
   AND stream_key <> ALL ($4::text[]) AND EXISTS (SELECT FROM outbox_shard s WHERE s.shard = {shard}
-  AND s.owner = $1::uuid AND s.lease_until > clock_timestamp()) ORDER BY id)"""
+  AND s.owner = $1::uuid AND s.lease_until > clock_timestamp()) ORDER BY id LIMIT $2::int)"""
 FETCH = """
 WITH ready AS ({branches} ORDER BY id LIMIT $2::int),
 sized AS (SELECT *, sum(octet_length(payload)) OVER w AS size, row_number() OVER w AS place FROM ready
@@ -40,8 +41,8 @@ FROM sized WHERE size <= $5::bigint OR place = 1
 
 MARK = """
 WITH acknowledged AS (
-  SELECT * FROM unnest($1::bigint[], $2::int[], $3::bigint[]) AS a(id, kafka_partition, kafka_offset)),
-gone AS (DELETE FROM outbox_event e USING acknowledged a WHERE e.id = a.id
+  SELECT * FROM unnest($1::uuid[], $2::int[], $3::bigint[]) AS a(event_id, kafka_partition, kafka_offset)),
+gone AS (DELETE FROM outbox_event e USING acknowledged a WHERE e.event_id = a.event_id
   RETURNING e.*, a.kafka_partition, a.kafka_offset)
 INSERT INTO outbox_archive (id, event_id, tenant_id, shard, stream_key, stream_seq, parked, topic, event_type,
   schema_version, payload, headers, occurred_at, attempts, last_error, published_at, kafka_partition, kafka_offset)
@@ -50,7 +51,7 @@ SELECT id, event_id, tenant_id, shard, stream_key, stream_seq, parked, topic, ev
 FROM gone
 """
 
-REFUSE = "UPDATE outbox_event SET attempts = attempts + 1, last_error = $2 WHERE id = $1::bigint RETURNING attempts"
+REFUSE = "UPDATE outbox_event SET attempts = attempts + 1, last_error = $2 WHERE event_id = $1::uuid RETURNING attempts"
 
 # The stream's row first: it is what an append locks first, so the two never deadlock, and an append that waited
 # for it sees `parked` and parks its own event.
@@ -67,7 +68,7 @@ SELECT $4::uuid, e.tenant_id, stream.shard, $1, stream.last_seq, stream.parked, 
   CASE WHEN octet_length(e.payload) <= $7::int THEN e.payload ELSE 'null'::bytea END,
   e.headers || $6::jsonb || jsonb_build_object('dlq_payload_omitted', CASE WHEN octet_length(e.payload) <= $7::int
     THEN 'false' ELSE 'true' END), e.occurred_at
-FROM stream, outbox_event e WHERE e.id = $8::bigint
+FROM stream, outbox_event e WHERE e.event_id = $8::uuid
 """
 
 RELEASE = """
@@ -116,7 +117,7 @@ class PostgresOutboxStore:
 
     def refuse(self, event: PendingEvent, reason: str) -> int:
         """Count an attempt that the broker refused; return the attempts so far."""
-        rows = self._run(REFUSE, event.id, reason[:LONGEST_ERROR])
+        rows = self._run(REFUSE, event.event_id, reason[:LONGEST_ERROR])
         return int(rows[0][0]) if rows else event.attempts + 1
 
     def park(self, event: PendingEvent, reason: str) -> None:
@@ -137,7 +138,7 @@ class PostgresOutboxStore:
             self._topic,
             json.dumps(notes),
             self._dead_letter_bytes,
-            event.id,
+            event.event_id,
         )
         with self._telling_apart() as connection:
             connection.execute_simple("begin")

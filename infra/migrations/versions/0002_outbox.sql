@@ -9,8 +9,8 @@ CREATE TABLE outbox_stream (
 CREATE INDEX outbox_stream_parked ON outbox_stream (tenant_id, stream_key) WHERE parked;
 
 CREATE TABLE outbox_event (
-  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-  event_id uuid NOT NULL UNIQUE,
+  id bigint GENERATED ALWAYS AS IDENTITY,       -- no index of its own: the planner would walk it past other shards
+  event_id uuid PRIMARY KEY,
   tenant_id uuid NOT NULL,
   shard smallint NOT NULL,
   stream_key text NOT NULL,

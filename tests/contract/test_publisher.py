@@ -1,0 +1,73 @@
+"""What any `Publisher` does; the fake and Kafka pass the same suite."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from chalicelib.adapters.kafka import KafkaPublisher
+from chalicelib.config import Settings
+from chalicelib.messaging.envelope import PendingEvent
+from chalicelib.messaging.ports import Acknowledged, Publisher, Refused, Unreachable
+from infra.local.kafka import Broker
+from infra.local.process import free_port
+from tests.fakes import FakeBroker, FakeClock, FakeOutbox
+
+TOPIC = "aetherlink.events.jobcreated"
+
+
+@dataclass
+class Suite:
+    publisher: Publisher
+    away: Callable[[], Publisher]
+    event: Callable[..., PendingEvent]
+
+
+@pytest.fixture(params=["fake", "kafka"])
+def suite(request: pytest.FixtureRequest) -> Iterator[Suite]:
+    outbox = FakeOutbox(FakeClock())
+
+    def event(stream: str, topic: str = TOPIC, **values: Any) -> PendingEvent:
+        return outbox.append(stream, topic=topic, **values)
+
+    if request.param == "fake":
+        broker, gone = FakeBroker(), FakeBroker()
+        broker.unplaceable = lambda one: one.topic != TOPIC or len(one.payload) > 10**6
+        gone.unreachable = True
+        publisher: Publisher = broker.publisher()
+        yield Suite(publisher, gone.publisher, event)
+    else:
+        real: Broker = request.getfixturevalue("broker")
+        settings = Settings(kafka_bootstrap_servers=real.bootstrap_servers, kafka_api_version=real.api_version)
+        nobody = Settings(kafka_bootstrap_servers=f"127.0.0.1:{free_port()}", kafka_request_timeout_ms=300)
+        publisher = KafkaPublisher(settings)
+        yield Suite(publisher, lambda: KafkaPublisher(nobody), event)
+    publisher.close()
+
+
+def test_what_was_sent_is_acknowledged_with_its_place(suite: Suite) -> None:
+    events = [suite.event("job:1"), suite.event("job:1"), suite.event("job:2")]
+    assert all(not isinstance(suite.publisher.place(event), Refused | Unreachable) for event in events)
+    outcomes = suite.publisher.launch(events).land(10)
+    acknowledged = [outcome for outcome in outcomes if isinstance(outcome, Acknowledged)]
+    assert [one.event_id for one in acknowledged] == [event.event_id for event in events]
+    assert acknowledged[0].partition == acknowledged[1].partition
+    assert acknowledged[0].offset < acknowledged[1].offset
+
+
+def test_a_stream_has_one_place(suite: Suite) -> None:
+    assert suite.publisher.place(suite.event("job:1")) == suite.publisher.place(suite.event("job:1"))
+
+
+def test_an_event_that_no_broker_takes_is_refused_before_it_flies(suite: Suite) -> None:
+    assert isinstance(suite.publisher.place(suite.event("job:1", topic="aetherlink.nowhere")), Refused)
+    assert isinstance(suite.publisher.place(suite.event("job:1", topic="not a topic!")), Refused)
+    assert isinstance(suite.publisher.place(suite.event("job:1", payload=b"x" * 1_100_000)), Refused)
+
+
+def test_a_broker_that_is_away_is_unreachable_and_closing_does_no_harm(suite: Suite) -> None:
+    publisher = suite.away()
+    assert isinstance(publisher.place(suite.event("job:1")), Unreachable)
+    publisher.close()
+    publisher.close()

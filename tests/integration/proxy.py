@@ -1,0 +1,77 @@
+"""A TCP proxy in the path: counts flights, delays, and cuts. For tests only."""
+
+import socket
+import threading
+from types import TracebackType
+
+
+class Proxy:
+    """Forwards a loopback port to `target`; `flights` counts how often the client's side began to talk anew."""
+
+    def __init__(self, target: int) -> None:
+        self._target = target
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._server.getsockname()[1]
+        self.flights = 0
+        self.cut = False
+        self._sockets: list[socket.socket] = []
+        self._client_talks = False
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> "Proxy":
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.close()
+        self.disconnect()
+
+    def disconnect(self) -> None:
+        """Cut every connection there is."""
+        with self._lock:
+            for one in self._sockets:
+                try:
+                    one.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    continue
+                finally:
+                    one.close()
+            self._sockets.clear()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._server.accept()
+            except OSError:
+                return
+            if self.cut:
+                client.close()
+                continue
+            try:
+                upstream = socket.create_connection(("127.0.0.1", self._target), timeout=5)
+            except OSError:
+                client.close()
+                continue
+            with self._lock:
+                self._sockets += [client, upstream]
+            for source, sink, outward in ((client, upstream, True), (upstream, client, False)):
+                threading.Thread(target=self._pump, args=(source, sink, outward), daemon=True).start()
+
+    def _pump(self, source: socket.socket, sink: socket.socket, outward: bool) -> None:
+        try:
+            while data := source.recv(65536):
+                with self._lock:
+                    if outward and not self._client_talks:
+                        self.flights += 1
+                    self._client_talks = outward
+                sink.sendall(data)
+        except OSError:
+            pass
+        finally:
+            for one in (source, sink):
+                try:
+                    one.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    continue
