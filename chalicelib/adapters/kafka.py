@@ -1,5 +1,6 @@
 """The publisher on kafka-python: one record batch a partition, acknowledged all or nothing, every wait bounded."""
 
+import logging
 import time
 from collections.abc import Hashable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,6 +15,8 @@ from chalicelib.errors import Misconfigured
 from chalicelib.messaging.envelope import PendingEvent
 from chalicelib.messaging.flight_plan import RECORD_OVERHEAD_BYTES
 from chalicelib.messaging.ports import Acknowledged, Outcome, Refused, Unreachable
+
+logging.getLogger("kafka").setLevel(logging.CRITICAL)  # trouble is told once, by the relay, in its own words
 
 BATCH_BYTES = 524_288
 """Kafka's batch size: 16 KB instead makes 25k messages a second out of 38k."""

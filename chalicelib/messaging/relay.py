@@ -86,7 +86,7 @@ class Relay:
         self._state, self._report, self._until = _State(), Report(), 0.0
 
     def run(self, seconds: float, *, until_idle: bool = False) -> Report:
-        """Relay for `seconds`, or with `until_idle` only until nothing is left to send; return what was done.
+        """Relay for `seconds`, or with `until_idle` only until its shards have nothing left to send; report.
 
         Trouble with broker or database is waited out, with backoff, within `seconds`.
         """
@@ -97,7 +97,7 @@ class Relay:
                 self._state.pause = 0.0
                 worked = self._attempt()
                 if self._state.pause == 0.0 and not worked:
-                    if until_idle and not self._state.held:
+                    if until_idle and self._state.shards and not self._state.held:
                         break
                     self._state.pause = self._policy.poll_seconds
                 if self._state.pause:

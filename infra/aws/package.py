@@ -64,7 +64,7 @@ def build(
             _add_environment(copy / ".chalice" / "config.json", stage, environment)
         progress("packaging")
         _run(
-            [sys.executable, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", "app.py", "chalicelib"],
+            [sys.executable, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", "chalicelib"],
             copy,
         )
         package = [_tool("chalice"), "package", "--stage", stage, "--merge-template", str(MERGED), str(out)]

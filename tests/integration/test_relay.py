@@ -1,0 +1,134 @@
+"""The relay between a real PostgreSQL and a real broker."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from confluent_kafka import Consumer, TopicPartition
+
+from chalicelib import bootstrap
+from chalicelib.adapters.postgres import driver
+from chalicelib.adapters.postgres.outbox_append import append
+from chalicelib.config import Settings
+from chalicelib.ids import uuid7
+from chalicelib.messaging.envelope import Envelope
+from chalicelib.messaging.relay import Report
+from infra.local.kafka import Broker
+from infra.local.postgres import Postgres
+from tests.fakes import START
+
+CREATED, MOVED = "aetherlink.events.jobcreated", "aetherlink.events.jobstatuschanged"
+
+
+class World:
+    """An outbox to append to, a relay to run, and an independent consumer to read with."""
+
+    def __init__(self, settings: Settings, postgres: Postgres, tenant: UUID) -> None:
+        self.settings, self.postgres, self.tenant = settings, postgres, tenant
+
+    def append(self, *events: tuple[str, str, bytes]) -> None:
+        """Append (stream, topic, payload) each, in one transaction."""
+        with driver.connect(self.settings.database_url, self.settings, name="test") as connection:
+            connection.tenant = self.tenant
+            connection.execute_simple(driver.BEGIN)
+            for stream, topic, payload in events:
+                append(
+                    connection, Envelope(uuid7(), self.tenant, stream, "JobCreated", 1, topic, payload, START), shards=8
+                )
+            connection.commit()
+
+    def run(self) -> Report:
+        return bootstrap.relay().run(30, until_idle=True)
+
+    def read(self, *topics: str) -> list[Any]:
+        """Return this tenant's records of `topics`, each partition in order."""
+        consumer = Consumer({"bootstrap.servers": self.settings.kafka_bootstrap_servers, "group.id": str(uuid4())})
+        found = []
+        try:
+            for topic in topics:
+                for partition in consumer.list_topics(topic, timeout=10).topics[topic].partitions:
+                    place = TopicPartition(topic, partition, 0)
+                    end = consumer.get_watermark_offsets(place, timeout=10)[1]
+                    consumer.assign([place])
+                    while end and (message := consumer.poll(10)) is not None:
+                        if dict(message.headers())["tenant_id"].decode() == str(self.tenant):
+                            found.append(message)
+                        if message.offset() >= end - 1:
+                            break
+        finally:
+            consumer.close()
+        return found
+
+    def waiting(self) -> list[list[Any]]:
+        with self.postgres.connect() as connection:
+            query = "SELECT stream_key, stream_seq, parked, attempts FROM outbox_event ORDER BY id"
+            return list(connection.execute_simple(query).rows)
+
+
+@pytest.fixture
+def world(
+    database: Settings, broker: Broker, postgres: Postgres, composed: Callable[[Settings], None], tenant: UUID
+) -> Iterator[World]:
+    settings = replace(
+        database,
+        kafka_bootstrap_servers=broker.bootstrap_servers,
+        kafka_api_version=broker.api_version,
+        relay_backoff_base_seconds=0.05,
+        relay_poll_seconds=0.05,
+    )
+    composed(settings)
+    yield World(settings, postgres, tenant)
+
+
+def test_a_stream_crosses_topics_in_order_and_lands_in_the_archive(world: World) -> None:
+    world.append(("job:1", CREATED, b'{"n":1}'), ("job:1", MOVED, b'{"n":2}'), ("job:1", MOVED, b'{"n":3}'))
+    world.append(("job:1", CREATED, b'{"n":4}'))
+    report = world.run()
+    assert (report.published, report.refused, world.waiting()) == (4, 0, [])
+    records = world.read(CREATED, MOVED)
+    assert {record.key() for record in records} == {b"job:1"}
+    assert [json.loads(record.value())["n"] for record in records] == [1, 4, 2, 3]
+    assert [int(dict(record.headers())["stream_seq"]) for record in records] == [1, 4, 2, 3]
+    with world.postgres.connect() as connection:
+        rows = connection.execute_simple("SELECT stream_seq, kafka_partition, kafka_offset FROM outbox_archive").rows
+    places = {int(dict(r.headers())["stream_seq"]): [r.partition(), r.offset()] for r in records}
+    assert {seq: place for seq, *place in rows} == places
+
+
+def test_an_event_too_large_parks_its_stream_and_no_other(world: World) -> None:
+    world.append(("job:1", CREATED, b'"' + b"x" * 1_200_000 + b'"'), ("job:2", CREATED, b"{}"), ("job:1", MOVED, b"{}"))
+    report = world.run()
+    assert (report.parked, report.refused) == (1, 5)
+    assert world.waiting() == [["job:1", 1, True, 5], ["job:1", 2, True, 0]]
+    assert [record.key() for record in world.read(CREATED, MOVED)] == [b"job:2"]
+    [copy] = world.read("aetherlink.events.dlq")
+    headers = {name: value.decode() for name, value in copy.headers()}
+    assert copy.key() == b"job:1"
+    assert (headers["dlq_payload_omitted"], headers["dlq_attempts"], headers["dlq_topic"]) == ("true", "5", CREATED)
+    assert "record may have" in headers["dlq_error"]
+
+
+def test_two_thousand_events_of_many_streams_arrive_whole(world: World) -> None:
+    streams = [f"job:{uuid4()}" for _ in range(100)]
+    for _ in range(20):
+        world.append(*((stream, CREATED, b"{}") for stream in sorted(streams)))
+    report = world.run()
+    assert report.published == 2_000
+    seen: dict[bytes, list[int]] = {}
+    for record in world.read(CREATED):
+        seen.setdefault(record.key(), []).append(int(dict(record.headers())["stream_seq"]))
+    assert seen == {stream.encode(): list(range(1, 21)) for stream in streams}
+
+
+def test_a_broker_that_is_away_costs_nothing_but_time(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.append(("job:1", CREATED, b"{}"))
+    gone = replace(world.settings, kafka_bootstrap_servers="127.0.0.1:1", kafka_request_timeout_ms=200)
+    monkeypatch.setattr(bootstrap, "settings", lambda: gone)
+    report = bootstrap.relay().run(2)
+    assert (report.published, report.broker_troubles > 1) == (0, True)
+    assert world.waiting() == [["job:1", 1, False, 0]]
+    monkeypatch.setattr(bootstrap, "settings", lambda: world.settings)
+    assert world.run().published == 1
