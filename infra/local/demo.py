@@ -41,10 +41,10 @@ def run(api: str, bootstrap: str, topics: list[str], *, say: Callable[[str], Non
         DemoFailed: a request failed, a record is missing, or has a wrong key, header or place.
     """
     tenant = str(uuid4())
-    with _reading(bootstrap, topics) as read:
+    with reading(bootstrap, topics) as consumer:
         expected = _work(api, tenant, say)
         say(f"· waiting for {len(expected)} records (the relay is fired each minute)")
-        seen = _collect(read, tenant, len(expected), say)
+        seen = collect(consumer, tenant, len(expected), say=say)
     _check(seen, expected, tenant)
     say(f"✓ {len(seen)} events: right keys, right headers, in order within each stream")
     return seen
@@ -85,8 +85,8 @@ def _work(api: str, tenant: str, say: Callable[[str], None]) -> list[tuple[str, 
 
 
 @contextmanager
-def _reading(bootstrap: str, topics: list[str]) -> Iterator[Consumer]:
-    """Read every partition from where it ends now on; assigned by hand, so no group is left behind."""
+def reading(bootstrap: str, topics: list[str], *, from_start: bool = False) -> Iterator[Consumer]:
+    """Read every partition from its end on, or from its start; assigned by hand, so no group is left behind."""
     consumer = Consumer(
         {
             "bootstrap.servers": bootstrap,
@@ -100,8 +100,8 @@ def _reading(bootstrap: str, topics: list[str]) -> Iterator[Consumer]:
         places = []
         for topic in topics:
             for partition in consumer.list_topics(topic, timeout=15).topics[topic].partitions:
-                end = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=15)[1]
-                places.append(TopicPartition(topic, partition, end))
+                first, end = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=15)
+                places.append(TopicPartition(topic, partition, first if from_start else end))
         consumer.assign(places)
         yield consumer
     except KafkaException as problem:
@@ -110,13 +110,25 @@ def _reading(bootstrap: str, topics: list[str]) -> Iterator[Consumer]:
         consumer.close()
 
 
-def _collect(consumer: Consumer, tenant: str, wanted: int, say: Callable[[str], None]) -> list[Seen]:
+def collect(
+    consumer: Consumer,
+    tenant: str,
+    wanted: int,
+    *,
+    say: Callable[[str], None] = lambda _: None,
+    seconds: float = RECORD_SECONDS,
+) -> list[Seen]:
+    """Return `wanted` different events of `tenant`, in the order in which they were read.
+
+    Raises:
+        DemoFailed: they did not all come within `seconds`.
+    """
     seen: dict[str, Seen] = {}
-    deadline = time.monotonic() + RECORD_SECONDS
+    deadline = time.monotonic() + seconds
     while len(seen) < wanted:
         message = consumer.poll(0.5)
         if message is None and time.monotonic() > deadline:
-            raise DemoFailed(f"{len(seen)} of {wanted} records after {RECORD_SECONDS:.0f} s. See `make logs`.")
+            raise DemoFailed(f"{len(seen)} of {wanted} records after {seconds:.0f} s. See `make logs`.")
         if message is None:
             continue
         if message.error():

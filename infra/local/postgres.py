@@ -23,14 +23,14 @@ ROLES = (OWNER, "aetherlink_api", "aetherlink_relay")
 START_SECONDS = 30.0
 SETTING = "AETHERLINK_POSTGRES_PORT"
 DURABLE = ("-c", "max_connections=200")
-FAST = ("-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
+FAST = ("-c", "fsync=off", "-c", "full_page_writes=off")  # survives a crash of the server, not of the machine
 
 
 class Postgres:
     """One server. As root it runs as `nobody`: PostgreSQL refuses to run as root."""
 
     def __init__(self, home: Path, port: int, *, fast: bool = False) -> None:
-        """Keep everything under `home` and listen on loopback `port`; `fast` gives up durability, for tests."""
+        """Keep everything under `home` and listen on loopback `port`; `fast` survives no crash of the machine."""
         self.home, self.port, self._fast = home, port, fast
         self._user = "nobody" if os.geteuid() == 0 else None
         self._data, self._secrets = home / "data", home / "passwords.json"

@@ -56,7 +56,7 @@ class Stack:
         broker: str | None = None,
         fast: bool = False,
     ) -> None:
-        """Keep everything under `home`; tell progress to `say`; `fast` gives up durability, for tests."""
+        """Keep everything under `home`; tell progress to `say`; `fast` survives no crash of the machine."""
         self.home, self.ports, self._say = home, ports, say
         self.postgres = Postgres(home / "postgres", ports.postgres, fast=fast)
         self.kafka = choose(home / "kafka", ports.kafka, ROOT / ".local" / "cache", broker)

@@ -1,0 +1,136 @@
+"""The whole system: a stack of its own, deployed through CloudFormation, driven over HTTP, killed and repaired."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import psutil
+import pytest
+import requests
+
+from chalicelib.config import Settings
+from infra.local import demo
+from infra.local.process import PartFailed
+from infra.local.stack import Ports, Stack
+from infra.ops import topics
+
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("e2e")]
+EVENTS = [name for name in topics.names(Settings()) if "dlq" not in name]
+CATCH_UP_SECONDS = 120.0
+"""The schedule fires each minute, and a relay that saw its broker die backs off up to half a minute."""
+
+
+class System:
+    """A running stack, and a tenant that calls it."""
+
+    def __init__(self, stack: Stack, api: str) -> None:
+        self.stack, self.api, self.tenant = stack, api, str(uuid4())
+        self.accepted = 0
+
+    def send(self, method: str, path: str, body: Any = None, **headers: str) -> requests.Response:
+        fixed = {"X-Tenant-Id": self.tenant, "X-Roles": "sales"}
+        return requests.request(method, self.api + path, json=body, headers={**fixed, **headers}, timeout=30)
+
+    def create(self, name: str) -> dict[str, Any]:
+        answer = self.send("POST", "/api/crm/accounts", {"name": name})
+        assert answer.status_code == 201, answer.text
+        self.accepted += 1
+        return dict(answer.json())
+
+
+@pytest.fixture(scope="module")
+def system() -> Iterator[System]:
+    home = Path(tempfile.mkdtemp(prefix="aetherlink-e2e-"))
+    home.chmod(0o711)
+    stack = Stack(home, Ports.free(), fast=True)
+    try:
+        yield System(stack, stack.up())
+    finally:
+        stack.down()
+        left = [
+            p.info for p in psutil.process_iter(["pid", "cmdline"]) if str(home) in " ".join(p.info["cmdline"] or [])
+        ]
+        shutil.rmtree(home, ignore_errors=True)
+        assert not left, f"processes left behind: {left}"
+
+
+def _problem(answer: requests.Response, status: int) -> dict[str, Any]:
+    assert answer.status_code == status, answer.text
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert "Traceback" not in answer.text
+    return dict(answer.json())
+
+
+def test_the_main_job_goes_through(system: System) -> None:
+    seen = demo.run(system.api, system.stack.kafka.bootstrap_servers, EVENTS, say=lambda _: None)
+    assert len(seen) == 7
+
+
+def test_the_gateway_passes_on_what_is_wrong(system: System) -> None:
+    wrong = system.send("POST", "/api/crm/accounts", {"name": "a\x00b", "colour": "red"})
+    assert {error["field"] for error in _problem(wrong, 400)["errors"]} == {"name", "colour"}
+    assert (
+        _problem(system.send("POST", "/api/crm/accounts", {"name": "a" * 2_000_000}), 413)["code"]
+        == "payload-too-large"
+    )
+    assert _problem(system.send("GET", "/api/crm/nothing"), 404)["code"] == "not-found"
+    account = system.create("Northwind")
+    system.tenant, mine = str(uuid4()), system.tenant
+    assert _problem(system.send("GET", f"/api/crm/accounts/{account['id']}"), 404)["code"] == "not-found"
+    system.tenant = mine
+
+
+def test_a_second_up_changes_nothing(system: System) -> None:
+    said: list[str] = []
+    system.stack._say = said.append
+    assert system.stack.up() == system.api
+    assert any("unchanged" in line for line in said)
+
+
+def test_whatever_is_killed_what_was_accepted_arrives_after_the_repair(system: System) -> None:
+    stack = system.stack
+    kept = system.create("before it all")
+
+    stack.postgres.kill()
+    refused = system.send("POST", "/api/crm/accounts", {"name": "refused"})
+    assert _problem(refused, 503)["code"] == "database-unavailable"
+    assert refused.headers["Retry-After"]
+    assert system.send("GET", "/health/ready").status_code == 503
+    assert system.send("GET", "/health/live").status_code == 200
+    stack.up()
+    system.create("after the database came back")
+
+    stack.kafka.kill()
+    system.create("while Kafka is down")
+    assert not stack.status()["parts"]["kafka"]["running"]
+    system.api = stack.up()
+    system.create("after Kafka came back")
+
+    stack.emulator.kill()
+    with pytest.raises(requests.ConnectionError):
+        system.send("GET", "/health/live")
+    system.api = stack.up()
+    system.create("after the emulator came back")
+
+    names = [account["name"] for account in system.send("GET", "/api/crm/accounts").json()["items"]]
+    assert len(names) == system.accepted
+    assert "refused" not in names
+    assert system.send("GET", f"/api/crm/accounts/{kept['id']}").json() == kept
+    wanted = system.accepted
+    if stack.kafka.kind == "embedded":  # its records died with it: what was relayed before is in the archive
+        with stack.postgres.connect() as connection:
+            query = "SELECT count(*) FROM outbox_archive WHERE tenant_id = $1::uuid AND kafka_offset IS NOT NULL"
+            relayed = connection.execute_unnamed(query, (system.tenant,)).rows[0][0]
+        wanted -= relayed
+    with demo.reading(stack.kafka.bootstrap_servers, EVENTS, from_start=True) as consumer:
+        seen = demo.collect(consumer, system.tenant, wanted, seconds=CATCH_UP_SECONDS)
+    assert len({record.key for record in seen}) == len(seen) >= 1
+
+
+def test_a_port_that_is_taken_is_named_with_the_setting_that_moves_it(system: System, tmp_path: Path) -> None:
+    taken = Stack(tmp_path, Ports(system.stack.ports.postgres, 1, 2), broker="embedded")
+    with pytest.raises(PartFailed, match="AETHERLINK_POSTGRES_PORT"):
+        taken.postgres.start()
