@@ -92,13 +92,7 @@ class Postgres:
     def create_database(self, name: str = "aetherlink") -> None:
         """Create database `name` and the role that owns it, where they are missing."""
         with self.connect("postgres") as connection:
-            cursor = connection.cursor()
-            cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (OWNER,))
-            if not cursor.fetchall():
-                cursor.execute(f"CREATE ROLE {OWNER} LOGIN CREATEROLE PASSWORD '{self.passwords()[OWNER]}'")
-            cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,))
-            if not cursor.fetchall():
-                cursor.execute(f'CREATE DATABASE "{name}" OWNER {OWNER}')
+            create_owner(connection, self.passwords()[OWNER], name)
 
     def connect(self, database: str = "aetherlink") -> driver.Connection:
         """Return a connection as the superuser, whom no row level security binds."""
@@ -151,3 +145,12 @@ class Postgres:
             ) from None
         finally:
             secret.unlink(missing_ok=True)
+
+
+def create_owner(connection: driver.Connection, password: str, database: str) -> None:
+    """Create the owner's role and its `database` where they are missing; `connection` is a superuser's."""
+    if not connection.execute_unnamed("SELECT 1 FROM pg_roles WHERE rolname = $1", (OWNER,)).rows:
+        quoted = password.replace("'", "''")
+        connection.execute_simple(f"CREATE ROLE {OWNER} LOGIN CREATEROLE PASSWORD '{quoted}'")
+    if not connection.execute_unnamed("SELECT 1 FROM pg_database WHERE datname = $1", (database,)).rows:
+        connection.execute_simple(f'CREATE DATABASE "{database}" OWNER {OWNER}')

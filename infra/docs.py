@@ -1,0 +1,78 @@
+"""Documents made from the code: `python -m infra.docs` writes them, `--check` tells whether they are current."""
+
+import argparse
+import json
+import sys
+from dataclasses import fields
+from typing import Any
+
+from chalicelib.config import Settings
+from chalicelib.crm.events import TYPES
+from infra.aws.package import ROOT
+
+CONFIGURATION = """\
+# Configuration
+
+Every setting is an environment variable, read once by `chalicelib/config.py`. This page is generated from it
+(`make fmt`). A value that cannot be read stops the function with an error that names the variable.
+
+| variable | default | meaning |
+| --- | --- | --- |
+{rows}
+
+The local stack itself has a few more:
+
+| variable | default | meaning |
+| --- | --- | --- |
+| `AETHERLINK_POSTGRES_PORT` | `54329` | Where the local PostgreSQL listens. |
+| `AETHERLINK_KAFKA_PORT` | `19092` | Where the local Kafka listens; its controller takes the next port. |
+| `AETHERLINK_EMULATOR_PORT` | `4566` | Where the AWS emulator listens. |
+| `KAFKA_BROKER` | best there is | `external`, `apache` or `embedded`: which broker the local stack and the tests use. |
+| `OWNER_DATABASE_URL` | | The database as its owner, for `python -m infra.ops migrate`. |
+"""
+
+
+def configuration() -> str:
+    """Return docs/configuration.md."""
+    rows = []
+    for one in fields(Settings):
+        default = str(one.default).lower() if isinstance(one.default, bool) else str(one.default)
+        shown = f"`{default}`" if default else ""
+        rows.append(f"| `{one.metadata['env']}` | {shown} | {one.metadata['meaning']} |")
+    return CONFIGURATION.format(rows="\n".join(rows))
+
+
+def event_schema(kind: Any) -> str:
+    """Return the JSON Schema of one event type's record value."""
+    schema = kind.model_json_schema(by_alias=True, mode="serialization")
+    del schema["additionalProperties"]  # consumers must let fields come that they do not know yet
+    return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}, indent=2) + "\n"
+
+
+def documents() -> dict[str, str]:
+    """Return every generated document by its path."""
+    schemas = {f"docs/events/{kind.__name__}.json": event_schema(kind) for kind in TYPES}
+    return {"docs/configuration.md": configuration(), **schemas}
+
+
+def main() -> int:
+    """Write the documents, or check them; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m infra.docs", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; fail where a document is out of date")
+    chosen = parser.parse_args()
+    stale = []
+    for name, text in documents().items():
+        path = ROOT / name
+        if not path.exists() or path.read_text() != text:
+            stale.append(name)
+            if not chosen.check:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text)
+    if chosen.check and stale:
+        print(f"✗ out of date: {', '.join(stale)}. Run `make fmt`.", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,50 @@
+import shutil
+import subprocess
+
+import pytest
+import yaml
+
+from infra.aws.package import ROOT
+from infra.compose import FILE, why_not
+from infra.local.stack import Ports
+
+COMPOSE = yaml.safe_load(FILE.read_text())
+SERVICES = {"postgres", "kafka", "localstack", "prometheus", "alertmanager", "pushgateway", "grafana"}
+
+
+def test_every_part_is_there_pinned_healthy_and_on_loopback() -> None:
+    assert set(COMPOSE["services"]) == SERVICES
+    for name, service in COMPOSE["services"].items():
+        tag = service["image"].rpartition(":")[2]
+        assert any(character.isdigit() for character in tag), f"{name}: pin the image"
+        assert service["healthcheck"]["test"], name
+        assert all(port.startswith("127.0.0.1:") for port in service["ports"]), name
+
+
+def test_localstack_is_the_last_that_starts_without_a_token() -> None:
+    assert COMPOSE["services"]["localstack"]["image"] == "localstack/localstack:4.14.0"
+
+
+def test_the_parts_listen_where_the_local_stack_does() -> None:
+    ports = Ports()
+    for name, port in (("postgres", ports.postgres), ("kafka", ports.kafka), ("localstack", ports.emulator)):
+        assert f":-{port}}}" in COMPOSE["services"][name]["ports"][0]
+
+
+def test_every_mounted_file_exists() -> None:
+    for service in COMPOSE["services"].values():
+        for volume in service.get("volumes", []):
+            if volume.startswith("./"):
+                assert (ROOT / volume.split(":")[0]).is_dir(), volume
+
+
+def test_docker_compose_takes_the_file() -> None:
+    if not shutil.which("docker") or subprocess.run(["docker", "compose", "version"], capture_output=True).returncode:
+        pytest.skip("docker compose is not installed")
+    checked = subprocess.run(["docker", "compose", "-f", FILE, "config", "--quiet"], capture_output=True, text=True)
+    assert (checked.returncode, checked.stderr) == (0, "")
+
+
+def test_without_docker_the_reason_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert "Docker" in why_not()
