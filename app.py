@@ -4,14 +4,27 @@ from typing import Any
 
 from chalice.app import Chalice, CloudWatchEvent, Rate
 
-from chalicelib.entrypoints import crm, health, schedule
+from chalicelib.entrypoints import crm, health, outbox, schedule
 
 app = Chalice(app_name="aetherlink")
 app.register_blueprint(health.routes)
 app.register_blueprint(crm.routes)
+app.register_blueprint(outbox.routes)
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES))
 def relay(event: CloudWatchEvent) -> dict[str, Any]:
     """Move committed events from the outbox to Kafka, for a minute."""
     return schedule.run_relay(event.context)
+
+
+@app.schedule(Rate(1, unit=Rate.MINUTES))
+def replay(event: CloudWatchEvent) -> dict[str, Any]:
+    """Send published events again, where an operator asked for it."""
+    return schedule.run_replays(event.context)
+
+
+@app.schedule(Rate(1, unit=Rate.HOURS))
+def outbox_upkeep(event: CloudWatchEvent) -> dict[str, Any]:  # noqa: ARG001 - Chalice's signature
+    """Make the archive's partitions ahead, and drop the old ones."""
+    return schedule.run_outbox_upkeep()

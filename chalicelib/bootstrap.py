@@ -21,7 +21,10 @@ from chalicelib.identity import Authenticator
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+    from chalicelib.adapters.postgres.guarded import Guarded
+    from chalicelib.messaging.desk import OutboxDesk
     from chalicelib.messaging.relay import Relay
+    from chalicelib.messaging.replay import Replayer
 
 DEVELOPMENT_SECRET = "local-development"  # noqa: S105 - Settings refuse an empty secret on any other stage
 
@@ -70,16 +73,23 @@ def unit_of_work(tenant_id: UUID, headers: Mapping[str, str]) -> UnitOfWork:
     return PostgresUnitOfWork(_database(), settings(), tenant_id, headers)
 
 
+def _relay_connection(name: str) -> "Guarded":
+    from chalicelib.adapters.postgres import driver
+    from chalicelib.adapters.postgres.guarded import Guarded
+
+    chosen = settings()
+    return Guarded(lambda: driver.connect(chosen.relay_database_url, chosen, name=name))
+
+
 def relay() -> "Relay":
     """Return a relay on Postgres and Kafka."""
     from chalicelib.adapters.kafka import KafkaPublisher
-    from chalicelib.adapters.postgres import driver
     from chalicelib.adapters.postgres.outbox_store import PostgresOutboxStore
     from chalicelib.messaging.relay import Policy, Relay
 
     chosen = settings()
     store = PostgresOutboxStore(
-        lambda: driver.connect(chosen.relay_database_url, chosen, name="aetherlink-relay"),
+        _relay_connection("aetherlink-relay"),
         dead_letter_topic=chosen.outbox_dead_letter_topic,
         dead_letter_bytes=chosen.max_body_bytes // 2,
     )
@@ -95,6 +105,36 @@ def relay() -> "Relay":
         lease_margin_seconds=chosen.relay_lease_margin_seconds,
     )
     return Relay(store, lambda: KafkaPublisher(chosen), clock(), policy)
+
+
+def replayer() -> "Replayer":
+    """Return what carries out replays."""
+    from chalicelib.adapters.kafka import KafkaPublisher
+    from chalicelib.adapters.postgres.replay_store import PostgresReplayStore
+    from chalicelib.messaging.replay import Pace, Replayer
+
+    chosen = settings()
+    pace = Pace(
+        per_second=chosen.replay_events_per_second, delivery_timeout_seconds=chosen.kafka_delivery_timeout_ms / 1_000
+    )
+    return Replayer(
+        PostgresReplayStore(_relay_connection("aetherlink-replay")), lambda: KafkaPublisher(chosen), clock(), pace
+    )
+
+
+@cache
+def outbox_desk() -> "OutboxDesk":
+    """Return the operators' desk."""
+    from chalicelib.adapters.postgres.outbox_desk import PostgresOutboxDesk
+
+    return PostgresOutboxDesk(_relay_connection("aetherlink-desk"))
+
+
+def outbox_upkeep() -> dict[str, list[str]]:
+    """Make the archive's partitions ahead and drop those past retention; return their names."""
+    from chalicelib.adapters.postgres.outbox_upkeep import maintain
+
+    return maintain(_relay_connection("aetherlink-upkeep"), retention_days=settings().outbox_archive_retention_days)
 
 
 def checks() -> dict[str, Check]:

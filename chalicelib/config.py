@@ -152,6 +152,9 @@ class Settings:
     relay_backoff_max_seconds: float = _setting(
         "RELAY_BACKOFF_MAX_SECONDS", 30.0, "Longest pause after broker trouble.", _number(float, 0.01, 600)
     )
+    replay_events_per_second: float = _setting(
+        "REPLAY_EVENTS_PER_SECOND", 500.0, "Fastest that replays send.", _number(float, 1, 100_000)
+    )
     relay_shards_per_run: int = _setting(
         "RELAY_SHARDS_PER_RUN",
         1_024,

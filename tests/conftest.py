@@ -24,6 +24,9 @@ for leaked in ("DATABASE_URL", "RELAY_DATABASE_URL", "AWS_ENDPOINT_URL"):
 CACHE = ROOT / ".local" / "cache"
 
 
+MADE = (bootstrap.settings, bootstrap.authenticator, bootstrap.cursors, bootstrap._database, bootstrap.outbox_desk)
+
+
 def pytest_report_header() -> list[str]:
     """Say which broker the suite uses."""
     broker = choose(Path(tempfile.gettempdir()), 0, CACHE)
@@ -76,7 +79,7 @@ def database(postgres: Postgres) -> Iterator[Settings]:
     yield Settings(database_url=postgres.url("aetherlink_api"), relay_database_url=postgres.url("aetherlink_relay"))
     with postgres.connect() as connection:
         connection.execute_simple(
-            "TRUNCATE account, contact, job, outbox_event, outbox_stream, outbox_archive;"
+            "TRUNCATE account, contact, job, outbox_event, outbox_stream, outbox_archive, outbox_replay, outbox_audit;"
             "UPDATE outbox_shard SET owner = NULL, lease_until = '-infinity', retry_at = '-infinity'"
         )
 
@@ -92,7 +95,7 @@ def composed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Settings], N
     """Return a function that makes the composition root use given settings."""
 
     def forget() -> None:
-        for made in (bootstrap.settings, bootstrap.authenticator, bootstrap.cursors, bootstrap._database):
+        for made in MADE:
             made.cache_clear()
 
     def use(settings: Settings) -> None:

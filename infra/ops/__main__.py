@@ -12,7 +12,7 @@ from kafka.errors import KafkaError
 
 from chalicelib import bootstrap
 from chalicelib.errors import AetherLinkError
-from infra.ops import migrate, topics
+from infra.ops import migrate, outbox, topics
 
 FOREVER_SLICE_SECONDS = 60.0
 
@@ -29,6 +29,7 @@ def main() -> int:
     relaying.add_argument("--seconds", type=float, default=FOREVER_SLICE_SECONDS)
     relaying.add_argument("--until-idle", action="store_true", help="end when nothing is left to send")
     relaying.add_argument("--forever", action="store_true", help="run after run, until ended")
+    outbox.add_commands(commands.add_parser("outbox", help="look after the outbox"))
     chosen = parser.parse_args()
     try:
         result = globals()[f"_{chosen.command}"](chosen)
@@ -50,6 +51,10 @@ def _topics(_: argparse.Namespace) -> dict[str, Any]:
     return {"created": topics.ensure(bootstrap.settings())}
 
 
+def _outbox(chosen: argparse.Namespace) -> dict[str, Any]:
+    return outbox.run(chosen)
+
+
 def _relay(chosen: argparse.Namespace) -> dict[str, Any]:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that leases are given back
     while True:
@@ -59,9 +64,13 @@ def _relay(chosen: argparse.Namespace) -> dict[str, Any]:
 
 
 def _readable(result: dict[str, Any]) -> str:
-    return "\n".join(
-        f"{name}: {', '.join(value) if isinstance(value, list) else value}" for name, value in result.items()
-    )
+    lines = []
+    for name, value in result.items():
+        if isinstance(value, list):
+            lines += [f"{name}:", *(f"  {one}" if isinstance(one, str) else f"  {json.dumps(one)}" for one in value)]
+        else:
+            lines.append(f"{name}: {value}")
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from chalicelib.adapters.postgres import driver
+from chalicelib.adapters.postgres.guarded import Guarded
 from chalicelib.adapters.postgres.outbox_append import append
 from chalicelib.adapters.postgres.outbox_store import PostgresOutboxStore
 from chalicelib.config import Settings
@@ -40,7 +41,7 @@ def suite(request: pytest.FixtureRequest) -> Iterator[Suite]:
 
     def store() -> PostgresOutboxStore:
         connect = lambda: driver.connect(settings.relay_database_url, settings, name="test")  # noqa: E731
-        return PostgresOutboxStore(connect, dead_letter_topic="dlq", dead_letter_bytes=1000)
+        return PostgresOutboxStore(Guarded(connect), dead_letter_topic="dlq", dead_letter_bytes=1000)
 
     def write(stream: str, payload: bytes = b"{}") -> None:
         connection = driver.connect(settings.database_url, settings, name="test")

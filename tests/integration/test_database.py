@@ -13,7 +13,16 @@ from chalicelib.config import Settings
 from infra.local.postgres import Postgres
 from infra.ops import migrate
 
-TENANT_TABLES = ("account", "contact", "job", "outbox_stream", "outbox_event", "outbox_archive")
+TENANT_TABLES = (
+    "account",
+    "contact",
+    "job",
+    "outbox_stream",
+    "outbox_event",
+    "outbox_archive",
+    "outbox_replay",
+    "outbox_audit",
+)
 
 
 def test_row_level_security_is_forced_on_every_table_with_a_tenant(postgres: Postgres) -> None:

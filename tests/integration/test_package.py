@@ -45,7 +45,7 @@ def test_the_bundle_has_its_byte_code_and_nothing_that_only_builds_or_tests(pack
     assert package.bundle.stat().st_size < MOST_BYTES
 
 
-@pytest.mark.parametrize("handler", ["app.app", "app.relay"])
+@pytest.mark.parametrize("handler", ["app.app", "app.relay", "app.replay", "app.outbox_upkeep"])
 def test_every_handler_loads_from_the_bundle_alone(package: PackagedApp, tmp_path: Path, handler: str) -> None:
     with zipfile.ZipFile(package.bundle) as bundle:
         bundle.extractall(tmp_path)
@@ -68,6 +68,8 @@ def test_each_function_has_its_memory_time_concurrency_and_role(template: dict[s
     } == {
         ("app.app", 1024, 28, None),
         ("app.relay", 512, 60, 1),
+        ("app.replay", 512, 60, 1),
+        ("app.outbox_upkeep", 256, 60, 1),
     }
     assert len({json.dumps(f["Role"]) for f in functions.values()}) == len(functions)
     for one in functions.values():
@@ -76,9 +78,9 @@ def test_each_function_has_its_memory_time_concurrency_and_role(template: dict[s
         assert one["Environment"]["Variables"]["CURSOR_SECRET"] == "from-outside"
 
 
-def test_only_the_relay_may_publish(template: dict[str, Any]) -> None:
+def test_only_relay_and_replay_may_publish(template: dict[str, Any]) -> None:
     roles = {name: json.dumps(one) for name, one in template.items() if one["Type"] == "AWS::IAM::Role"}
-    assert {name for name, text in roles.items() if "kafka-cluster:WriteData" in text} == {"RelayRole"}
+    assert {name for name, text in roles.items() if "kafka-cluster:WriteData" in text} == {"RelayRole", "ReplayRole"}
     assert not [name for name, text in roles.items() if '"Action": "*"' in text or '"*:*"' in text]
 
 

@@ -1,13 +1,11 @@
 """The outbox as the relay sees it. All times are the database's, so a function's wrong clock does no harm."""
 
 import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
-import pg8000.dbapi
-
-from chalicelib.adapters.postgres.driver import Connection, is_temporary, unavailable
+from chalicelib.adapters.postgres.guarded import Guarded
 from chalicelib.ids import uuid7
 from chalicelib.messaging.envelope import DEAD_LETTER_PREFIX, PendingEvent
 from chalicelib.messaging.ports import Acknowledged
@@ -83,10 +81,9 @@ LONGEST_ERROR = 1_000
 class PostgresOutboxStore:
     """An `OutboxStore`. Connects when first needed, and again after trouble."""
 
-    def __init__(self, connect: Callable[[], Connection], *, dead_letter_topic: str, dead_letter_bytes: int) -> None:
-        """Use connections that `connect` opens; copies over `dead_letter_bytes` leave the payload out."""
-        self._connect, self._topic, self._dead_letter_bytes = connect, dead_letter_topic, dead_letter_bytes
-        self._connection: Connection | None = None
+    def __init__(self, connection: Guarded, *, dead_letter_topic: str, dead_letter_bytes: int) -> None:
+        """Work through `connection`; copies over `dead_letter_bytes` leave the payload out."""
+        self._guarded, self._topic, self._dead_letter_bytes = connection, dead_letter_topic, dead_letter_bytes
 
     def claim(self, owner: UUID, *, limit: int, seconds: float) -> list[int]:
         """Lease up to `limit` shards for `seconds`; return them with those that are `owner`'s already."""
@@ -140,56 +137,27 @@ class PostgresOutboxStore:
             self._dead_letter_bytes,
             event.event_id,
         )
-        with self._telling_apart() as connection:
-            connection.execute_simple("begin")
+        with self._guarded.transaction() as connection:
             connection.execute_unnamed(PARK_STREAM, (event.stream_key,))
             connection.execute_unnamed(PARK_EVENTS, (event.stream_key,))
             if not event.is_dead_letter:
                 connection.execute_unnamed(DEAD_LETTER, copy)
-            connection.execute_simple("commit")
 
     def release(self, owner: UUID, *, retry_after: float = 0.0) -> None:
         """Give back every shard of `owner`, none of them due before `retry_after` seconds."""
         self._run(RELEASE, owner, retry_after)
 
     def close(self) -> None:
-        """Let go of the connection; never raises."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            try:
-                connection.close()
-            except (pg8000.dbapi.Error, OSError):
-                return
+        """Let go of the connection."""
+        self._guarded.close()
 
     def _run(self, statement: str, *values: Any) -> list[Any]:
-        with self._telling_apart() as connection:
+        with self._guarded.use() as connection:
             return connection.execute_unnamed(statement, [_plain(value) for value in values]).rows or []
 
     def _count(self, statement: str, *values: Any) -> int:
-        with self._telling_apart() as connection:
+        with self._guarded.use() as connection:
             return int(connection.execute_unnamed(statement, [_plain(value) for value in values]).row_count)
-
-    def _telling_apart(self) -> "_Guarded":
-        return _Guarded(self)
-
-
-class _Guarded:
-    """Hands out the connection; drops it after any error, and tells trouble with the server apart."""
-
-    def __init__(self, store: PostgresOutboxStore) -> None:
-        self._store = store
-
-    def __enter__(self) -> Connection:
-        if self._store._connection is None:
-            self._store._connection = self._store._connect()
-        return self._store._connection
-
-    def __exit__(self, kind: type[BaseException] | None, problem: BaseException | None, trace: object) -> None:
-        if problem is None:
-            return
-        self._store.close()
-        if is_temporary(problem):
-            raise unavailable(problem) from problem
 
 
 def fetch_statement(shards: Collection[int]) -> str:

@@ -1,0 +1,92 @@
+"""The outbox over HTTP, for those who run the system: how it stands, what is parked, and what to do about it."""
+
+from urllib.parse import unquote
+
+from chalice.app import Blueprint
+
+from chalicelib import bootstrap
+from chalicelib.entrypoints.http import Answer, Call, endpoint, json_answer
+from chalicelib.errors import FieldError, Invalid
+from chalicelib.identity import Role
+from chalicelib.messaging.desk import MOST_LISTED, Operator, Replay, ReplayRequest
+from chalicelib.schema import parse
+
+OPERATORS = {Role.OPS, Role.ADMIN}
+LONGEST_KEY = 200
+
+routes = Blueprint(__name__)
+
+
+@routes.route("/api/outbox", methods=["GET"])
+@endpoint(routes, OPERATORS)
+def read_outbox(call: Call) -> Answer:
+    """Tell how many events wait, how old the oldest is, and which streams are parked, with the error."""
+    desk, operator = bootstrap.outbox_desk(), _operator(call)
+    backlog = desk.backlog(operator).model_dump(mode="json", by_alias=True)
+    parked = [one.model_dump(mode="json", by_alias=True) for one in desk.parked(operator)]
+    return json_answer({**backlog, "parked": parked})
+
+
+@routes.route("/api/outbox/streams", methods=["GET"])
+@endpoint(routes, OPERATORS)
+def list_parked_streams(call: Call) -> Answer:
+    """List parked streams, a page at a time."""
+    state, cursor = call.query.get("state", "parked"), call.query.get("cursor", "")
+    if state != "parked":
+        reason = "must be parked: other streams are not listed"
+        raise Invalid(f"state {reason}.", code="bad-parameter", errors=[FieldError("state", reason)])
+    found = bootstrap.outbox_desk().parked(_operator(call), after=_key(cursor), limit=MOST_LISTED)
+    following = found[-1].stream_key if len(found) == MOST_LISTED else None
+    items = [one.model_dump(mode="json", by_alias=True) for one in found]
+    return json_answer({"items": items, "nextCursor": following})
+
+
+@routes.route("/api/outbox/streams/{key}/requeue", methods=["POST"], content_types=[])
+@endpoint(routes, OPERATORS)
+def requeue_stream(call: Call) -> Answer:
+    """Let a parked stream flow again."""
+    stream_key = _key(unquote(call.path["key"]))
+    waiting = bootstrap.outbox_desk().requeue(_operator(call), stream_key)
+    return json_answer({"streamKey": stream_key, "requeued": waiting})
+
+
+@routes.route("/api/outbox/streams/{key}/discard", methods=["POST"], content_types=[])
+@endpoint(routes, OPERATORS)
+def discard_event(call: Call) -> Answer:
+    """Take the refused event out of a parked stream for good, and let the rest flow."""
+    stream_key = _key(unquote(call.path["key"]))
+    discarded = bootstrap.outbox_desk().discard(_operator(call), stream_key)
+    return json_answer({"streamKey": stream_key, "discarded": str(discarded)})
+
+
+@routes.route("/api/outbox/replay", methods=["POST"], content_types=[])
+@endpoint(routes, OPERATORS)
+def request_replay(call: Call) -> Answer:
+    """Send published events again; the scheduled replayer does it."""
+    replay = bootstrap.outbox_desk().request_replay(_operator(call), parse(ReplayRequest, call.body()))
+    location = f"{call.base_path}/api/outbox/replay/{replay.id}"
+    return json_answer({"count": replay.total, **_shown(replay)}, status=202, headers={"Location": location})
+
+
+@routes.route("/api/outbox/replay/{id}", methods=["GET"])
+@endpoint(routes, OPERATORS)
+def read_replay(call: Call) -> Answer:
+    """Tell how far a replay is."""
+    return json_answer(_shown(bootstrap.outbox_desk().replay(_operator(call), call.id)))
+
+
+def _operator(call: Call) -> Operator:
+    return Operator(call.principal.subject, call.principal.tenant_id)
+
+
+def _shown(replay: Replay) -> dict[str, object]:
+    return dict(replay.model_dump(mode="json", by_alias=True))
+
+
+def _key(text: str) -> str:
+    if len(text) > LONGEST_KEY or not text.isprintable():
+        reason = (
+            f"must be a stream key such as job:0197a3c0-5f3e-7cc4-9d0a-2b8b6f0f1e11, at most {LONGEST_KEY} characters"
+        )
+        raise Invalid(f"The key {reason}.", code="bad-key", errors=[FieldError("key", reason)])
+    return text
