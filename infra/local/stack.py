@@ -1,11 +1,13 @@
 """The whole system on one machine: starts what is missing, repairs what died, keeps the data."""
 
+import fcntl
 import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,13 +65,28 @@ class Stack:
         self.emulator = Emulator(home / "emulator", ports.emulator)
 
     def up(self) -> str:
-        """Bring everything up, whatever state it is in; return the API's URL.
+        """Bring everything up, whatever state it is in; return the API's URL. Two at once: one after the other.
 
         Raises:
             PartFailed: names the part, its log and the remedy.
         """
+        with self._alone():
+            return self._up()
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Hold the stack's lock; another process that works on the same stack is waited for."""
         self.home.mkdir(parents=True, exist_ok=True)
-        self.up_data()
+        with (self.home / "lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                self._say("· another command works on this stack: waiting for it")
+                fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def _up(self) -> str:
+        self._start_data()
         self._timed(f"AWS emulator at {self.emulator.url}", self.emulator.start)
         key = self._key()
         deployed = self.emulator.deployed()
@@ -91,7 +108,11 @@ class Stack:
         return url
 
     def up_data(self) -> None:
-        """Bring up PostgreSQL and Kafka, side by side, with schema, roles and topics."""
+        """Bring up PostgreSQL and Kafka alone, with schema, roles and topics."""
+        with self._alone():
+            self._start_data()
+
+    def _start_data(self) -> None:
         wanted = topics.wanted(Settings())
         with ThreadPoolExecutor(max_workers=2) as pool:
             kafka = pool.submit(self._timed, self.kafka.describe, lambda: self.kafka.start(wanted))
@@ -101,11 +122,12 @@ class Stack:
 
     def down(self) -> None:
         """Stop every part; data stays."""
-        for name in reversed(PARTS):
-            part = self._parts()[name]
-            was = part.running()
-            part.stop()
-            self._say(f"✓ {name} stopped" if was else f"· {name} was not running")
+        with self._alone():
+            for name in reversed(PARTS):
+                part = self._parts()[name]
+                was = part.running()
+                part.stop()
+                self._say(f"✓ {name} stopped" if was else f"· {name} was not running")
 
     def status(self) -> dict[str, Any]:
         """Return each part's state and address, and where the API is."""

@@ -1,5 +1,6 @@
 """Apache Kafka in KRaft mode, one node, from its Maven artifacts. Data survives restarts and crashes."""
 
+import hashlib
 import re
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ from infra.local.process import PartFailed, Process, listening, refuse_foreign
 from infra.ops import topics as topic_tools
 
 POM = Path(__file__).with_name("pom.xml")
+LOGGING = Path(__file__).with_name("log4j2.properties")
 MAVEN_SECONDS = 240
 START_SECONDS = 60.0
 SETTING = "AETHERLINK_KAFKA_PORT"
@@ -22,7 +24,7 @@ process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
 listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+advertised.listeners=PLAINTEXT://127.0.0.1:{advertised}
 controller.listener.names=CONTROLLER
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
 log.dirs={data}
@@ -45,11 +47,14 @@ class ApacheKafka:
     kind = "apache"
     api_version = ""
 
-    def __init__(self, home: Path, port: int, cache: Path) -> None:
-        """Keep data under `home` and listen on loopback `port` (and the next one, for the controller)."""
-        self.home, self.port = home, port
+    def __init__(self, home: Path, port: int, cache: Path, *, advertised_port: int | None = None) -> None:
+        """Keep data under `home` and listen on loopback `port` (and the next one, for the controller).
+
+        Clients are told `advertised_port`: a proxy's, say.
+        """
+        self.home, self.port, self._advertised = home, port, advertised_port or port
         self.version = re.search(r"<kafka\.version>(.*?)<", POM.read_text())[1]  # type: ignore[index]
-        self._jars = cache / f"kafka-{self.version}"
+        self._jars = cache / f"kafka-{self.version}-{hashlib.sha256(POM.read_bytes()).hexdigest()[:8]}"
         self.process = Process("kafka", home)
 
     @property
@@ -74,11 +79,17 @@ class ApacheKafka:
             self._fetch()
             properties = self._format()
             self.process.start(
-                [*JAVA, "-cp", f"{self._jars}/*", "kafka.Kafka", str(properties)],
+                [
+                    *JAVA,
+                    f"-Dlog4j2.configurationFile={LOGGING}",
+                    "-cp",
+                    f"{self._jars}/*",
+                    "kafka.Kafka",
+                    str(properties),
+                ],
                 ready=lambda: listening(self.port),
                 seconds=START_SECONDS,
                 remedy="read the log; `make clean` starts over; KAFKA_BROKER=embedded does without Java",
-                env={"KAFKA_LOG4J_OPTS": ""},
             )
         settings = Settings(kafka_bootstrap_servers=self.bootstrap_servers, kafka_request_timeout_ms=20_000)
         try:
@@ -136,7 +147,9 @@ class ApacheKafka:
         """Write the configuration, and make the data directory the first time."""
         data, properties = self.home / "data", self.home / "server.properties"
         self.home.mkdir(parents=True, exist_ok=True)
-        properties.write_text(PROPERTIES.format(port=self.port, controller=self.port + 1, data=data))
+        properties.write_text(
+            PROPERTIES.format(port=self.port, advertised=self._advertised, controller=self.port + 1, data=data)
+        )
         if not (data / "meta.properties").exists():
             shutil.rmtree(data, ignore_errors=True)
             made = subprocess.run(
