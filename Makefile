@@ -31,6 +31,9 @@ up-compose: $(READY)  ## the same with Docker Compose
 test: lint  ## check the style, then run every test
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report=term $(ARGS)
 
+faults: $(READY)  ## every fault on real parts, long, with a report
+	@$(BIN)/python -m tests.faults $(ARGS)
+
 lint: $(READY)  ## ruff, mypy, import contracts, generated files
 	@echo "· ruff"; $(BIN)/ruff check . && $(BIN)/ruff format --check -q .
 	@echo "· mypy"; $(BIN)/mypy --no-error-summary
@@ -59,4 +62,4 @@ $(READY): requirements-dev.txt
 	@mkdir -p .local && touch $@
 	@echo "✓ tools installed"
 
-.PHONY: help up down status logs demo dev up-compose test lint fmt package lock clean
+.PHONY: help up down status logs demo dev up-compose test faults lint fmt package lock clean

@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import time
 from types import TracebackType
 
 
@@ -14,6 +15,7 @@ class Proxy:
         self.port: int = self._server.getsockname()[1]
         self.flights = 0
         self.cut = False
+        self.delay_seconds = 0.0
         self._sockets: list[socket.socket] = []
         self._client_talks = False
         self._lock = threading.Lock()
@@ -66,6 +68,8 @@ class Proxy:
                     if outward and not self._client_talks:
                         self.flights += 1
                     self._client_talks = outward
+                if self.delay_seconds and not outward:
+                    time.sleep(self.delay_seconds)
                 sink.sendall(data)
         except OSError:
             pass

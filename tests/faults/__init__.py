@@ -1,0 +1,1 @@
+"""Faults on real parts: what the relay promises, checked by somebody who does not trust it."""

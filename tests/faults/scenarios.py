@@ -1,0 +1,185 @@
+"""Every kind of fault, each as one function: what happens to the parts while writers write and relays relay."""
+
+import random
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tests.faults.relay_process import STEPS
+from tests.faults.world import World, Writers
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How hard: the short run is part of `make test`, the long one is `make faults`."""
+
+    steps: tuple[str, ...]
+    kills: int
+    relays: int
+    stall_seconds: float
+    load_seconds: float
+    per_second: float
+
+
+SHORT = Scale(STEPS[1::3], kills=2, relays=3, stall_seconds=3.5, load_seconds=2.0, per_second=500.0)
+LONG = Scale(STEPS, kills=50, relays=4, stall_seconds=30.0, load_seconds=20.0, per_second=1_500.0)
+WHOLE_RUN = "600"
+
+
+def killed_at_every_step(world: World, writers: Writers, scale: Scale) -> None:
+    """SIGKILL between any two steps: before and after every call of a port, at a random one of the first calls."""
+    dice = random.Random(7)
+    for kind in ("too large", "one"):
+        writers.poison(kind)
+    with writers.at_work():
+        for step in scale.steps:
+            rare, last = step.endswith(("refuse", "park")), step.endswith(("release", "close"))
+            if rare:
+                writers.poison(step.replace(":", " "))
+            countdown = 1 if rare or last or step.endswith("claim") else dice.randint(1, 3)
+            relay = world.relay(
+                *("--seconds", "0.8" if last else "20", "--die-at", step, "--countdown", str(countdown)),
+                RELAY_WAVE_ROWS="1000" if rare else "50",
+            )
+            relay.wait(30)
+            assert relay.returncode == -9, f"the relay was to die at {step} and ended with {relay.returncode}"
+            world.idle_of_leases()
+
+
+def killed_at_random(world: World, writers: Writers, scale: Scale) -> None:
+    """SIGKILL at random moments, under load."""
+    dice = random.Random(11)
+    with writers.at_work():
+        for _ in range(scale.kills):
+            relay = world.relay("--seconds", "30", RELAY_WAVE_ROWS="100")
+            time.sleep(0.7 + dice.random())
+            relay.kill()
+            relay.wait(10)
+            world.idle_of_leases()
+
+
+def overlapping(world: World, writers: Writers, scale: Scale) -> None:
+    """Several relays whose leases end under their feet, so that two hold one shard; some are frozen meanwhile."""
+    with writers.at_work():
+        relays = [
+            world.relay(
+                "--seconds", WHOLE_RUN, "--lease-seconds", "0.3", RELAY_SHARDS_PER_RUN="4", RELAY_WAVE_ROWS="100"
+            )
+            for _ in range(scale.relays)
+        ]
+        until = time.monotonic() + scale.load_seconds + 2
+        while time.monotonic() < until:
+            for relay in relays:
+                relay.send_signal(19)
+                time.sleep(0.4)
+                relay.send_signal(18)
+        _end(world, relays)
+
+
+def broker_frozen(world: World, writers: Writers, scale: Scale) -> None:
+    """The broker stops answering with every connection open, then goes on as if nothing had been."""
+    with writers.at_work(), _relaying(world):
+        time.sleep(1)
+        world.kafka.pause()
+        time.sleep(scale.stall_seconds)
+        world.kafka.resume()
+        time.sleep(1)
+
+
+def broker_killed(world: World, writers: Writers, scale: Scale) -> None:
+    """The broker is killed and started again."""
+    with writers.at_work(), _relaying(world):
+        time.sleep(1)
+        world.kafka.kill()
+        time.sleep(min(2, scale.stall_seconds))
+        world.kafka.start({})
+        time.sleep(1)
+
+
+def database_killed(world: World, writers: Writers, scale: Scale) -> None:
+    """PostgreSQL is killed in mid-run and started again."""
+    with writers.at_work(), _relaying(world):
+        time.sleep(1)
+        world.postgres.kill()
+        time.sleep(min(1, scale.stall_seconds))
+        world.postgres.start()
+        time.sleep(1)
+
+
+def network_cut(world: World, writers: Writers, scale: Scale) -> None:
+    """The way to the broker, then to the database, is cut and refused for a while."""
+    with writers.at_work(), _relaying(world):
+        for proxy in (world.kafka_proxy, world.postgres_proxy):
+            time.sleep(0.7)
+            proxy.cut = True
+            proxy.disconnect()
+            time.sleep(min(3, scale.stall_seconds / 2))
+            proxy.cut = False
+        time.sleep(0.5)
+
+
+def broker_slow(world: World, writers: Writers, scale: Scale) -> None:
+    """Every answer of the broker takes longer."""
+    world.kafka_proxy.delay_seconds = 0.15
+    with writers.at_work(), _relaying(world):
+        time.sleep(scale.load_seconds)
+        world.kafka_proxy.delay_seconds = 0.0
+
+
+def poisoned(world: World, writers: Writers, scale: Scale) -> None:
+    """Events too large, and topics that do not exist: their streams are parked, exactly they, and others flow."""
+    with writers.at_work(), _relaying(world):
+        for kind in ("too large", "one", "too large", "two"):
+            writers.poison(kind)
+            time.sleep(scale.load_seconds / 4)
+
+
+def clock_wrong(world: World, writers: Writers, scale: Scale) -> None:
+    """The functions' clocks are an hour ahead, and an hour behind."""
+    with writers.at_work():
+        relays = [
+            world.relay("--seconds", WHOLE_RUN, "--clock-off", str(off), RELAY_SHARDS_PER_RUN="4")
+            for off in (3600, -3600)
+        ]
+        time.sleep(scale.load_seconds)
+        _end(world, relays)
+
+
+SCENARIOS: dict[str, Callable[[World, Writers, Scale], None]] = {
+    one.__name__: one
+    for one in (
+        killed_at_every_step,
+        killed_at_random,
+        overlapping,
+        broker_frozen,
+        broker_killed,
+        database_killed,
+        network_cut,
+        broker_slow,
+        poisoned,
+        clock_wrong,
+    )
+}
+
+
+class _relaying:  # noqa: N801 - a context manager
+    """A relay that runs throughout, ended at the end."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def __enter__(self) -> None:
+        self._relay = self._world.relay("--seconds", WHOLE_RUN, RELAY_WAVE_ROWS="200")
+
+    def __exit__(self, *_: object) -> None:
+        _end(self._world, [self._relay])
+
+
+def _end(world: World, relays: list["subprocess.Popen[bytes]"]) -> None:
+    for relay in relays:
+        assert relay.poll() is None, f"a relay ended by itself with {relay.returncode}"
+        relay.kill()
+    for relay in relays:
+        relay.wait(10)
+    world.idle_of_leases()

@@ -1,0 +1,30 @@
+"""Every kind of fault once, in short. `make faults` runs them long."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from infra.local.kafka import choose
+from infra.local.process import free_port
+from tests.conftest import CACHE
+from tests.faults.scenarios import SCENARIOS, SHORT
+from tests.faults.world import World, Writers
+
+pytestmark = pytest.mark.xdist_group("faults")
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    with World() as made:
+        if choose(made.home, free_port(), CACHE).kind != "apache":
+            pytest.skip("faults need Apache Kafka: java and mvn, and KAFKA_BROKER not set to another")
+        yield made
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_nothing_is_lost_and_order_is_kept_when(world: World, name: str) -> None:
+    writers = Writers(world, per_second=SHORT.per_second)
+    SCENARIOS[name](world, writers, SHORT)
+    found = writers.settle()
+    assert found.good, found
+    assert found.committed > 100, found
