@@ -38,9 +38,8 @@ from infra.local.postgres import Postgres
 from infra.local.process import free_port
 from infra.ops import migrate, topics
 
-TOPIC_SQL = (
-    "(ARRAY['aetherlink.events.jobcreated','aetherlink.events.jobstatuschanged','aetherlink.events.jobupdated'])"
-)
+TOPICS = ("aetherlink.events.jobcreated", "aetherlink.events.jobstatuschanged", "aetherlink.events.jobupdated")
+TOPIC_SQL = f"(ARRAY[{','.join(repr(topic) for topic in TOPICS)}])"
 PAYLOAD_BYTES = 350
 """About the size of a JobCreated."""
 
@@ -111,7 +110,8 @@ class Bench:
         with driver.connect(self.settings.relay_database_url, self.settings, name="bench") as connection:
             while time.monotonic() < until:
                 rows = connection.execute_simple(
-                    "SELECT event_id, topic, event_type, payload FROM outbox_event WHERE NOT parked ORDER BY id LIMIT 100"
+                    "SELECT event_id, topic, event_type, payload FROM outbox_event WHERE NOT parked ORDER BY id"
+                    " LIMIT 100"
                 ).rows
                 for event_id, topic, kind, payload in rows:
                     producer.send(topic, payload, key=kind.encode()).get(10)
@@ -326,9 +326,8 @@ def measure(
         bench.sql("TRUNCATE outbox_event, outbox_stream")
         one = bench.latency(rate, 20)
         latencies.append({"wanted": rate, **one})
-        say(
-            f"    commit to Kafka at {one['rate']:6.0f}/s: p50 {one['p50']:.0f} ms, p99 {one['p99']:.0f} ms, max {one['max']:.0f} ms"
-        )
+        spread = ", ".join(f"{name} {one[name]:.0f} ms" for name in ("p50", "p99", "max"))
+        say(f"    commit to Kafka at {one['rate']:6.0f}/s: {spread}")
     return {
         "events": events,
         "original": original,

@@ -28,14 +28,8 @@ def main() -> int:
     if chosen.json:
         print(json.dumps({"scenarios": report, **totals, "bad": bad}))
     else:
-        print(
-            f"\n{totals['committed']} events committed, {totals['delivered']} records, {totals['duplicates']} duplicates"
-        )
-        print(
-            f"✗ promises broken under: {', '.join(bad)}"
-            if bad
-            else "✓ nothing lost, nothing invented, no stream out of order"
-        )
+        print("\n" + ", ".join(f"{count} {name}" for name, count in totals.items()))
+        print(f"✗ broken under: {', '.join(bad)}" if bad else "✓ nothing lost or invented, no stream out of order")
     return 1 if bad else 0
 
 
