@@ -83,6 +83,7 @@ def _relay_connection(name: str) -> "Guarded":
 
 def relay() -> "Relay":
     """Return a relay on Postgres and Kafka."""
+    from chalicelib.adapters.emf import EmfMeter
     from chalicelib.adapters.kafka import KafkaPublisher
     from chalicelib.adapters.postgres.outbox_store import PostgresOutboxStore
     from chalicelib.messaging.relay import Policy, Relay
@@ -104,7 +105,8 @@ def relay() -> "Relay":
         delivery_timeout_seconds=chosen.kafka_delivery_timeout_ms / 1_000,
         lease_margin_seconds=chosen.relay_lease_margin_seconds,
     )
-    return Relay(store, lambda: KafkaPublisher(chosen), clock(), policy)
+    meter = EmfMeter(clock(), stage=chosen.stage, function="relay")
+    return Relay(store, lambda: KafkaPublisher(chosen), clock(), policy, meter)
 
 
 def replayer() -> "Replayer":

@@ -17,7 +17,7 @@ from chalicelib.crm.paging import Query
 from chalicelib.errors import Conflict, FieldError, Unavailable, Unprocessable
 from chalicelib.ids import uuid7
 from chalicelib.messaging.envelope import DEAD_LETTER_PREFIX, PendingEvent
-from chalicelib.messaging.ports import Acknowledged, Outcome, Refused, Unreachable
+from chalicelib.messaging.ports import Acknowledged, Outcome, Refused, Standing, Unreachable
 
 E = TypeVar("E", bound=Entity)
 START = datetime(2030, 1, 1, tzinfo=UTC)
@@ -39,6 +39,28 @@ class FakeClock:
     def sleep(self, seconds: float) -> None:
         self.seconds += max(seconds, 0.001)
         self.on_sleep()
+
+
+class FakeMeter:
+    """Remembers every measurement."""
+
+    def __init__(self) -> None:
+        self.counts: dict[str, float] = defaultdict(float)
+        self.gauges: dict[str, float] = {}
+        self.observed: dict[str, list[float]] = defaultdict(list)
+        self.flushes = 0
+
+    def count(self, name: str, times: float = 1) -> None:
+        self.counts[name] += times
+
+    def gauge(self, name: str, value: float) -> None:
+        self.gauges[name] = value
+
+    def observe(self, name: str, value: float) -> None:
+        self.observed[name].append(value)
+
+    def flush(self) -> None:
+        self.flushes += 1
 
 
 @dataclass
@@ -272,6 +294,11 @@ class FakeOutbox:
                 DEAD_LETTER_PREFIX + event.stream_key, topic="dlq", payload=event.payload, shard=event.shard
             )
             self.events[copy.id] = copy._replace(headers=json.dumps({"dlq_event_id": event.event_id}))
+
+    def standing(self) -> Standing:
+        self._answer()
+        waiting = [event for event in self.events.values() if event.stream_key not in self.parked]
+        return Standing(len(waiting), START.timestamp() if waiting else self.clock.now().timestamp(), len(self.parked))
 
     def release(self, owner: UUID, *, retry_after: float = 0.0) -> None:
         self._answer()

@@ -39,6 +39,15 @@ class Unreachable:
 Outcome = Acknowledged | Refused | Unreachable
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How the outbox stands. `oldest` is the Unix time of the oldest waiting event, or of now where none waits."""
+
+    pending: int
+    oldest: float
+    parked_streams: int
+
+
 class OutboxStore(Protocol):
     """The outbox as the relay sees it. Its times are the database's.
 
@@ -76,6 +85,10 @@ class OutboxStore(Protocol):
 
     def park(self, event: PendingEvent, reason: str) -> None:
         """Park the event's stream and put a copy of the event on the dead letter topic, together."""
+        ...
+
+    def standing(self) -> Standing:
+        """Return how the outbox stands."""
         ...
 
     def release(self, owner: UUID, *, retry_after: float = 0.0) -> None:

@@ -18,6 +18,7 @@ from chalicelib.ids import uuid7
 from chalicelib.messaging.envelope import PendingEvent
 from chalicelib.messaging.flight_plan import plan
 from chalicelib.messaging.ports import Acknowledged, Flight, OutboxStore, Publisher, Refused, Unreachable
+from chalicelib.metrics import Meter
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class Policy:
     delivery_timeout_seconds: float = 12.0
     lease_margin_seconds: float = 5.0
     claim_seconds: float = 5.0
+    measure_seconds: float = 15.0
 
     def backoff(self, failures: int) -> float:
         """Return how long to wait after the `failures`-th failure in a row (1, 2, ...)."""
@@ -68,6 +70,7 @@ class _State:
     held: dict[str, float] = field(default_factory=dict)
     company: dict[int, int] = field(default_factory=dict)
     claim_at: float = 0.0
+    measure_at: float = 0.0
     failures: int = 0
     pause: float = 0.0
 
@@ -79,9 +82,12 @@ class _BrokerTrouble(Exception):
 class Relay:
     """One relay run after another; each `run` is one invocation of the function."""
 
-    def __init__(self, store: OutboxStore, publishers: Callable[[], Publisher], clock: Clock, policy: Policy) -> None:
+    def __init__(
+        self, store: OutboxStore, publishers: Callable[[], Publisher], clock: Clock, policy: Policy, meter: Meter
+    ) -> None:
         """Relay from `store` to a publisher that `publishers` makes, anew after each trouble."""
         self._store, self._publishers, self._clock, self._policy = store, publishers, clock, policy
+        self._meter = meter
         self._publisher: Publisher | None = None
         self._state, self._report, self._until = _State(), Report(), 0.0
 
@@ -91,6 +97,8 @@ class Relay:
         Trouble with broker or database is waited out, with backoff, within `seconds`.
         """
         self._state, self._report = _State(), Report()
+        for name in (names.OUTBOX_PUBLISHED, names.OUTBOX_REFUSED, names.OUTBOX_PARKED, names.OUTBOX_LEASE_MISSES):
+            self._meter.count(name, 0)
         self._until = self._clock.monotonic() + seconds
         try:
             while self._left() > 0:
@@ -112,7 +120,9 @@ class Relay:
         try:
             self._settle_marks()
             self._claim()
-            return self._drain()
+            worked = self._drain()
+            self._measure()
+            return worked
         except Unavailable as problem:
             self._report.store_troubles += 1
             self._trouble(names.RELAY_STORE_TROUBLE, problem.detail)
@@ -134,6 +144,7 @@ class Relay:
         self._state.shards = sorted(claimed)
         if not claimed:
             self._report.lease_misses += 1
+            self._meter.count(names.OUTBOX_LEASE_MISSES)
 
     def _drain(self) -> bool:
         """Turn until nothing is left to send now, or time is up; return whether anything was sent."""
@@ -182,10 +193,14 @@ class Relay:
         outcomes = flight.land(max(0.05, min(self._policy.delivery_timeout_seconds, self._left())))
         report.flights += 1
         report.largest_flight = max(report.largest_flight, len(aboard))
-        report.publish_seconds += self._clock.monotonic() - launched
+        took = self._clock.monotonic() - launched
+        report.publish_seconds += took
+        self._meter.observe(names.OUTBOX_PUBLISH_SECONDS, took)
+        self._meter.observe(names.OUTBOX_BATCH_SIZE, len(aboard))
         acknowledged = [outcome for outcome in outcomes if isinstance(outcome, Acknowledged)]
         state.unmarked += acknowledged
         report.published += len(acknowledged)
+        self._meter.count(names.OUTBOX_PUBLISHED, len(acknowledged))
         for one in acknowledged:
             state.company.pop(one.id, None)
         if len(acknowledged) == len(aboard):
@@ -232,13 +247,16 @@ class Relay:
             return
         started = self._clock.monotonic()
         self._store.mark(self._state.unmarked)
-        self._report.mark_seconds += self._clock.monotonic() - started
+        took = self._clock.monotonic() - started
+        self._report.mark_seconds += took
+        self._meter.observe(names.OUTBOX_MARK_SECONDS, took)
         self._state.unmarked = []
 
     def _refuse(self, event: PendingEvent, reason: str) -> None:
         """Count the refusal, hold the stream back, and park it after too many."""
         attempts = self._store.refuse(event, reason)
         self._report.refused += 1
+        self._meter.count(names.OUTBOX_REFUSED)
         about: dict[str, Any] = {
             "event_id": event.event_id,
             "stream_key": event.stream_key,
@@ -250,9 +268,21 @@ class Relay:
         if attempts >= self._policy.max_attempts:
             self._store.park(event, reason)
             self._report.parked += 1
+            self._meter.count(names.OUTBOX_PARKED)
             logs.error(names.RELAY_STREAM_PARKED, attempts=attempts, **about)
         self._state.held[event.stream_key] = self._clock.monotonic() + pause
         self._state.buffer = {one.id: one for one in self._state.buffer.values() if one.stream_key != event.stream_key}
+
+    def _measure(self, *, now: bool = False) -> None:
+        """Tell how the outbox stands, now and then: it costs a count of what waits."""
+        if not now and self._clock.monotonic() < self._state.measure_at:
+            return
+        self._state.measure_at = self._clock.monotonic() + self._policy.measure_seconds
+        standing = self._store.standing()
+        self._meter.gauge(names.OUTBOX_PENDING, standing.pending)
+        self._meter.gauge(names.OUTBOX_OLDEST_PENDING, standing.oldest)
+        self._meter.gauge(names.OUTBOX_PARKED_STREAMS, standing.parked_streams)
+        self._meter.flush()
 
     def _sendable(self) -> bool:
         return any(event.stream_key not in self._state.held for event in self._state.buffer.values())
@@ -286,6 +316,10 @@ class Relay:
     def _finish(self) -> None:
         self._discard_publisher()
         self._give_back()
+        try:
+            self._measure(now=True)
+        except Unavailable:
+            self._meter.flush()
         self._store.close()
 
     def _left(self) -> float:

@@ -77,7 +77,9 @@ def main() -> None:
         store.claim = lambda owner, *, limit, seconds: claim(owner, limit=limit, seconds=min(seconds, short))  # type: ignore[method-assign]
         policy = replace(policy, claim_seconds=chosen.lease_seconds)
     clock = WrongClock(chosen.clock_off)
-    deadly = Relay(Deadly(store, chosen.die_at), lambda: Deadly(publishers(), chosen.die_at), clock, policy)
+    deadly = Relay(
+        Deadly(store, chosen.die_at), lambda: Deadly(publishers(), chosen.die_at), clock, policy, relay._meter
+    )
     deadly.run(chosen.seconds, until_idle=chosen.until_idle)
 
 

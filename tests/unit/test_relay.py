@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chalicelib.messaging.relay import Policy, Relay, Report
-from tests.fakes import FakeBroker, FakeClock, FakeOutbox
+from tests.fakes import FakeBroker, FakeClock, FakeMeter, FakeOutbox
 
 
 class World:
@@ -15,10 +15,12 @@ class World:
     def __init__(self, **policy: Any) -> None:
         self.clock, self.broker = FakeClock(), FakeBroker()
         self.outbox = FakeOutbox(self.clock)
-        self.policy = Policy(**policy)
+        self.policy, self.meter = Policy(**policy), FakeMeter()
 
     def run(self, seconds: float = 300.0, *, until_idle: bool = True) -> Report:
-        return Relay(self.outbox, self.broker.publisher, self.clock, self.policy).run(seconds, until_idle=until_idle)
+        return Relay(self.outbox, self.broker.publisher, self.clock, self.policy, self.meter).run(
+            seconds, until_idle=until_idle
+        )
 
     def delivered(self, stream: str) -> list[int]:
         return [event.stream_seq for event in self.broker.log if event.stream_key == stream]
@@ -157,6 +159,29 @@ def test_memory_is_bounded_by_the_wave(world: World) -> None:
 def test_an_idle_relay_looks_once_a_poll_and_stops_in_time(world: World) -> None:
     world.run(seconds=30, until_idle=False)
     assert 30 <= world.clock.seconds < 31
+
+
+def test_every_run_measures_how_the_outbox_stands_and_what_was_done(world: World) -> None:
+    poison = world.outbox.append("job:1")
+    world.outbox.append("job:2")
+    world.broker.refuses = lambda event: event.event_id == poison.event_id
+    world.run()
+    assert world.meter.gauges == {
+        "outbox_pending": 0,
+        "outbox_oldest_pending_timestamp": world.clock.now().timestamp(),
+        "outbox_parked_streams": 1,
+    }
+    assert dict(world.meter.counts) == {
+        "outbox_published_total": 2,
+        "outbox_failed_total": 5,
+        "outbox_parked_total": 1,
+        "outbox_lease_misses_total": 0,
+    }
+    assert set(world.meter.observed) == {
+        "outbox_batch_size",
+        "outbox_publish_duration_seconds",
+        "outbox_mark_duration_seconds",
+    }
 
 
 @settings(max_examples=150, deadline=None)

@@ -6,23 +6,18 @@ from typing import Any
 from uuid import UUID
 
 from chalicelib.adapters.postgres.guarded import Guarded
+from chalicelib.adapters.postgres.outbox_store import OLDEST, PENDING
 from chalicelib.errors import FieldError, Invalid, NotFound
 from chalicelib.ids import uuid7
 from chalicelib.messaging.desk import MOST_LISTED, Backlog, Operator, ParkedStream, Replay, ReplayRequest
 
-COUNTED = 1_000_001
 MINE = "($1::uuid IS NULL OR tenant_id = $1::uuid)"
 
-# The oldest event of each shard is the first of outbox_ready; counting stops at COUNTED.
 BACKLOG = f"""
-SELECT (SELECT count(*) FROM (SELECT FROM outbox_event WHERE NOT parked LIMIT {COUNTED}) pending),
-  (SELECT coalesce(extract(epoch FROM clock_timestamp() - min(first.occurred_at)), 0)::float8 FROM outbox_shard s,
-    LATERAL (SELECT occurred_at FROM outbox_event e WHERE e.shard = s.shard AND NOT e.parked ORDER BY id LIMIT 1)
-    first),
-  (SELECT count(*) FROM outbox_stream WHERE parked AND {MINE}),
+SELECT ({PENDING}), extract(epoch FROM clock_timestamp())::float8 - ({OLDEST}), (SELECT count(*) FROM outbox_stream WHERE parked AND {MINE}),
   (SELECT count(*) FROM outbox_stream s JOIN outbox_event e USING (stream_key) WHERE s.parked AND
     ($1::uuid IS NULL OR s.tenant_id = $1::uuid))
-"""  # noqa: S608 - constants of this module
+"""  # noqa: S608 - constants of these modules
 
 PARKED = f"""
 SELECT s.stream_key, (SELECT count(*) FROM outbox_event n WHERE n.stream_key = s.stream_key), e.event_id, e.event_type,
@@ -72,9 +67,8 @@ class PostgresOutboxDesk:
     def backlog(self, operator: Operator) -> Backlog:
         """Return how the outbox stands."""
         [[pending, age, streams, events]] = self._rows(BACKLOG, _text(operator.tenant_id))
-        return Backlog(
-            pending=pending, oldest_age_seconds=round(max(0.0, age), 3), parked_streams=streams, parked_events=events
-        )
+        age = round(max(0.0, age), 3) if pending else 0.0
+        return Backlog(pending=pending, oldest_age_seconds=age, parked_streams=streams, parked_events=events)
 
     def parked(self, operator: Operator, *, after: str = "", limit: int = MOST_LISTED) -> list[ParkedStream]:
         """Return parked streams past `after`, by key."""

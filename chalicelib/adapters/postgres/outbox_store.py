@@ -8,7 +8,7 @@ from uuid import UUID
 from chalicelib.adapters.postgres.guarded import Guarded
 from chalicelib.ids import uuid7
 from chalicelib.messaging.envelope import DEAD_LETTER_PREFIX, PendingEvent
-from chalicelib.messaging.ports import Acknowledged
+from chalicelib.messaging.ports import Acknowledged, Standing
 
 CLAIM = """
 WITH chosen AS (
@@ -68,6 +68,15 @@ SELECT $4::uuid, e.tenant_id, stream.shard, $1, stream.last_seq, stream.parked, 
     THEN 'false' ELSE 'true' END), e.occurred_at
 FROM stream, outbox_event e WHERE e.event_id = $8::uuid
 """
+
+COUNTED = 1_000_001
+PENDING = f"SELECT count(*) FROM (SELECT FROM outbox_event WHERE NOT parked LIMIT {COUNTED}) pending"  # noqa: S608
+# The oldest of each shard is the first of outbox_ready.
+OLDEST = """
+SELECT extract(epoch FROM coalesce(min(first.occurred_at), clock_timestamp()))::float8 FROM outbox_shard s,
+  LATERAL (SELECT occurred_at FROM outbox_event e WHERE e.shard = s.shard AND NOT e.parked ORDER BY id LIMIT 1) first
+"""
+STANDING = f"SELECT ({PENDING}), ({OLDEST}), (SELECT count(*) FROM outbox_stream WHERE parked)"  # noqa: S608
 
 RELEASE = """
 UPDATE outbox_shard SET owner = NULL, lease_until = '-infinity',
@@ -142,6 +151,11 @@ class PostgresOutboxStore:
             connection.execute_unnamed(PARK_EVENTS, (event.stream_key,))
             if not event.is_dead_letter:
                 connection.execute_unnamed(DEAD_LETTER, copy)
+
+    def standing(self) -> Standing:
+        """Return how the outbox stands; counting stops at `COUNTED`."""
+        [[pending, oldest, parked]] = self._run(STANDING)
+        return Standing(pending, oldest, parked)
 
     def release(self, owner: UUID, *, retry_after: float = 0.0) -> None:
         """Give back every shard of `owner`, none of them due before `retry_after` seconds."""
