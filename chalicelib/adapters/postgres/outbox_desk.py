@@ -14,7 +14,8 @@ from chalicelib.messaging.desk import MOST_LISTED, Backlog, Operator, ParkedStre
 MINE = "($1::uuid IS NULL OR tenant_id = $1::uuid)"
 
 BACKLOG = f"""
-SELECT ({PENDING}), extract(epoch FROM clock_timestamp())::float8 - ({OLDEST}), (SELECT count(*) FROM outbox_stream WHERE parked AND {MINE}),
+SELECT ({PENDING}), extract(epoch FROM clock_timestamp())::float8 - ({OLDEST}),
+  (SELECT count(*) FROM outbox_stream WHERE parked AND {MINE}),
   (SELECT count(*) FROM outbox_stream s JOIN outbox_event e USING (stream_key) WHERE s.parked AND
     ($1::uuid IS NULL OR s.tenant_id = $1::uuid))
 """  # noqa: S608 - constants of these modules
