@@ -6,9 +6,17 @@ import sys
 from dataclasses import fields
 from typing import Any
 
+from chalicelib import names
 from chalicelib.config import Settings
 from chalicelib.crm.events import TYPES
+from chalicelib.messaging.envelope import topic_of
 from infra.aws.package import ROOT
+
+RECORD_HEADERS = (
+    *(names.EVENT_ID, names.TENANT_ID, names.EVENT_TYPE, names.OCCURRED_AT, names.STREAM_SEQ, names.SCHEMA_VERSION),
+    *(names.CONTENT_TYPE, names.CE_ID, names.CE_TYPE, names.CE_SOURCE, names.CE_SUBJECT, names.CE_TIME),
+    names.CE_SPECVERSION,
+)
 
 CONFIGURATION = """\
 # Configuration
@@ -49,10 +57,51 @@ def event_schema(kind: Any) -> str:
     return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}, indent=2) + "\n"
 
 
+def asyncapi() -> str:
+    """Return docs/asyncapi.json: the topics and what is on them, as AsyncAPI 3 has it."""
+    settings = Settings()
+    text = {"type": "string"}
+    headers = {
+        "type": "object",
+        "required": [*RECORD_HEADERS],
+        "properties": dict.fromkeys((*RECORD_HEADERS, names.TRACEPARENT, names.REPLAY), text),
+    }
+    channels, operations, messages = {}, {}, {}
+    for kind in TYPES:
+        name = kind.__name__
+        messages[name] = {
+            "name": name,
+            "summary": str(kind.__doc__).splitlines()[0],
+            "contentType": "application/json",
+            "headers": headers,
+            "payload": {"$ref": f"./events/{name}.json"},
+            "bindings": {"kafka": {"key": {"type": "string", "description": f"the stream, {kind.aggregate}:<id>"}}},
+        }
+        channels[name] = {
+            "address": topic_of(settings.outbox_topic_template, name),
+            "messages": {name: {"$ref": f"#/components/messages/{name}"}},
+            "bindings": {"kafka": {"partitions": settings.outbox_topic_partitions}},
+        }
+        operations[f"publish{name}"] = {"action": "send", "channel": {"$ref": f"#/channels/{name}"}}
+    document = {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "AetherLink events",
+            "version": "1.0.0",
+            "description": "At least once, in order within a stream (the record's key). See docs/consuming.md.",
+        },
+        "defaultContentType": "application/json",
+        "channels": channels,
+        "operations": operations,
+        "components": {"messages": messages},
+    }
+    return json.dumps(document, indent=2) + "\n"
+
+
 def documents() -> dict[str, str]:
     """Return every generated document by its path."""
     schemas = {f"docs/events/{kind.__name__}.json": event_schema(kind) for kind in TYPES}
-    return {"docs/configuration.md": configuration(), **schemas}
+    return {"docs/configuration.md": configuration(), "docs/asyncapi.json": asyncapi(), **schemas}
 
 
 def main() -> int:

@@ -16,7 +16,10 @@ class EmfMeter:
     """A `Meter`. Counters and gauges are one value a line, distributions up to `MOST_VALUES`."""
 
     def __init__(self, clock: Clock, *, stage: str, function: str, out: TextIO | None = None) -> None:
-        """Write lines to `out` (standard error by default: results go to standard output), with `stage` and `function` as their dimensions."""
+        """Write lines to `out`, with `stage` and `function` as their dimensions.
+
+        By default that is standard error: results go to standard output.
+        """
         self._clock, self._out = clock, out or sys.stderr
         self._dimensions = {"stage": stage, "function": function}
         self._counts: dict[str, float] = defaultdict(float)

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from confluent_kafka import Consumer, TopicPartition
+from kafka import KafkaAdminClient
 
 from chalicelib import bootstrap
 from chalicelib.adapters.postgres import driver
@@ -132,3 +133,29 @@ def test_a_broker_that_is_away_costs_nothing_but_time(world: World, monkeypatch:
     assert world.waiting() == [["job:1", 1, False, 0]]
     monkeypatch.setattr(bootstrap, "settings", lambda: world.settings)
     assert world.run().published == 1
+
+
+@pytest.mark.parametrize("compression", ["gzip", "lz4"])
+def test_record_batches_may_be_compressed(world: World, monkeypatch: pytest.MonkeyPatch, compression: str) -> None:
+    packed = replace(world.settings, kafka_compression=compression)
+    monkeypatch.setattr(bootstrap, "settings", lambda: packed)
+    world.append(*((f"job:{number}", CREATED, b'{"text":"' + b"x" * 5_000 + b'"}') for number in range(20)))
+    assert world.run().published == 20
+    assert {len(record.value()) for record in world.read(CREATED)} == {5_011}
+
+
+def test_of_a_batch_that_the_broker_refuses_only_the_event_at_fault_is_parked(world: World, broker: Broker) -> None:
+    if broker.kind != "apache":
+        pytest.skip("needs a broker with topic settings: Apache Kafka")
+    topic = f"aetherlink.small.{uuid4()}"
+    admin = KafkaAdminClient(bootstrap_servers=broker.bootstrap_servers)
+    limited = {"num_partitions": 1, "replication_factor": 1, "configs": {"max.message.bytes": "3000"}}
+    admin.create_topics({topic: limited}, wait_for_metadata=True)
+    admin.close()
+    world.append(*((f"job:{number}", topic, b"{}") for number in range(10)))
+    world.append(("job:5", topic, b'"' + b"x" * 4_000 + b'"'), ("job:5", topic, b"{}"), ("job:6", topic, b"{}"))
+    report = world.run()
+    assert (report.published, report.refused, report.parked) == (12, 5, 1), "eleven, and the dead letter's copy"
+    assert world.waiting() == [["job:5", 2, True, 5], ["job:5", 3, True, 0]]
+    seen = [(record.key().decode(), int(dict(record.headers())["stream_seq"])) for record in world.read(topic)]
+    assert sorted(set(seen)) == sorted([*((f"job:{number}", 1) for number in range(10)), ("job:6", 2)])
