@@ -22,14 +22,14 @@ logs: $(READY)  ## show the parts' logs (PART=kafka for one, FOLLOW=1 to go on)
 demo: $(READY)  ## walk through the main job: requests in, Kafka records out
 	@$(BIN)/python -m infra.local demo
 
-dev: $(READY)  ## serve the checkout with reload, without the emulator
-	@$(BIN)/python -m infra.local dev
+dev: $(READY)  ## serve the checkout with reload, without the emulator (PORT=8001)
+	@$(BIN)/python -m infra.local dev $(if $(PORT),--port $(PORT))
 
 up-compose: $(READY)  ## the same with Docker Compose
 	@$(BIN)/python -m infra.compose up
 
 test: lint  ## check the style, then run every test
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report=term $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term $(ARGS)
 
 faults: $(READY)  ## every fault on real parts, long, with a report
 	@$(BIN)/python -m tests.faults $(ARGS)

@@ -3,18 +3,16 @@
 import argparse
 import json
 import os
-import signal
 import subprocess
 import sys
-import threading
 import time
 from dataclasses import asdict
 from pathlib import Path
 
 from chalicelib.config import Settings
 from infra.aws.package import ROOT
-from infra.local import demo
-from infra.local.process import PartFailed
+from infra.local import demo, dev
+from infra.local.process import PartFailed, free_port
 from infra.local.stack import PARTS, Ports, Stack
 from infra.ops import topics
 
@@ -29,7 +27,7 @@ def main() -> int:
     parser.add_argument("--follow", action="store_true", help="for logs: go on as lines come")
     parser.add_argument("--json", action="store_true", help="print the result as JSON, progress on standard error")
     parser.add_argument("--home", type=Path, default=ROOT / ".local", help="where state is kept")
-    parser.add_argument("--port", type=int, default=8000, help="for dev: where the API listens")
+    parser.add_argument("--port", type=int, default=8000, help="for dev: where the API listens, 0 for a free port")
     chosen = parser.parse_args()
     output = sys.stderr if chosen.json else sys.stdout
     try:
@@ -102,28 +100,10 @@ def _demo(stack: Stack, chosen: argparse.Namespace) -> int:
     return 0
 
 
-def _dev(stack: Stack, chosen: argparse.Namespace) -> int:
-    """Serve the checkout with `chalice local`, reloading on change, and relay beside it, until interrupted."""
+def _dev(stack: Stack, chosen: argparse.Namespace) -> None:
     stack.up_data()
     env = {**os.environ, **stack.environment(), "STAGE": "local", "OIDC_ENABLED": "false"}
-    chalice = [str(Path(sys.executable).with_name("chalice")), "local", "--stage", "local", "--port", str(chosen.port)]
-    relay = [sys.executable, "-m", "infra.ops", "relay", "--forever"]
-    children = [subprocess.Popen(command, cwd=ROOT, env=env) for command in (chalice, relay)]
-    print(f"✓ API at http://127.0.0.1:{chosen.port}/ - edit and it reloads; Ctrl-C ends it", flush=True)
-    ended = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: ended.set())
-    while not ended.wait(0.5):
-        if any(child.poll() is not None for child in children):
-            break
-    for child in children:
-        child.terminate()
-    for child in children:
-        try:
-            child.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            child.kill()
-    return 0 if ended.is_set() else 1
+    dev.serve(chosen.port or free_port(), env, say=lambda line: print(line, flush=True))
 
 
 if __name__ == "__main__":

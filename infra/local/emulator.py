@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sys
 import time
 from collections.abc import Mapping
@@ -22,6 +23,7 @@ LIVE_SECONDS = 60.0
 SETTING = "AETHERLINK_EMULATOR_PORT"
 STACK, BUCKET, REGION = "aetherlink-local", "aetherlink-deployments", "us-east-1"
 API_STAGE = "api"
+NO_CHANGE = "No updates are to be performed"
 SERVICES = (
     "apigateway", "cloudformation", "cloudwatch", "cognito-idp", "dynamodb", "events", "iam", "lambda",
     "logs", "s3", "scheduler", "secretsmanager", "sns", "sqs", "ssm", "sts",
@@ -35,7 +37,7 @@ class Emulator:
         """Keep the log under `home` and listen on loopback `port`."""
         self.home, self.port = home, port
         self.process = Process("emulator", home)
-        self._deployed = home / "deployed.json"
+        self._deployed, self._temporary = home / "deployed.json", home / "tmp"
 
     @property
     def url(self) -> str:
@@ -53,6 +55,8 @@ class Emulator:
         self.process.kill()
         self._deployed.unlink(missing_ok=True)
         refuse_foreign("emulator", self.port, SETTING)
+        shutil.rmtree(self._temporary, ignore_errors=True)  # unpacked functions, left there by one that was killed
+        self._temporary.mkdir(parents=True)
         self.process.start(
             [sys.executable, "-m", "ministack"],
             ready=self._answers,
@@ -61,6 +65,7 @@ class Emulator:
             env={
                 "BIND_HOST": "127.0.0.1",
                 "GATEWAY_PORT": str(self.port),
+                "TMPDIR": str(self._temporary),
                 "STATE_DIR": str(self.home / "state"),
                 "SERVICES": ",".join(SERVICES),
                 "IOT_MTLS_ENABLED": "0",
@@ -72,6 +77,7 @@ class Emulator:
     def stop(self) -> None:
         """Shut the emulator and its function workers down."""
         self.process.stop()
+        shutil.rmtree(self._temporary, ignore_errors=True)
 
     def kill(self) -> None:
         """Crash it."""
@@ -136,8 +142,16 @@ class Emulator:
         if STACK in existing:
             call, waiter = (formation.update_stack, "stack_update_complete")
         capabilities = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
-        call(StackName=STACK, TemplateBody=template, Capabilities=capabilities)
+        try:
+            call(StackName=STACK, TemplateBody=template, Capabilities=capabilities)
+        except ClientError as problem:
+            if NO_CHANGE not in str(problem):
+                raise
+            return self._api_id(formation)  # what changed among the sources makes no difference to the package
         formation.get_waiter(waiter).wait(StackName=STACK, WaiterConfig={"Delay": 1, "MaxAttempts": DEPLOY_SECONDS})
+        return self._api_id(formation)
+
+    def _api_id(self, formation: Any) -> str:
         outputs = formation.describe_stacks(StackName=STACK)["Stacks"][0].get("Outputs", [])
         return str(next(one["OutputValue"] for one in outputs if one["OutputKey"] == "RestAPIId"))
 

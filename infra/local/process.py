@@ -7,6 +7,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -31,9 +32,9 @@ class PartFailed(Exception):
 class Process:
     """One process with its pid file and its log, known again after the starter has gone."""
 
-    def __init__(self, name: str, home: Path, *, user: str | None = None) -> None:
-        """Keep `name`.pid and `name`.log in `home`; run as `user` where that is given (root only)."""
-        self.name, self.user = name, user
+    def __init__(self, name: str, home: Path) -> None:
+        """Keep `name`.pid and `name`.log in `home`."""
+        self.name = name
         self.log = home / f"{name}.log"
         self._pid_file = home / f"{name}.pid"
 
@@ -64,9 +65,6 @@ class Process:
                 stderr=log,
                 env={**os.environ, **(env or {})},
                 start_new_session=True,
-                user=self.user,
-                group="nogroup" if self.user else None,
-                extra_groups=[] if self.user else None,
                 cwd="/",
             )
         self._pid_file.write_text(json.dumps({"pid": child.pid, "created": psutil.Process(child.pid).create_time()}))
@@ -84,40 +82,32 @@ class Process:
         """End the process and whatever it started: asked first, killed after `seconds`."""
         process = self._process()
         if process is not None:
-            family = [process, *process.children(recursive=True)]
-            self._tell(process, signal.SIGCONT)
-            process.send_signal(with_signal)
+            family = _family(process)
+            _tell(family, signal.SIGCONT)
+            _tell([process], with_signal)
             psutil.wait_procs([process], timeout=seconds)
-            self._end(family)
+            _end(family)
         self._pid_file.unlink(missing_ok=True)
 
     def kill(self) -> None:
         """End the process and whatever it started, at once, as a crash would."""
         process = self._process()
         if process is not None:
-            self._end([process, *process.children(recursive=True)])
+            _end(_family(process))
         self._pid_file.unlink(missing_ok=True)
 
     def pause(self) -> None:
         """Stop the process where it stands; its connections stay open and nothing answers."""
-        self._tell(self._process(), signal.SIGSTOP)
+        self._signal(signal.SIGSTOP)
 
     def resume(self) -> None:
         """Let a paused process go on."""
-        self._tell(self._process(), signal.SIGCONT)
+        self._signal(signal.SIGCONT)
 
-    def _end(self, family: list[psutil.Process]) -> None:
-        for one in family:
-            try:
-                one.kill()
-            except psutil.NoSuchProcess:
-                continue
-        psutil.wait_procs(family, timeout=STOP_SECONDS)
-
-    def _tell(self, process: psutil.Process | None, what: signal.Signals) -> None:
+    def _signal(self, what: signal.Signals) -> None:
+        process = self._process()
         if process is not None:
-            for one in [process, *process.children(recursive=True)]:
-                one.send_signal(what)
+            _tell(_family(process), what)
 
     def _process(self) -> psutil.Process | None:
         try:
@@ -129,6 +119,27 @@ class Process:
             return None
 
 
+def _family(process: psutil.Process) -> list[psutil.Process]:
+    """Return `process` and all that it started; those in sessions of their own are among them."""
+    with suppress(psutil.NoSuchProcess):
+        return [process, *process.children(recursive=True)]
+    return [process]
+
+
+def _tell(family: list[psutil.Process], what: signal.Signals) -> None:
+    for one in family:
+        with suppress(psutil.NoSuchProcess):  # it may end while we go through the list
+            one.send_signal(what)
+
+
+def _end(family: list[psutil.Process]) -> None:
+    """Kill `family`, and what its first member has started in its group meanwhile."""
+    with suppress(ProcessLookupError):
+        os.killpg(family[0].pid, signal.SIGKILL)
+    _tell(family, signal.SIGKILL)
+    psutil.wait_procs(family, timeout=STOP_SECONDS)
+
+
 def listening(port: int, host: str = "127.0.0.1") -> bool:
     """Tell whether something accepts connections on `port`."""
     with socket.socket() as probe:
@@ -137,10 +148,14 @@ def listening(port: int, host: str = "127.0.0.1") -> bool:
 
 
 def free_port() -> int:
-    """Return a port that nothing uses just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port that nothing uses just now, and whose next one is free too (Kafka takes a pair)."""
+    while True:
+        with socket.socket() as probe, socket.socket() as following:
+            probe.bind(("127.0.0.1", 0))
+            port = int(probe.getsockname()[1])
+            with suppress(OSError, OverflowError):
+                following.bind(("127.0.0.1", port + 1))
+                return port
 
 
 def refuse_foreign(name: str, port: int, setting: str) -> None:

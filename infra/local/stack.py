@@ -14,13 +14,14 @@ from typing import Any
 
 from chalicelib.config import Settings
 from infra.aws.package import ROOT, PackagingFailed, build
+from infra.local import kafka, surroundings
 from infra.local.emulator import Emulator
-from infra.local.kafka import choose
 from infra.local.postgres import Postgres
 from infra.local.process import PartFailed, free_port
 from infra.ops import migrate, topics
 
 INPUTS = ("app.py", "chalicelib", ".chalice", "requirements.txt", "infra/aws")
+HIGHEST_PORT = 65_535  # Kafka takes the next one too
 PARTS = ("postgres", "kafka", "emulator")
 
 
@@ -35,15 +36,19 @@ class Ports:
     @classmethod
     def from_env(cls) -> "Ports":
         """Read AETHERLINK_POSTGRES_PORT, AETHERLINK_KAFKA_PORT and AETHERLINK_EMULATOR_PORT, or take the defaults."""
-        defaults = cls()
-        return cls(
-            *(int(os.environ.get(f"AETHERLINK_{part.upper()}_PORT") or getattr(defaults, part)) for part in PARTS)
-        )
+        return cls(*(_port(part, f"AETHERLINK_{part.upper()}_PORT") for part in PARTS))
 
     @classmethod
     def free(cls) -> "Ports":
         """Return ports that nothing uses just now."""
         return cls(free_port(), free_port(), free_port())
+
+
+def _port(part: str, setting: str) -> int:
+    text = os.environ.get(setting) or str(getattr(Ports(), part))
+    if not (text.isdecimal() and 0 < int(text) < HIGHEST_PORT):
+        raise PartFailed(part, f"{setting}={text} is no port", remedy=f"set it to 1 up to {HIGHEST_PORT - 1}")
+    return int(text)
 
 
 class Stack:
@@ -59,9 +64,10 @@ class Stack:
         fast: bool = False,
     ) -> None:
         """Keep everything under `home`; tell progress to `say`; `fast` survives no crash of the machine."""
+        surroundings.isolate()
         self.home, self.ports, self._say = home, ports, say
         self.postgres = Postgres(home / "postgres", ports.postgres, fast=fast)
-        self.kafka = choose(home / "kafka", ports.kafka, ROOT / ".local" / "cache", broker)
+        self.kafka = kafka.choose(home / "kafka", ports.kafka, ROOT / ".local" / "cache", broker)
         self.emulator = Emulator(home / "emulator", ports.emulator)
 
     def up(self) -> str:
@@ -115,10 +121,11 @@ class Stack:
     def _start_data(self) -> None:
         wanted = topics.wanted(Settings())
         with ThreadPoolExecutor(max_workers=2) as pool:
-            kafka = pool.submit(self._timed, self.kafka.describe, lambda: self.kafka.start(wanted))
-            postgres = pool.submit(self._start_postgres)
-            postgres.result()
-            kafka.result()
+            broker = pool.submit(self._timed, self.kafka.describe, lambda: self.kafka.start(wanted))
+            database = pool.submit(self._start_postgres)
+            database.result()
+            broker.result()
+        kafka.remember(self.home / "kafka", self.kafka)
 
     def down(self) -> None:
         """Stop every part; data stays."""
@@ -128,6 +135,7 @@ class Stack:
                 was = part.running()
                 part.stop()
                 self._say(f"✓ {name} stopped" if was else f"· {name} was not running")
+            kafka.forget(self.home / "kafka")
 
     def status(self) -> dict[str, Any]:
         """Return each part's state and address, and where the API is."""

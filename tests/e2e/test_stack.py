@@ -17,7 +17,7 @@ from infra.local.process import PartFailed
 from infra.local.stack import Ports, Stack
 from infra.ops import topics
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("e2e")]
+pytestmark = pytest.mark.e2e
 EVENTS = [name for name in topics.names(Settings()) if "dlq" not in name]
 CATCH_UP_SECONDS = 120.0
 """The schedule fires each minute, and a relay that saw its broker die backs off up to half a minute."""
@@ -88,6 +88,11 @@ def test_a_second_up_changes_nothing(system: System) -> None:
     system.stack._say = said.append
     assert system.stack.up() == system.api
     assert any("unchanged" in line for line in said)
+
+
+def test_sources_that_make_no_difference_to_the_package_deploy_too(system: System) -> None:
+    (system.stack.home / "emulator" / "deployed.json").unlink()
+    assert system.stack.up() == system.api
 
 
 def test_whatever_is_killed_what_was_accepted_arrives_after_the_repair(system: System) -> None:

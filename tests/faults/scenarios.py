@@ -23,7 +23,7 @@ class Scale:
 
 
 SHORT = Scale(STEPS[1::3], kills=2, relays=3, stall_seconds=3.5, load_seconds=2.0, per_second=500.0)
-LONG = Scale(STEPS, kills=50, relays=4, stall_seconds=30.0, load_seconds=20.0, per_second=1_500.0)
+LONG = Scale(STEPS, kills=50, relays=4, stall_seconds=30.0, load_seconds=30.0, per_second=4_000.0)
 WHOLE_RUN = "600"
 
 
@@ -80,31 +80,31 @@ def overlapping(world: World, writers: Writers, scale: Scale) -> None:
 def broker_frozen(world: World, writers: Writers, scale: Scale) -> None:
     """The broker stops answering with every connection open, then goes on as if nothing had been."""
     with writers.at_work(), _relaying(world):
-        time.sleep(1)
+        time.sleep(max(1.0, scale.load_seconds / 5))
         world.kafka.pause()
         time.sleep(scale.stall_seconds)
         world.kafka.resume()
-        time.sleep(1)
+        time.sleep(max(1.0, scale.load_seconds / 5))
 
 
 def broker_killed(world: World, writers: Writers, scale: Scale) -> None:
     """The broker is killed and started again."""
     with writers.at_work(), _relaying(world):
-        time.sleep(1)
+        time.sleep(max(1.0, scale.load_seconds / 5))
         world.kafka.kill()
         time.sleep(min(2, scale.stall_seconds))
         world.kafka.start({})
-        time.sleep(1)
+        time.sleep(max(1.0, scale.load_seconds / 5))
 
 
 def database_killed(world: World, writers: Writers, scale: Scale) -> None:
     """PostgreSQL is killed in mid-run and started again."""
     with writers.at_work(), _relaying(world):
-        time.sleep(1)
+        time.sleep(max(1.0, scale.load_seconds / 5))
         world.postgres.kill()
         time.sleep(min(1, scale.stall_seconds))
         world.postgres.start()
-        time.sleep(1)
+        time.sleep(max(1.0, scale.load_seconds / 5))
 
 
 def network_cut(world: World, writers: Writers, scale: Scale) -> None:

@@ -1,7 +1,10 @@
 """A Kafka broker on this machine: one that is already there, Apache Kafka, or the embedded one; in that order."""
 
+import json
 import os
+import re
 import shutil
+import subprocess
 from pathlib import Path
 from typing import Protocol
 
@@ -11,6 +14,9 @@ from infra.local.kafka.external import ExternalKafka
 from infra.local.process import PartFailed
 
 KINDS = ("external", "apache", "embedded")
+IN_USE = "in-use.json"
+LEAST_JAVA = 17
+JAVA_SECONDS = 20
 
 
 class Broker(Protocol):
@@ -54,14 +60,20 @@ class Broker(Protocol):
 
 
 def choose(home: Path, port: int, cache: Path, wanted: str | None = None) -> Broker:
-    """Return the broker to use: `wanted`, or `KAFKA_BROKER`, or the best that this machine can have.
+    """Return the broker to use: `wanted`, or what the environment says, or the one in use, or the best to be had.
+
+    The environment says it with `KAFKA_BROKER` (a kind) or `KAFKA_BOOTSTRAP_SERVERS` (an external one). What
+    `remember` wrote into `home` holds until `forget`, so that every later command means the same broker.
 
     Raises:
         PartFailed: the one asked for does not exist or cannot be had.
     """
-    wanted = wanted or os.environ.get("KAFKA_BROKER") or _best()
+    servers = os.environ.get("KAFKA_BOOTSTRAP_SERVERS", "")
+    wanted = wanted or os.environ.get("KAFKA_BROKER") or ("external" if servers else None)
+    if wanted is None:
+        wanted, servers = _remembered(home) or (_best(), "")
     if wanted == "external":
-        return ExternalKafka(os.environ.get("KAFKA_BOOTSTRAP_SERVERS", ""))
+        return ExternalKafka(servers)
     if wanted == "apache":
         return ApacheKafka(home, port, cache)
     if wanted == "embedded":
@@ -69,7 +81,34 @@ def choose(home: Path, port: int, cache: Path, wanted: str | None = None) -> Bro
     raise PartFailed("kafka", f"no such broker: {wanted}", remedy=f"set KAFKA_BROKER to one of {', '.join(KINDS)}")
 
 
+def remember(home: Path, broker: Broker) -> None:
+    """Note in `home` which broker is in use."""
+    home.mkdir(parents=True, exist_ok=True)
+    (home / IN_USE).write_text(json.dumps([broker.kind, broker.bootstrap_servers]))
+
+
+def forget(home: Path) -> None:
+    """Strike the note: the next `choose` is free again."""
+    (home / IN_USE).unlink(missing_ok=True)
+
+
+def _remembered(home: Path) -> tuple[str, str] | None:
+    try:
+        kind, servers = json.loads((home / IN_USE).read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+    return str(kind), str(servers)
+
+
 def _best() -> str:
-    if os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
-        return "external"
-    return "apache" if shutil.which("java") and shutil.which("mvn") else "embedded"
+    return "apache" if shutil.which("mvn") and _java() >= LEAST_JAVA else "embedded"
+
+
+def _java() -> int:
+    """Return Java's major version, 0 where there is none."""
+    try:
+        said = subprocess.run(["java", "-version"], capture_output=True, text=True, timeout=JAVA_SECONDS)
+    except (OSError, subprocess.TimeoutExpired):
+        return 0
+    found = re.search(r'version "(?:1\.)?(\d+)', said.stderr)
+    return int(found[1]) if found else 0

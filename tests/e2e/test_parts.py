@@ -1,0 +1,114 @@
+"""The parts of the local stack at bad moments: recycled pids, stubborn children, an interrupted start."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from infra.aws.package import ROOT
+from infra.local import kafka
+from infra.local.kafka.external import ExternalKafka
+from infra.local.postgres import Postgres
+from infra.local.process import PartFailed, Process, free_port
+from infra.local.stack import Ports
+
+pytestmark = pytest.mark.e2e
+STUBBORN = """
+import signal, subprocess, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+print("ready", flush=True)
+time.sleep(600)
+"""
+INITIALISE = """
+import sys
+from pathlib import Path
+from infra.local.postgres import Postgres
+Postgres(Path(sys.argv[1]), 1).start()
+"""
+WAIT_SECONDS = 30.0
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, "it does not happen"
+        time.sleep(0.01)
+
+
+def test_a_recycled_pid_is_neither_taken_for_ours_nor_killed(tmp_path: Path) -> None:
+    part = Process("part", tmp_path)
+    (tmp_path / "part.pid").write_text(json.dumps({"pid": os.getpid(), "created": 1.0}))
+    assert not part.running()
+    part.kill()
+    part.stop()
+
+
+def test_a_part_that_ignores_the_request_is_killed_with_all_that_it_started(tmp_path: Path) -> None:
+    part = Process("part", tmp_path)
+    part.start([sys.executable, "-c", STUBBORN], ready=lambda: "ready" in part.log.read_text(), seconds=30, remedy="-")
+    family = [psutil.Process(json.loads((tmp_path / "part.pid").read_text())["pid"])]
+    family += family[0].children(recursive=True)
+    assert len(family) == 2
+    part.stop(seconds=0.2)
+    assert not part.running()
+    assert not psutil.wait_procs(family, timeout=WAIT_SECONDS)[1]
+
+
+def test_a_part_that_exits_says_why_with_its_log_and_the_remedy(tmp_path: Path) -> None:
+    part = Process("part", tmp_path)
+    with pytest.raises(PartFailed) as failed:
+        part.start(
+            [sys.executable, "-c", "raise SystemExit('no disk')"], ready=lambda: False, seconds=30, remedy="buy one"
+        )
+    for said in ("part: exited with 1", "| no disk", str(part.log), "remedy: buy one"):
+        assert said in str(failed.value)
+
+
+def test_a_database_whose_making_was_interrupted_is_made_anew(home: Path) -> None:
+    folder = home / "interrupted"
+    making = subprocess.Popen([sys.executable, "-c", INITIALISE, str(folder)], cwd=ROOT)
+    _until((folder / "data.making" / "PG_VERSION").exists)
+    for one in [*psutil.Process(making.pid).children(recursive=True), psutil.Process(making.pid)]:
+        one.kill()
+    making.wait()
+    server = Postgres(folder, free_port(), fast=True)
+    try:
+        assert server.start()
+        server.kill()
+        assert server.start(), "a crashed server starts again on the data it left"
+    finally:
+        server.stop()
+
+
+def test_data_of_another_version_is_refused_and_kept(home: Path) -> None:
+    data = home / "older" / "data"
+    data.mkdir(parents=True)
+    (data / "PG_VERSION").write_text("16\n")
+    with pytest.raises(PartFailed, match="PostgreSQL 16's"):
+        Postgres(data.parent, free_port()).start()
+    assert data.exists()
+
+
+@pytest.mark.parametrize("text", ["abc", "0", "65535", "-1"])
+def test_a_port_that_is_none_is_named(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AETHERLINK_KAFKA_PORT", text)
+    with pytest.raises(PartFailed, match=f"AETHERLINK_KAFKA_PORT={text}"):
+        Ports.from_env()
+
+
+def test_the_broker_in_use_stays_the_one_until_it_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("KAFKA_BROKER", "KAFKA_BOOTSTRAP_SERVERS"):
+        monkeypatch.delenv(name, raising=False)
+    kafka.remember(tmp_path, ExternalKafka("there:9092"))
+    remembered = kafka.choose(tmp_path, 1, tmp_path)
+    assert (remembered.kind, remembered.bootstrap_servers) == ("external", "there:9092")
+    assert kafka.choose(tmp_path, 1, tmp_path, "embedded").kind == "embedded"
+    kafka.forget(tmp_path)
+    assert kafka.choose(tmp_path, 1, tmp_path).kind != "external"
