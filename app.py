@@ -28,3 +28,9 @@ def replay(event: CloudWatchEvent) -> dict[str, Any]:
 def outbox_upkeep(event: CloudWatchEvent) -> dict[str, Any]:  # noqa: ARG001 - Chalice's signature
     """Make the archive's partitions ahead, and drop the old ones."""
     return schedule.run_outbox_upkeep()
+
+
+@app.schedule(Rate(1, unit=Rate.HOURS))
+def idempotency_cleanup(event: CloudWatchEvent) -> dict[str, Any]:  # noqa: ARG001 - Chalice's signature
+    """Delete the answers of idempotent requests after their 24 hours."""
+    return schedule.run_idempotency_cleanup()

@@ -17,6 +17,7 @@ from chalicelib.crm.ports import UnitOfWork
 from chalicelib.errors import Misconfigured
 from chalicelib.health import Check
 from chalicelib.identity import Authenticator
+from chalicelib.messaging.idempotency import LeaseStore, NoLeases, Note, Once
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -66,11 +67,37 @@ def _database() -> "Engine":
     return engine(settings())
 
 
-def unit_of_work(tenant_id: UUID, headers: Mapping[str, str]) -> UnitOfWork:
-    """Return a new transaction for `tenant_id`; `headers` go with its events."""
+def unit_of_work(tenant_id: UUID, headers: Mapping[str, str], note: Note | None = None) -> UnitOfWork:
+    """Return a new transaction for `tenant_id`; `headers` go with its events, `note` to the ledger."""
     from chalicelib.adapters.postgres.unit_of_work import PostgresUnitOfWork
 
-    return PostgresUnitOfWork(_database(), settings(), tenant_id, headers)
+    return PostgresUnitOfWork(_database(), settings(), tenant_id, headers, note)
+
+
+@cache
+def once() -> Once:
+    """Return what runs a request once for its key."""
+    from chalicelib.adapters.emf import EmfMeter
+    from chalicelib.adapters.postgres import driver
+    from chalicelib.adapters.postgres.guarded import Guarded
+    from chalicelib.adapters.postgres.ledger import PostgresLedger
+
+    chosen = settings()
+    leases: LeaseStore = NoLeases()
+    if chosen.idempotency_table:
+        from chalicelib.adapters import dynamodb
+
+        client = dynamodb.client(timeout_seconds=chosen.idempotency_timeout_seconds)
+        leases = dynamodb.DynamoLeaseStore(client, chosen.idempotency_table)
+    ledger = PostgresLedger(Guarded(lambda: driver.connect(chosen.database_url, chosen, name="aetherlink-ledger")))
+    return Once(leases, ledger, EmfMeter(clock(), stage=chosen.stage, function="api"))
+
+
+def idempotency_cleanup() -> int:
+    """Delete what the ledger kept past its time; return how many rows."""
+    from chalicelib.adapters.postgres.ledger import clean
+
+    return clean(_relay_connection("aetherlink-cleanup"))
 
 
 def _relay_connection(name: str) -> "Guarded":
@@ -86,7 +113,8 @@ def relay() -> "Relay":
     from chalicelib.adapters.emf import EmfMeter
     from chalicelib.adapters.kafka import KafkaPublisher
     from chalicelib.adapters.postgres.outbox_store import PostgresOutboxStore
-    from chalicelib.messaging.relay import Policy, Relay
+    from chalicelib.messaging.policy import Policy
+    from chalicelib.messaging.relay import Relay
 
     chosen = settings()
     store = PostgresOutboxStore(

@@ -60,6 +60,16 @@ class Settings:
         "MAX_BODY_BYTES", 1_000_000, "Largest request body accepted, in bytes.", _number(int, 1_000, 6_000_000)
     )
 
+    idempotency_table: str = _setting(
+        "IDEMPOTENCY_TABLE", "", "DynamoDB table of idempotency keys; empty keeps them in PostgreSQL alone."
+    )
+    idempotency_required: bool = _setting(
+        "IDEMPOTENCY_REQUIRED", False, "Refuse creates without an `Idempotency-Key`.", _boolean
+    )
+    idempotency_timeout_seconds: float = _setting(
+        "IDEMPOTENCY_TIMEOUT_SECONDS", 1.0, "Longest wait for DynamoDB, twice at most.", _number(float, 0.05, 10)
+    )
+
     cursor_secret: str = _setting(
         "CURSOR_SECRET", "", "Signs the cursors of lists; the same for all functions. Needed except on stage local."
     )

@@ -12,6 +12,7 @@ import pytest
 from chalicelib import bootstrap
 from chalicelib.config import Settings
 from infra.aws.package import ROOT
+from infra.local.emulator import Emulator
 from infra.local.kafka import Broker, choose
 from infra.local.postgres import Postgres
 from infra.local.process import free_port
@@ -24,7 +25,14 @@ for leaked in ("DATABASE_URL", "RELAY_DATABASE_URL", "AWS_ENDPOINT_URL"):
 CACHE = ROOT / ".local" / "cache"
 
 
-MADE = (bootstrap.settings, bootstrap.authenticator, bootstrap.cursors, bootstrap._database, bootstrap.outbox_desk)
+MADE = (
+    bootstrap.settings,
+    bootstrap.authenticator,
+    bootstrap.cursors,
+    bootstrap._database,
+    bootstrap.outbox_desk,
+    bootstrap.once,
+)
 
 
 def pytest_report_header() -> list[str]:
@@ -73,13 +81,25 @@ def broker(home: Path) -> Iterator[Broker]:
         chosen.stop()
 
 
+@pytest.fixture(scope="session")
+def emulator(home: Path) -> Iterator[Emulator]:
+    """A real AWS emulator."""
+    made = Emulator(home / "emulator", free_port())
+    made.start()
+    try:
+        yield made
+    finally:
+        made.stop()
+
+
 @pytest.fixture
 def database(postgres: Postgres) -> Iterator[Settings]:
     """Settings that lead to the database, whose rows are gone afterwards."""
     yield Settings(database_url=postgres.url("aetherlink_api"), relay_database_url=postgres.url("aetherlink_relay"))
     with postgres.connect() as connection:
         connection.execute_simple(
-            "TRUNCATE account, contact, job, outbox_event, outbox_stream, outbox_archive, outbox_replay, outbox_audit;"
+            "TRUNCATE account, contact, job, outbox_event, outbox_stream, outbox_archive, outbox_replay, outbox_audit,"
+            " idempotent_request;"
             "UPDATE outbox_shard SET owner = NULL, lease_until = '-infinity', retry_at = '-infinity'"
         )
 

@@ -17,6 +17,16 @@ from chalicelib.crm.paging import Query
 from chalicelib.errors import Conflict, FieldError, Unavailable, Unprocessable
 from chalicelib.ids import uuid7
 from chalicelib.messaging.envelope import DEAD_LETTER_PREFIX, PendingEvent
+from chalicelib.messaging.idempotency import (
+    KEPT_SECONDS,
+    AlreadyDone,
+    Claim,
+    Claimed,
+    Finished,
+    OnceKey,
+    Running,
+    StoredAnswer,
+)
 from chalicelib.messaging.ports import Acknowledged, Outcome, Refused, Standing, Unreachable
 
 E = TypeVar("E", bound=Entity)
@@ -166,7 +176,7 @@ class FakeUnitOfWork:
     def record(self, event: Event) -> None:
         self._recorded.append(event)
 
-    def commit(self) -> None:
+    def commit(self, result: Entity | None = None) -> None:
         self._memory.rows = self._work.rows
         self._memory.events += self._recorded
         self._recorded = []
@@ -379,3 +389,69 @@ class FakeFlight:
 
     def land(self, timeout: float) -> list[Outcome]:
         return self.outcomes
+
+
+@dataclass
+class _Lease:
+    owner: UUID
+    request_hash: str
+    until: float
+    expires: float
+    answer: StoredAnswer | None = None
+    done: bool = False
+
+
+class FakeLeases:
+    """A `LeaseStore` in memory."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.clock, self.down = clock, False
+        self.records: dict[str, _Lease] = {}
+
+    def claim(self, key: OnceKey, owner: UUID, *, lease_seconds: float) -> Claim:
+        self._answer()
+        now, found = self.clock(), self.records.get(key.partition_key)
+        if found and found.expires > now and (found.done or found.until > now):
+            if found.done:
+                return Finished(found.request_hash, found.answer)
+            return Running(found.request_hash, found.until - now)
+        self.records[key.partition_key] = _Lease(owner, key.request_hash, now + lease_seconds, now + KEPT_SECONDS)
+        return Claimed()
+
+    def finish(self, key: OnceKey, owner: UUID, answer: StoredAnswer | None) -> bool:
+        self._answer()
+        found = self.records.get(key.partition_key)
+        if not found or found.owner != owner or found.done:
+            return False
+        found.done, found.answer = True, answer
+        return True
+
+    def release(self, key: OnceKey, owner: UUID) -> bool:
+        self._answer()
+        found = self.records.get(key.partition_key)
+        if not found or found.owner != owner or found.done:
+            return False
+        del self.records[key.partition_key]
+        return True
+
+    def _answer(self) -> None:
+        if self.down:
+            raise Unavailable("away", cause="test")
+
+
+class FakeLedger:
+    """A `Ledger` in memory; `business` is one transaction: the effect and the note, or neither."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, Finished] = {}
+        self.effects: list[str] = []
+
+    def find(self, key: OnceKey) -> Finished | None:
+        return self.rows.get(key.partition_key)
+
+    def business(self, key: OnceKey, answer: StoredAnswer) -> StoredAnswer:
+        if key.partition_key in self.rows:
+            raise AlreadyDone("before")
+        self.rows[key.partition_key] = Finished(key.request_hash, answer)
+        self.effects.append(key.key)
+        return answer

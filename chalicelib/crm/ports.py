@@ -75,8 +75,8 @@ class UnitOfWork(Protocol):
         """Keep `event` to be written to the outbox at commit."""
         ...
 
-    def commit(self) -> None:
-        """Make rows and events durable, all or none."""
+    def commit(self, result: Entity | None = None) -> None:
+        """Make rows and events durable, all or none; `result` is what the transaction made, for who asked."""
         ...
 
     def __enter__(self) -> "UnitOfWork":

@@ -78,7 +78,7 @@ def move_job(job_id: UUID, command: MoveJob, expected: int | None, moved_by: str
         after = before.moved(command.status, clock.now())
         uow.jobs.save(after)
         uow.record(events.status_changed(before, after, moved_by))
-        uow.commit()
+        uow.commit(after)
     return after
 
 
@@ -132,7 +132,7 @@ def _add(uow: UnitOfWork, things: Repository[E], entity: E) -> E:
     with uow:
         things.add(entity)
         uow.record(events.created(entity))
-        uow.commit()
+        uow.commit(entity)
     return entity
 
 
@@ -147,7 +147,7 @@ def _change(
         after = before.changed(clock.now(), **values)
         things.save(after)
         uow.record(events.updated(before, after))
-        uow.commit()
+        uow.commit(after)
     return after
 
 

@@ -1,7 +1,8 @@
 """The CRM over HTTP: accounts, contacts and jobs."""
 
-from collections.abc import Mapping
-from typing import TypeVar
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, TypeVar
 
 from chalice.app import Blueprint
 
@@ -21,6 +22,7 @@ from chalicelib.crm.ports import Repository, UnitOfWork
 from chalicelib.entrypoints.http import PATCH_TYPES, Answer, Call, endpoint
 from chalicelib.entrypoints.listing import continued, query_of
 from chalicelib.identity import Role
+from chalicelib.messaging.idempotency import Note
 from chalicelib.names import TRACEPARENT
 from chalicelib.schema import parse
 
@@ -34,11 +36,12 @@ routes = Blueprint(__name__)
 
 
 @routes.route(f"{BASE}/accounts", methods=["POST"], content_types=[])
-@endpoint(routes, WRITERS)
+@endpoint(routes, WRITERS, once=True, creates=True)
 def create_account(call: Call) -> Answer:
     """Open an account."""
     command = parse(CreateAccount, call.body())
-    return _created(call, "accounts", use_cases.create_account(command, _uow(call), bootstrap.clock()))
+    answer = partial(_created, call, "accounts")
+    return answer(use_cases.create_account(command, _uow(call, answer), bootstrap.clock()))
 
 
 @routes.route(f"{BASE}/accounts", methods=["GET"])
@@ -58,28 +61,29 @@ def read_account(call: Call) -> Answer:
 
 
 @routes.route(f"{BASE}/accounts/{{id}}", methods=["PATCH"], content_types=[])
-@endpoint(routes, WRITERS)
+@endpoint(routes, WRITERS, once=True)
 def change_account(call: Call) -> Answer:
     """Change an account."""
     account_id, expected = call.id, call.expected_version(required=True)
     patch = parse(ChangeAccount, call.body(PATCH_TYPES))
-    return _one(use_cases.change_account(account_id, patch, expected, _uow(call), bootstrap.clock()))
+    return _one(use_cases.change_account(account_id, patch, expected, _uow(call, _one), bootstrap.clock()))
 
 
 @routes.route(f"{BASE}/accounts/{{id}}", methods=["DELETE"], content_types=[])
-@endpoint(routes, WRITERS)
+@endpoint(routes, WRITERS, once=True)
 def delete_account(call: Call) -> Answer:
     """Delete an account that has no jobs."""
-    use_cases.delete_account(call.id, call.expected_version(), _uow(call), bootstrap.clock())
-    return Answer(status=204)
+    use_cases.delete_account(call.id, call.expected_version(), _uow(call, _gone), bootstrap.clock())
+    return _gone()
 
 
 @routes.route(f"{BASE}/contacts", methods=["POST"], content_types=[])
-@endpoint(routes, WRITERS)
+@endpoint(routes, WRITERS, once=True, creates=True)
 def create_contact(call: Call) -> Answer:
     """Add a contact."""
     command = parse(CreateContact, call.body())
-    return _created(call, "contacts", use_cases.create_contact(command, _uow(call), bootstrap.clock()))
+    answer = partial(_created, call, "contacts")
+    return answer(use_cases.create_contact(command, _uow(call, answer), bootstrap.clock()))
 
 
 @routes.route(f"{BASE}/contacts", methods=["GET"])
@@ -99,28 +103,29 @@ def read_contact(call: Call) -> Answer:
 
 
 @routes.route(f"{BASE}/contacts/{{id}}", methods=["PATCH"], content_types=[])
-@endpoint(routes, WRITERS)
+@endpoint(routes, WRITERS, once=True)
 def change_contact(call: Call) -> Answer:
     """Change a contact."""
     contact_id, expected = call.id, call.expected_version(required=True)
     patch = parse(ChangeContact, call.body(PATCH_TYPES))
-    return _one(use_cases.change_contact(contact_id, patch, expected, _uow(call), bootstrap.clock()))
+    return _one(use_cases.change_contact(contact_id, patch, expected, _uow(call, _one), bootstrap.clock()))
 
 
 @routes.route(f"{BASE}/contacts/{{id}}", methods=["DELETE"], content_types=[])
-@endpoint(routes, WRITERS)
+@endpoint(routes, WRITERS, once=True)
 def delete_contact(call: Call) -> Answer:
     """Delete a contact and detach it from its jobs."""
-    use_cases.delete_contact(call.id, call.expected_version(), _uow(call), bootstrap.clock())
-    return Answer(status=204)
+    use_cases.delete_contact(call.id, call.expected_version(), _uow(call, _gone), bootstrap.clock())
+    return _gone()
 
 
 @routes.route(f"{BASE}/jobs", methods=["POST"], content_types=[])
-@endpoint(routes, WRITERS)
+@endpoint(routes, WRITERS, once=True, creates=True)
 def create_job(call: Call) -> Answer:
     """Add a job."""
     command = parse(CreateJob, call.body())
-    return _created(call, "jobs", use_cases.create_job(command, _uow(call), bootstrap.clock()))
+    answer = partial(_created, call, "jobs")
+    return answer(use_cases.create_job(command, _uow(call, answer), bootstrap.clock()))
 
 
 @routes.route(f"{BASE}/jobs", methods=["GET"])
@@ -141,33 +146,35 @@ def read_job(call: Call) -> Answer:
 
 
 @routes.route(f"{BASE}/jobs/{{id}}", methods=["PATCH"], content_types=[])
-@endpoint(routes, WRITERS)
+@endpoint(routes, WRITERS, once=True)
 def change_job(call: Call) -> Answer:
     """Change a job, its status apart."""
     job_id, expected = call.id, call.expected_version(required=True)
     patch = parse(ChangeJob, call.body(PATCH_TYPES))
-    return _one(use_cases.change_job(job_id, patch, expected, _uow(call), bootstrap.clock()))
+    return _one(use_cases.change_job(job_id, patch, expected, _uow(call, _one), bootstrap.clock()))
 
 
 @routes.route(f"{BASE}/jobs/{{id}}", methods=["DELETE"], content_types=[])
-@endpoint(routes, WRITERS)
+@endpoint(routes, WRITERS, once=True)
 def delete_job(call: Call) -> Answer:
     """Delete a job."""
-    use_cases.delete_job(call.id, call.expected_version(), _uow(call), bootstrap.clock())
-    return Answer(status=204)
+    use_cases.delete_job(call.id, call.expected_version(), _uow(call, _gone), bootstrap.clock())
+    return _gone()
 
 
 @routes.route(f"{BASE}/jobs/{{id}}/status", methods=["POST"], content_types=[])
-@endpoint(routes, WRITERS)
+@endpoint(routes, WRITERS, once=True)
 def move_job(call: Call) -> Answer:
     """Move a job to another status."""
     job_id, expected, command = call.id, call.expected_version(), parse(MoveJob, call.body())
     moved_by = call.principal.subject
-    return _one(use_cases.move_job(job_id, command, expected, moved_by, _uow(call), bootstrap.clock()))
+    return _one(use_cases.move_job(job_id, command, expected, moved_by, _uow(call, _one), bootstrap.clock()))
 
 
-def _uow(call: Call) -> UnitOfWork:
-    return bootstrap.unit_of_work(call.principal.tenant_id, {TRACEPARENT: call.traceparent})
+def _uow(call: Call, answer: Callable[[Any], Answer] | None = None) -> UnitOfWork:
+    """Begin a transaction; with an idempotency key, one that also notes what `answer` makes of its result."""
+    note = Note(call.once, lambda result: answer(result).stored()) if call.once and answer else None
+    return bootstrap.unit_of_work(call.principal.tenant_id, {TRACEPARENT: call.traceparent}, note)
 
 
 def _created(call: Call, collection: str, entity: Entity) -> Answer:
@@ -177,6 +184,10 @@ def _created(call: Call, collection: str, entity: Entity) -> Answer:
 
 def _one(entity: Entity) -> Answer:
     return Answer(entity.to_json(), headers={"ETag": _etag(entity)})
+
+
+def _gone(_: None = None) -> Answer:
+    return Answer(status=204)
 
 
 def _listed(call: Call, kind: type[E], uow: UnitOfWork, things: Repository[E], filters: Mapping[str, str]) -> Answer:

@@ -10,7 +10,7 @@ import json
 import re
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import wraps
 from typing import Any
 from uuid import UUID
@@ -30,6 +30,7 @@ from chalicelib.errors import (
 from chalicelib.identity import Principal, Role
 from chalicelib.ids import uuid7
 from chalicelib.messaging.envelope import TRACEPARENT
+from chalicelib.messaging.idempotency import OnceKey, StoredAnswer, hash_request, parse_key
 
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -45,6 +46,8 @@ ETAG = re.compile(r'"(\d{1,9})"')
 JSON_TYPES = ("application/json",)
 PATCH_TYPES = ("application/merge-patch+json", "application/json")
 LONGEST_INSTANCE = 2_048
+CONTENT_TYPE = "Content-Type"
+LEASE_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,7 @@ class Call:
     caller: Principal | None
     path: Mapping[str, str]
     headers: Mapping[str, str]
+    once: OnceKey | None = None
 
     @property
     def principal(self) -> Principal:
@@ -139,17 +143,30 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
     content_type: str = "application/json"
 
+    def stored(self) -> StoredAnswer:
+        """Return the answer as it is kept for the next request with the same key."""
+        return StoredAnswer(self.status, self.body, {**self.headers, CONTENT_TYPE: self.content_type})
+
 
 View = Callable[[Call], Answer]
 
 
-def endpoint(door: Blueprint, roles: set[Role] | None = None) -> Callable[[View], Callable[..., Response]]:
-    """Make a Chalice view of a function from `Call` to `Answer`; `roles` may call it, None means everyone."""
+def endpoint(
+    door: Blueprint, roles: set[Role] | None = None, *, once: bool = False, creates: bool = False
+) -> Callable[[View], Callable[..., Response]]:
+    """Make a Chalice view of a function from `Call` to `Answer`.
+
+    Args:
+        door: the blueprint whose request it is.
+        roles: who may call it; None means everyone.
+        once: an `Idempotency-Key` is honoured: the view notes its answer in the ledger.
+        creates: the setting IDEMPOTENCY_REQUIRED makes the key a must.
+    """
 
     def decorate(view: View) -> Callable[..., Response]:
         @wraps(view)
         def guarded(**path: str) -> Response:
-            return _respond(door.current_request, path, roles, view)
+            return _respond(door.current_request, path, roles, view, once=once, creates=creates)
 
         del guarded.__wrapped__  # Chalice reads the signature: path parameters by name
         return guarded
@@ -157,7 +174,9 @@ def endpoint(door: Blueprint, roles: set[Role] | None = None) -> Callable[[View]
     return decorate
 
 
-def _respond(request: Request, path: Mapping[str, str], roles: set[Role] | None, view: View) -> Response:
+def _respond(
+    request: Request, path: Mapping[str, str], roles: set[Role] | None, view: View, *, once: bool, creates: bool
+) -> Response:
     started = bootstrap.clock().monotonic()
     where = str((request.context or {}).get("path") or request.path)
     headers = {name.lower(): value for name, value in (request.headers or {}).items()}
@@ -166,7 +185,8 @@ def _respond(request: Request, path: Mapping[str, str], roles: set[Role] | None,
         request_id = str(uuid7())
     try:
         caller = _admitted(headers, roles) if roles is not None else None
-        answer = view(Call(request, request_id, _trace(headers), caller, path, headers))
+        call = Call(request, request_id, _trace(headers), caller, path, headers)
+        answer = _once(call, view, where, creates=creates) if once else view(call)
     except AetherLinkError as problem:
         answer = problem_document(problem, where, request_id)
         if answer.status >= 500:
@@ -200,6 +220,31 @@ def _admitted(headers: Mapping[str, str], roles: set[Role]) -> Principal:
     if not principal.roles & roles:
         raise Forbidden(f"This needs one of the roles: {', '.join(sorted(roles))}.", code="role-missing")
     return principal
+
+
+def _once(call: Call, view: View, where: str, *, creates: bool) -> Answer:
+    """Run `view` once for its `Idempotency-Key`, or give its answer again; just run it where there is no key."""
+    header = call.headers.get("idempotency-key")
+    if header is None:
+        if creates and bootstrap.settings().idempotency_required:
+            raise Invalid(
+                "Send an Idempotency-Key, so that this can be repeated safely.", code="idempotency-key-missing"
+            )
+        return view(call)
+    raw = call.request.raw_body
+    body = raw if isinstance(raw, bytes) else str(raw).encode()
+    key = OnceKey(
+        tenant_id=call.principal.tenant_id,
+        endpoint=f"{call.request.method} {call.request.path}",
+        key=parse_key(header),
+        request_hash=hash_request(where, call.query, body),
+    )
+    context = call.request.lambda_context
+    seconds = context.get_remaining_time_in_millis() / 1_000 if context else LEASE_SECONDS
+    stored, again = bootstrap.once().run(key, lambda: view(replace(call, once=key)).stored(), lease_seconds=seconds)
+    kept = {name: value for name, value in stored.headers.items() if name != CONTENT_TYPE}
+    marked = {**kept, "Idempotent-Replayed": "true"} if again else kept
+    return Answer(stored.body, stored.status, marked, stored.headers[CONTENT_TYPE])
 
 
 def _trace(headers: Mapping[str, str]) -> str:

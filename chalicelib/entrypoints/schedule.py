@@ -26,5 +26,12 @@ def run_outbox_upkeep() -> dict[str, Any]:
     return dict(done)
 
 
+def run_idempotency_cleanup() -> dict[str, Any]:
+    """Delete answers kept past their time; return how many."""
+    gone = bootstrap.idempotency_cleanup()
+    logs.info(names.CLEANUP_FINISHED, deleted=gone)
+    return {"deleted": gone}
+
+
 def _seconds_left(context: Any) -> float:
     return float(context.get_remaining_time_in_millis() / 1_000 - bootstrap.settings().relay_stop_margin_seconds)

@@ -67,7 +67,8 @@ def build(
             [sys.executable, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", "chalicelib"],
             copy,
         )
-        package = [_tool("chalice"), "package", "--stage", stage, "--merge-template", str(MERGED), str(out)]
+        merged = _resources(copy / ".chalice" / "config.json", stage, Path(temporary) / "merged.json")
+        package = [_tool("chalice"), "package", "--stage", stage, "--merge-template", str(merged), str(out)]
         _run(package, copy, {"AWS_DEFAULT_REGION": os.environ.get("AWS_DEFAULT_REGION", "us-east-1")})
     bundle, template = out / "deployment.zip", out / "sam.json"
     _make_reproducible(bundle)
@@ -120,6 +121,26 @@ def _add_environment(config: Path, stage: str, environment: Mapping[str, str]) -
     chosen = settings["stages"].setdefault(stage, {})
     chosen["environment_variables"] = {**chosen.get("environment_variables", {}), **environment}
     config.write_text(json.dumps(settings))
+
+
+def _resources(config: Path, stage: str, into: Path) -> Path:
+    """Write what the template has besides the functions: gateway responses, and the table under the stage's name."""
+    merged = json.loads(MERGED.read_text())
+    table = json.loads(config.read_text())["stages"][stage]["environment_variables"]["IDEMPOTENCY_TABLE"]
+    merged["Resources"]["IdempotencyTable"] = {"Type": "AWS::DynamoDB::Table", "Properties": idempotency_table(table)}
+    into.write_text(json.dumps(merged))
+    return into
+
+
+def idempotency_table(name: str) -> dict[str, object]:
+    """Return the table of idempotency keys, as CloudFormation has it."""
+    return {
+        "TableName": name,
+        "BillingMode": "PAY_PER_REQUEST",
+        "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}],
+        "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}],
+        "TimeToLiveSpecification": {"AttributeName": "expires_at", "Enabled": True},
+    }
 
 
 def _make_reproducible(bundle: Path) -> None:

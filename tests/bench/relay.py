@@ -16,6 +16,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -57,7 +58,7 @@ INSERT INTO outbox_archive (id, event_id, tenant_id, shard, stream_key, stream_s
   schema_version, payload, headers, occurred_at, attempts, published_at, kafka_partition, kafka_offset)
 SELECT i, gen_random_uuid(), '00000000-0000-0000-0000-000000000001', i % 8, 'job:' || i / 5, i % 5, false, 't',
   'JobUpdated', 1, '{}', '{}', now(), 0, clock_timestamp(), 0, i
-FROM generate_series(1, %d) i
+FROM generate_series(1, COUNT) i
 """
 
 
@@ -218,14 +219,21 @@ class Bench:
         relay = threading.Thread(target=lambda: bootstrap.relay().run(seconds + 10), daemon=True)
         relay.start()
         time.sleep(2)
-        tenant, started, number = uuid4(), time.monotonic(), 0
-        with driver.connect(self.settings.database_url, self.settings, name="bench") as connection:
-            while time.monotonic() - started < seconds:
+        writers = max(1, round(per_second / 50))  # a commit waits for the disk: one connection makes few
+        started = time.monotonic()
+
+        def write(number: int) -> None:
+            with driver.connect(self.settings.database_url, self.settings, name="bench") as connection:
                 due = started + number / per_second
-                time.sleep(max(0.0, due - time.monotonic()))
-                event_id = self._commit(connection, tenant)
-                committed[event_id] = time.monotonic()
-                number += 1
+                while due - started < seconds:
+                    time.sleep(max(0.0, due - time.monotonic()))
+                    event_id = self._commit(connection, tenant)
+                    committed[event_id] = time.monotonic()
+                    due += writers / per_second
+
+        tenant = uuid4()
+        with ThreadPoolExecutor(writers) as pool:
+            list(pool.map(write, range(writers)))
         deadline = time.monotonic() + 15
         while len(received) < len(committed) and time.monotonic() < deadline:
             time.sleep(0.1)
@@ -310,7 +318,7 @@ def measure(
     for wanted in archived:
         while there < wanted:
             step = min(1_000_000, wanted - there)
-            bench.sql(ARCHIVE % step)
+            bench.sql(ARCHIVE.replace("COUNT", str(step)))
             there += step
         if wanted:
             bench.sql("ANALYZE outbox_archive")

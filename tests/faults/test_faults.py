@@ -10,8 +10,6 @@ from tests.conftest import CACHE
 from tests.faults.scenarios import SCENARIOS, SHORT
 from tests.faults.world import World, Writers
 
-pytestmark = pytest.mark.xdist_group("faults")
-
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:

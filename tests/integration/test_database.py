@@ -22,6 +22,7 @@ TENANT_TABLES = (
     "outbox_archive",
     "outbox_replay",
     "outbox_audit",
+    "idempotent_request",
 )
 
 

@@ -45,7 +45,9 @@ def test_the_bundle_has_its_byte_code_and_nothing_that_only_builds_or_tests(pack
     assert package.bundle.stat().st_size < MOST_BYTES
 
 
-@pytest.mark.parametrize("handler", ["app.app", "app.relay", "app.replay", "app.outbox_upkeep"])
+@pytest.mark.parametrize(
+    "handler", ["app.app", "app.relay", "app.replay", "app.outbox_upkeep", "app.idempotency_cleanup"]
+)
 def test_every_handler_loads_from_the_bundle_alone(package: PackagedApp, tmp_path: Path, handler: str) -> None:
     with zipfile.ZipFile(package.bundle) as bundle:
         bundle.extractall(tmp_path)
@@ -70,12 +72,21 @@ def test_each_function_has_its_memory_time_concurrency_and_role(template: dict[s
         ("app.relay", 512, 60, 1),
         ("app.replay", 512, 60, 1),
         ("app.outbox_upkeep", 256, 60, 1),
+        ("app.idempotency_cleanup", 256, 60, 1),
     }
     assert len({json.dumps(f["Role"]) for f in functions.values()}) == len(functions)
     for one in functions.values():
         assert one["Environment"]["Variables"]["STAGE"] == "prod"
         assert one["Environment"]["Variables"]["OIDC_ENABLED"] == "true"
         assert one["Environment"]["Variables"]["CURSOR_SECRET"] == "from-outside"
+
+
+def test_the_table_of_idempotency_keys_forgets_and_only_the_api_may_use_it(template: dict[str, Any]) -> None:
+    table = template["IdempotencyTable"]["Properties"]
+    assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
+    assert table["TableName"] == template["APIHandler"]["Properties"]["Environment"]["Variables"]["IDEMPOTENCY_TABLE"]
+    roles = {name: json.dumps(one) for name, one in template.items() if one["Type"] == "AWS::IAM::Role"}
+    assert {name for name, text in roles.items() if "dynamodb:" in text} == {"ApiHandlerRole"}
 
 
 def test_only_relay_and_replay_may_publish(template: dict[str, Any]) -> None:

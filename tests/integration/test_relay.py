@@ -16,7 +16,7 @@ from chalicelib.adapters.postgres.outbox_append import append
 from chalicelib.config import Settings
 from chalicelib.ids import uuid7
 from chalicelib.messaging.envelope import Envelope
-from chalicelib.messaging.relay import Report
+from chalicelib.messaging.policy import Report
 from infra.local.kafka import Broker
 from infra.local.postgres import Postgres
 from tests.fakes import START

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chalicelib.messaging.relay import Policy, Relay, Report
+from chalicelib.messaging.policy import Policy, Report
+from chalicelib.messaging.relay import Relay
 from tests.fakes import FakeBroker, FakeClock, FakeMeter, FakeOutbox
 
 

@@ -11,12 +11,14 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
 
 from chalicelib.adapters.postgres import driver, tables
+from chalicelib.adapters.postgres.ledger import write
 from chalicelib.adapters.postgres.outbox_append import append
 from chalicelib.adapters.postgres.repositories import PostgresRepository
 from chalicelib.config import Settings
 from chalicelib.crm.events import Event
-from chalicelib.crm.model import Account, Contact, Job
+from chalicelib.crm.model import Account, Contact, Entity, Job
 from chalicelib.messaging.envelope import Envelope, topic_of
+from chalicelib.messaging.idempotency import Note
 
 
 def engine(settings: Settings) -> Engine:
@@ -36,10 +38,15 @@ class PostgresUnitOfWork:
     """A `UnitOfWork` of the CRM. Use it once."""
 
     def __init__(
-        self, database: Engine, settings: Settings, tenant_id: UUID, headers: Mapping[str, str] | None = None
+        self,
+        database: Engine,
+        settings: Settings,
+        tenant_id: UUID,
+        headers: Mapping[str, str] | None = None,
+        note: Note | None = None,
     ) -> None:
-        """Work for `tenant_id`; `headers` go with every event (the trace, for one)."""
-        self._database, self._settings, self._headers = database, settings, dict(headers or {})
+        """Work for `tenant_id`; `headers` go with every event (the trace, for one), `note` to the ledger."""
+        self._database, self._settings, self._headers, self._note = database, settings, dict(headers or {}), note
         self._tenant_id = tenant_id
         self._events: list[Event] = []
         self._open: Connection | None = None
@@ -71,16 +78,19 @@ class PostgresUnitOfWork:
         """Keep `event` for commit."""
         self._events.append(event)
 
-    def commit(self) -> None:
+    def commit(self, result: Entity | None = None) -> None:
         """Append the events, streams in order of their keys so that two commits never wait for each other, and commit.
 
         Raises:
+            messaging.idempotency.AlreadyDone: the ledger has an answer under the note's key; nothing was kept.
             errors.Unavailable: the database went away. Unless it did so while committing, nothing was kept.
         """
         connection = self._driver()
         with driver.telling_apart():
             for event in sorted(self._events, key=lambda one: one.stream_key):
                 append(connection, self._envelope(event), shards=self._settings.outbox_shards)
+            if self._note is not None:
+                write(connection, self._note.key, self._note.answer(result))
             connection.commit()
         self._events.clear()
 

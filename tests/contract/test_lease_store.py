@@ -1,0 +1,167 @@
+"""What any `LeaseStore` does; the fake, moto and the emulator pass the same suite."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from chalicelib.adapters import dynamodb
+from chalicelib.errors import Unavailable
+from chalicelib.messaging.idempotency import Claimed, Finished, LeaseStore, OnceKey, Running, StoredAnswer
+from infra.aws.package import idempotency_table
+from infra.local.process import free_port
+from tests.fakes import FakeLeases
+
+TABLE = "aetherlink-idempotency-test"
+ANSWER = StoredAnswer(201, b"\x00\xff{}", {"ETag": '"1"'})
+
+
+@dataclass
+class Suite:
+    store: LeaseStore
+    later: Callable[[float], None]
+
+
+def create_table(client: Any) -> None:
+    wanted = idempotency_table(TABLE)
+    del wanted["TimeToLiveSpecification"]
+    if TABLE not in client.list_tables()["TableNames"]:
+        client.create_table(**wanted)
+        client.get_waiter("table_exists").wait(TableName=TABLE)
+
+
+@pytest.fixture(params=["fake", "moto", "emulator"])
+def suite(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Suite]:
+    passed = 0.0
+
+    def later(seconds: float) -> None:
+        nonlocal passed
+        passed += seconds
+
+    real = time.time
+    if request.param == "fake":
+        yield Suite(FakeLeases(lambda: real() + passed), later)
+        return
+    monkeypatch.setattr(time, "time", lambda: real() + passed)
+    if request.param == "emulator":
+        client = request.getfixturevalue("emulator").client("dynamodb")
+        create_table(client)
+        yield Suite(dynamodb.DynamoLeaseStore(client, TABLE), later)
+        return
+    with mock_aws():
+        client = boto3.client("dynamodb", region_name="us-east-1")
+        create_table(client)
+        yield Suite(dynamodb.DynamoLeaseStore(client, TABLE), later)
+
+
+def _key(**values: Any) -> OnceKey:
+    return OnceKey(**{"tenant_id": uuid4(), "endpoint": "POST /jobs", "key": "k", "request_hash": "h", **values})
+
+
+def test_the_first_is_let_in_and_the_second_told_to_wait(suite: Suite) -> None:
+    key = _key()
+    assert suite.store.claim(key, uuid4(), lease_seconds=30) == Claimed()
+    second = suite.store.claim(key, uuid4(), lease_seconds=30)
+    assert isinstance(second, Running)
+    assert second.request_hash == "h"
+    assert 25 < second.seconds <= 30
+
+
+def test_a_finished_answer_is_given_byte_for_byte(suite: Suite) -> None:
+    key, owner = _key(), uuid4()
+    suite.store.claim(key, owner, lease_seconds=30)
+    assert suite.store.finish(key, owner, ANSWER)
+    assert suite.store.claim(key, uuid4(), lease_seconds=30) == Finished("h", ANSWER)
+
+
+def test_an_answer_kept_elsewhere_is_told_as_such(suite: Suite) -> None:
+    key, owner = _key(), uuid4()
+    suite.store.claim(key, owner, lease_seconds=30)
+    assert suite.store.finish(key, owner, None)
+    assert suite.store.claim(key, uuid4(), lease_seconds=30) == Finished("h", None)
+
+
+def test_what_was_let_go_may_be_claimed_at_once(suite: Suite) -> None:
+    key, owner = _key(), uuid4()
+    suite.store.claim(key, owner, lease_seconds=30)
+    assert suite.store.release(key, owner)
+    assert suite.store.claim(key, uuid4(), lease_seconds=30) == Claimed()
+
+
+def test_a_late_owner_cannot_touch_the_record_of_a_newer_one(suite: Suite) -> None:
+    key, late, newer = _key(), uuid4(), uuid4()
+    suite.store.claim(key, late, lease_seconds=5)
+    suite.later(6)
+    assert suite.store.claim(key, newer, lease_seconds=30) == Claimed()
+    assert not suite.store.release(key, late)
+    assert not suite.store.finish(key, late, StoredAnswer(200, b"late", {}))
+    assert suite.store.finish(key, newer, ANSWER)
+    assert not suite.store.release(key, late)
+    assert suite.store.claim(key, uuid4(), lease_seconds=30) == Finished("h", ANSWER)
+
+
+def test_after_a_day_the_key_is_free_whatever_was_deleted_meanwhile(suite: Suite) -> None:
+    key, owner = _key(), uuid4()
+    suite.store.claim(key, owner, lease_seconds=30)
+    suite.store.finish(key, owner, ANSWER)
+    suite.later(24 * 3_600 + 2)
+    assert suite.store.claim(key, uuid4(), lease_seconds=30) == Claimed()
+
+
+def test_keys_of_other_tenants_and_endpoints_are_others(suite: Suite) -> None:
+    key = _key()
+    for one in (key, _key(tenant_id=uuid4()), _key(tenant_id=key.tenant_id, endpoint="PATCH /jobs/{id}")):
+        assert suite.store.claim(one, uuid4(), lease_seconds=30) == Claimed()
+
+
+def test_of_forty_at_once_one_is_let_in(suite: Suite) -> None:
+    key, outcomes, together = _key(), [], threading.Barrier(40)
+
+    def claim() -> None:
+        together.wait()
+        outcomes.append(suite.store.claim(key, uuid4(), lease_seconds=30))
+
+    threads = [threading.Thread(target=claim) for _ in range(40)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert [type(outcome) for outcome in outcomes].count(Claimed) == 1
+    assert len(outcomes) == 40
+
+
+class Naive:
+    """What others do: a record is deleted on failure by key alone."""
+
+    def __init__(self) -> None:
+        self.records: dict[str, str] = {}
+
+    def claim(self, key: str, owner: str) -> None:
+        self.records[key] = owner
+
+    def fail(self, key: str) -> None:
+        self.records.pop(key, None)
+
+
+def test_without_fencing_the_late_owner_s_failure_deletes_the_newer_one_s_record() -> None:
+    naive = Naive()
+    naive.claim("k", "late")
+    naive.claim("k", "newer")
+    naive.fail("k")
+    assert "k" not in naive.records, "the race is real: the newer owner's record is gone"
+
+
+def test_a_store_that_is_away_says_so_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", f"http://127.0.0.1:{free_port()}")
+    store = dynamodb.DynamoLeaseStore(dynamodb.client(timeout_seconds=0.2), TABLE)
+    with pytest.raises(Unavailable):
+        store.claim(_key(), uuid4(), lease_seconds=30)
