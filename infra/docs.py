@@ -10,6 +10,7 @@ from chalicelib import names
 from chalicelib.config import Settings
 from chalicelib.crm.events import TYPES
 from chalicelib.messaging.envelope import topic_of
+from infra import openapi
 from infra.aws.package import ROOT
 
 RECORD_HEADERS = (
@@ -101,7 +102,14 @@ def asyncapi() -> str:
 def documents() -> dict[str, str]:
     """Return every generated document by its path."""
     schemas = {f"docs/events/{kind.__name__}.json": event_schema(kind) for kind in TYPES}
-    return {"docs/configuration.md": configuration(), "docs/asyncapi.json": asyncapi(), **schemas}
+    described = openapi.document()
+    return {
+        "docs/configuration.md": configuration(),
+        "docs/asyncapi.json": asyncapi(),
+        "chalicelib/static/openapi.json": json.dumps(described, indent=1) + "\n",
+        "chalicelib/static/docs.html": openapi.page(described),
+        **schemas,
+    }
 
 
 def main() -> int:

@@ -236,3 +236,43 @@ def test_home_tells_what_is_switched_on(api: Api) -> None:
     assert api("GET", "/").json_body["status"] == "ok"
     ready = api("GET", "/health/ready").json_body
     assert ready["dependencies"]["postgres"]["latencyMs"] > 0
+
+
+def test_the_document_is_served_and_the_page_loads_nothing_from_elsewhere(api: Api) -> None:
+    assert api("GET", "/openapi.json").json_body["openapi"] == "3.1.0"
+    page = api("GET", "/docs")
+    assert page.headers["Content-Type"].startswith("text/html")
+    assert "style-src 'sha256-" in page.headers["Content-Security-Policy"]
+    text = page.body.decode()
+    assert "/api/crm/jobs/{id}/status" in text
+    assert "http://" not in text.replace("http://127", "")
+    assert "src=" not in text
+
+
+def test_a_write_is_done_once_for_its_key(api: Api) -> None:
+    key = {"Idempotency-Key": "order-42"}
+    first = api("POST", "/api/crm/accounts", {"name": "Once"}, headers=key)
+    again = api("POST", "/api/crm/accounts", {"name": "Once"}, headers=key)
+    assert (again.body, again.status_code) == (first.body, 201)
+    assert (first.headers.get("Idempotent-Replayed"), again.headers["Idempotent-Replayed"]) == (None, "true")
+    assert {again.headers[name] for name in ("ETag", "Location")} == {first.headers[n] for n in ("ETag", "Location")}
+    assert len(api("GET", "/api/crm/accounts").json_body["items"]) == 1
+    _problem(api("POST", "/api/crm/accounts", {"name": "Twice"}, headers=key), 422, "idempotency-key-reused")
+    _problem(
+        api("POST", "/api/crm/accounts", {"name": "x"}, headers={"Idempotency-Key": ""}), 400, "bad-idempotency-key"
+    )
+    path = f"/api/crm/accounts/{first.json_body['id']}"
+    for method, body, match in (("PATCH", {"name": "B"}, '"1"'), ("DELETE", None, '"2"')):
+        headers = {"Idempotency-Key": method, "If-Match": match}
+        done, repeated = (api(method, path, body, headers=headers) for _ in range(2))
+        assert (done.status_code, done.body) == (repeated.status_code, repeated.body)
+        assert repeated.headers["Idempotent-Replayed"] == "true"
+
+
+def test_creates_may_be_made_to_need_a_key(api: Api, database: Settings, composed: Callable[[Settings], None]) -> None:
+    composed(replace(database, idempotency_required=True))
+    _problem(api("POST", "/api/crm/accounts", {"name": "x"}), 400, "idempotency-key-missing")
+    made = api("POST", "/api/crm/accounts", {"name": "x"}, headers={"Idempotency-Key": "k"})
+    assert made.status_code == 201
+    match = {"If-Match": '"1"'}
+    assert api("PATCH", f"/api/crm/accounts/{made.json_body['id']}", {"name": "y"}, headers=match).status_code == 200
