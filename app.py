@@ -4,13 +4,14 @@ from typing import Any
 
 from chalice.app import Chalice, CloudWatchEvent, Rate
 
-from chalicelib.entrypoints import about, crm, health, outbox, schedule
+from chalicelib.entrypoints import about, crm, health, methods, outbox, schedule
 
 app = Chalice(app_name="aetherlink")
 app.register_blueprint(about.routes)
 app.register_blueprint(health.routes)
 app.register_blueprint(crm.routes)
 app.register_blueprint(outbox.routes)
+methods.fill_in(app)
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES))

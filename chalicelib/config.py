@@ -1,12 +1,14 @@
 """Every setting of the product, with its unit, default and meaning. The only reader of the environment."""
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 from chalicelib.errors import Misconfigured
 
+_ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?")
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
 
 
@@ -36,6 +38,14 @@ def _one_of(*words: str) -> Callable[[str], str]:
     return parse
 
 
+def _origins(text: str) -> tuple[str, ...]:
+    origins = tuple(one.strip() for one in text.split(",") if one.strip())
+    for one in origins:
+        if not _ORIGIN.fullmatch(one):
+            raise ValueError(f"{one} is no origin such as https://crm.example.com, without path")
+    return origins
+
+
 def _setting(env: str, default: Any, meaning: str, parse: Callable[[str], Any] = str) -> Any:
     return field(default=default, metadata={"env": env, "meaning": meaning, "parse": parse})
 
@@ -58,6 +68,10 @@ class Settings:
 
     max_body_bytes: int = _setting(
         "MAX_BODY_BYTES", 1_000_000, "Largest request body accepted, in bytes.", _number(int, 1_000, 6_000_000)
+    )
+
+    cors_allowed_origins: tuple[str, ...] = _setting(
+        "CORS_ALLOWED_ORIGINS", (), "Origins whose pages may call the API, separated by commas; empty: none.", _origins
     )
 
     idempotency_table: str = _setting(

@@ -11,6 +11,7 @@ from pydantic.json_schema import models_json_schema
 
 from chalicelib.crm import commands, model
 from chalicelib.entrypoints.listing import LONGEST_SEARCH, MOST
+from chalicelib.entrypoints.methods import FILLED_IN
 from chalicelib.messaging import desk
 from chalicelib.schema import Model
 
@@ -142,7 +143,8 @@ def document() -> dict[str, Any]:
     paths: dict[str, Any] = {}
     for path, methods in sorted(app.routes.items()):
         for method, entry in sorted(methods.items()):
-            paths.setdefault(path, {})[method.lower()] = _operation(path, entry)
+            if entry.view_function.__name__ not in FILLED_IN:
+                paths.setdefault(path, {})[method.lower()] = _operation(path, entry)
     return {
         "openapi": "3.1.0",
         "info": {

@@ -15,9 +15,10 @@ from functools import wraps
 from typing import Any
 from uuid import UUID
 
-from chalice.app import Blueprint, Request, Response
+from chalice.app import Blueprint, Chalice, Request, Response
 
 from chalicelib import bootstrap, logs, names
+from chalicelib.entrypoints import cors
 from chalicelib.errors import (
     AetherLinkError,
     FieldError,
@@ -152,12 +153,12 @@ View = Callable[[Call], Answer]
 
 
 def endpoint(
-    door: Blueprint, roles: set[Role] | None = None, *, once: bool = False, creates: bool = False
+    door: Blueprint | Chalice, roles: set[Role] | None = None, *, once: bool = False, creates: bool = False
 ) -> Callable[[View], Callable[..., Response]]:
     """Make a Chalice view of a function from `Call` to `Answer`.
 
     Args:
-        door: the blueprint whose request it is.
+        door: the app or blueprint whose request it is.
         roles: who may call it; None means everyone.
         once: an `Idempotency-Key` is honoured: the view notes its answer in the ledger.
         creates: the setting IDEMPOTENCY_REQUIRED makes the key a must.
@@ -211,7 +212,7 @@ def _respond(
     return Response(
         body=answer.body.decode(),
         status_code=answer.status,
-        headers={**SECURITY_HEADERS, **fixed, **answer.headers},
+        headers={**SECURITY_HEADERS, **fixed, **cors.headers(headers), **answer.headers},
     )
 
 

@@ -12,6 +12,7 @@ from chalice.test import Client, HTTPResponse
 import app
 from chalicelib import bootstrap
 from chalicelib.config import Settings
+from chalicelib.entrypoints.methods import METHODS
 from infra.local.postgres import Postgres
 from infra.local.process import free_port
 
@@ -276,3 +277,34 @@ def test_creates_may_be_made_to_need_a_key(api: Api, database: Settings, compose
     assert made.status_code == 201
     match = {"If-Match": '"1"'}
     assert api("PATCH", f"/api/crm/accounts/{made.json_body['id']}", {"name": "y"}, headers=match).status_code == 200
+
+
+def test_a_path_names_its_methods_and_refuses_the_rest(api: Api) -> None:
+    refused = api("PUT", "/api/crm/jobs")
+    _problem(refused, 405, "method-not-allowed")
+    assert refused.headers["Allow"] == "GET, OPTIONS, POST"
+    for path, methods in app.app.routes.items():
+        assert set(methods) == METHODS, path
+        answer = api("OPTIONS", path.replace("{id}", str(uuid4())).replace("{key}", "k"))
+        assert (answer.status_code, answer.body) == (204, b"")
+        assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+def test_pages_of_other_origins_read_answers_only_where_the_origin_is_named(
+    api: Api, database: Settings, composed: Callable[[Settings], None]
+) -> None:
+    ours, theirs = {"Origin": "https://crm.example.test"}, {"Origin": "https://evil.example.test"}
+    assert "Access-Control-Allow-Origin" not in api("GET", "/", headers=ours).headers
+    composed(replace(database, cors_allowed_origins=("https://crm.example.test",)))
+    asked = api("OPTIONS", "/api/crm/jobs", headers={**ours, "Access-Control-Request-Method": "POST"})
+    assert asked.headers["Access-Control-Allow-Origin"] == ours["Origin"]
+    assert "POST" in asked.headers["Access-Control-Allow-Methods"]
+    assert "Idempotency-Key" in asked.headers["Access-Control-Allow-Headers"]
+    missing = api("GET", f"/api/crm/jobs/{uuid4()}", headers=ours)
+    assert (missing.status_code, missing.headers["Access-Control-Allow-Origin"]) == (404, ours["Origin"])
+    assert (missing.headers["Vary"], "ETag" in missing.headers["Access-Control-Expose-Headers"]) == ("Origin", True)
+    for path in ("/", "/api/crm/jobs"):
+        for method in ("GET", "OPTIONS"):
+            refused = api(method, path, headers=theirs)
+            assert not [name for name in refused.headers if name.startswith("Access-Control")]
+            assert refused.headers["Vary"] == "Origin"

@@ -27,3 +27,11 @@ def test_a_deployed_stage_needs_a_cursor_secret() -> None:
 
 def test_what_is_misconfigured_is_not_told_to_callers() -> None:
     assert "SECRET" not in Misconfigured("SECRET_THING is empty").detail
+
+
+@pytest.mark.parametrize("origin", ["*", "crm.example.com", "https://crm.example.com/", "https://a b", "null"])
+def test_only_whole_origins_are_taken(origin: str) -> None:
+    with pytest.raises(Misconfigured, match="no origin"):
+        Settings.from_env({"CORS_ALLOWED_ORIGINS": f"https://good.example.com,{origin}"})
+    good = Settings.from_env({"CORS_ALLOWED_ORIGINS": "https://good.example.com, http://localhost:3000"})
+    assert good.cors_allowed_origins == ("https://good.example.com", "http://localhost:3000")

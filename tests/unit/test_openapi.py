@@ -7,6 +7,7 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 import app
+from chalicelib.entrypoints.methods import FILLED_IN
 from infra.aws.package import ROOT
 from infra.openapi import OPERATIONS, document
 
@@ -20,7 +21,12 @@ def test_it_is_valid() -> None:
 
 
 def test_every_route_is_in_it_and_nothing_else() -> None:
-    routes = {(path, method.lower()) for path, methods in app.app.routes.items() for method in methods}
+    routes = {
+        (path, method.lower())
+        for path, methods in app.app.routes.items()
+        for method, entry in methods.items()
+        if entry.view_function.__name__ not in FILLED_IN
+    }
     assert {(path, method) for path, methods in NEW["paths"].items() for method in methods} == routes
     assert {one["operationId"] for methods in NEW["paths"].values() for one in methods.values()} == set(OPERATIONS)
 
