@@ -34,6 +34,9 @@ test: lint  ## check the style, then run every test
 faults: $(READY)  ## every fault on real parts, long, with a report
 	@$(BIN)/python -m tests.faults $(ARGS)
 
+fuzz: $(READY)  ## the deployed API against its own OpenAPI document, long, with a report
+	@$(BIN)/python -m tests.fuzz $(ARGS)
+
 lint: $(READY)  ## ruff, mypy, import contracts, generated files
 	@echo "· ruff"; $(BIN)/ruff check . && $(BIN)/ruff format --check -q .
 	@echo "· mypy"; $(BIN)/mypy --no-error-summary
@@ -62,4 +65,4 @@ $(READY): requirements-dev.txt
 	@mkdir -p .local && touch $@
 	@echo "✓ tools installed"
 
-.PHONY: help up down status logs demo dev up-compose test faults lint fmt package lock clean
+.PHONY: help up down status logs demo dev up-compose test faults fuzz lint fmt package lock clean

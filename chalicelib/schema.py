@@ -5,10 +5,23 @@ Keys are camelCase on the wire and snake_case in code. Unknown keys are refused,
 """
 
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, StringConstraints
+from annotated_types import GroupedMetadata
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+)
 from pydantic import ValidationError as PydanticError
 from pydantic.alias_generators import to_camel
 
@@ -17,7 +30,10 @@ from chalicelib.errors import FieldError, Invalid
 M = TypeVar("M", bound="Model")
 
 RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)")
-EARLIEST, LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+NO_NUL, NO_NUL_NOR_BLANK = r"^[^\u0000]*$", r"^[^\u0000]*[^\s\u0000][^\u0000]*$"
+YEARS = r"^(19|20|21)\d\d-"
+EARLIEST, LATEST = datetime(1899, 12, 31, tzinfo=UTC), datetime(2200, 1, 2, tzinfo=UTC)
+"""The years 1900 to 2199 at every offset from UTC."""
 
 
 class Model(BaseModel):
@@ -36,10 +52,12 @@ class Model(BaseModel):
         return self.model_dump_json(by_alias=True).encode()
 
 
-def _no_nul(text: str) -> str:
+def _stripped(text: str, *, blank: bool) -> str:
     if "\x00" in text:
         raise ValueError("must not contain a NUL character")
-    return text
+    if not (text.strip() or blank):
+        raise ValueError("must not be empty")
+    return text.strip()
 
 
 def _rfc3339(value: Any) -> Any:
@@ -50,24 +68,46 @@ def _rfc3339(value: Any) -> Any:
     raise ValueError("must be an RFC 3339 time such as 2030-01-31T09:00:00Z")
 
 
+def _whole(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def _within_reach(moment: datetime) -> datetime:
     if not EARLIEST <= moment < LATEST:
-        raise ValueError(f"must be from {EARLIEST.year} to {LATEST.year - 1}")
+        raise ValueError("must be from 1900 to 2199")
     return moment.astimezone(UTC)
 
 
-def text(max_length: int, *, min_length: int = 1, pattern: str | None = None) -> StringConstraints:
-    """Constrain a text to `min_length` to `max_length` characters, stripped, optionally of a `pattern`."""
-    return StringConstraints(
-        min_length=min_length, max_length=max_length, pattern=pattern, strip_whitespace=True, strict=True
-    )
+@dataclass(frozen=True, slots=True)
+class Text(GroupedMetadata):
+    """Marks a text of at most `max_length` characters, without NUL; white space at its ends is taken away.
+
+    Attributes:
+        max_length: counted with the white space.
+        blank: it may be empty.
+        pattern: what it must look like; leaves out NUL itself.
+    """
+
+    max_length: int
+    blank: bool = False
+    pattern: str | None = None
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yield what Pydantic is to check, in order, and the schema that says the same."""
+        yield StringConstraints(max_length=self.max_length, pattern=self.pattern, strict=True)
+        yield AfterValidator(partial(_stripped, blank=self.blank))
+        described = self.pattern or (NO_NUL if self.blank else NO_NUL_NOR_BLANK)
+        least = {} if self.blank else {"minLength": 1}
+        yield WithJsonSchema({"type": "string", **least, "maxLength": self.max_length, "pattern": described})
 
 
-NO_NUL = AfterValidator(_no_nul)
-"""Refuses a NUL character, which PostgreSQL cannot hold."""
-
-Moment = Annotated[AwareDatetime, BeforeValidator(_rfc3339), AfterValidator(_within_reach)]
+Moment = Annotated[
+    AwareDatetime, BeforeValidator(_rfc3339), AfterValidator(_within_reach), Field(json_schema_extra={"pattern": YEARS})
+]
 """A point in time, with an offset on the wire, in UTC here."""
+
+WHOLE = BeforeValidator(_whole)
+"""Lets `12.0` be an integer, as JSON Schema does."""
 
 
 def field_errors(problem: PydanticError) -> list[FieldError]:

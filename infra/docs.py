@@ -10,7 +10,7 @@ from chalicelib import names
 from chalicelib.config import Settings
 from chalicelib.crm.events import TYPES
 from chalicelib.messaging.envelope import topic_of
-from infra import openapi
+from infra import openapi, openapi_page
 from infra.aws.package import ROOT
 
 RECORD_HEADERS = (
@@ -107,7 +107,7 @@ def documents() -> dict[str, str]:
         "docs/configuration.md": configuration(),
         "docs/asyncapi.json": asyncapi(),
         "chalicelib/static/openapi.json": json.dumps(described, indent=1) + "\n",
-        "chalicelib/static/docs.html": openapi.page(described),
+        "chalicelib/static/docs.html": openapi_page.page(described),
         **schemas,
     }
 

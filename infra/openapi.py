@@ -1,8 +1,6 @@
-"""The OpenAPI 3.1 document and its readable page, made from the routes and the models. `make fmt` writes both."""
+"""The OpenAPI 3.1 document, made from the routes and the models. `make fmt` writes it."""
 
-import html
 import importlib
-import json
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -12,8 +10,9 @@ from pydantic.json_schema import models_json_schema
 from chalicelib.crm import commands, model
 from chalicelib.entrypoints.listing import LONGEST_SEARCH, MOST
 from chalicelib.entrypoints.methods import FILLED_IN
+from chalicelib.entrypoints.outbox import STREAM_KEY
 from chalicelib.messaging import desk
-from chalicelib.schema import Model
+from chalicelib.schema import NO_NUL, Model
 
 VERSION = "1.0.0"
 PROBLEM = {
@@ -60,6 +59,19 @@ REPLAYED = {
 }
 
 
+ACCOUNT, JOB = "0197a3c0-5f3e-7cc4-9d0a-2b8b6f0f1e11", {"title": "Replace the meter", "amountCents": 12_500}
+EXAMPLES: dict[str, dict[str, Any]] = {
+    "CreateAccount": {"name": "Northwind Energy", "website": "https://northwind.example"},
+    "ChangeAccount": {"phone": "+41 44 668 18 00", "industry": None},
+    "CreateContact": {"name": "Ada Lovelace", "email": "ada@northwind.example", "title": "Head of Metering"},
+    "ChangeContact": {"email": "ada.lovelace@northwind.example"},
+    "CreateJob": {**JOB, "accountId": ACCOUNT, "currency": "CHF", "scheduledFor": "2030-01-31T09:00:00Z"},
+    "ChangeJob": JOB,
+    "MoveJob": {"status": "Scheduled"},
+    "ReplayRequest": {"eventType": "JobCreated", "since": "2030-01-30T00:00:00Z", "until": "2030-01-31T00:00:00Z"},
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Operation:
     """What a view takes and gives, where its code does not say so itself."""
@@ -74,12 +86,14 @@ class Operation:
     patch: bool = False
     once: bool = False
     headers: tuple[str, ...] = ()
+    leads_to: tuple[str, ...] = ()
 
 
 def _object(**properties: Any) -> dict[str, Any]:
     return {"type": "object", "required": list(properties), "properties": properties}
 
 
+STREAM = {"type": "string", "pattern": f"^{STREAM_KEY.pattern}$"}
 TEXT, COUNT, TRUTH = {"type": "string"}, {"type": "integer"}, {"type": "boolean"}
 READ, WRITE = (401, 403, 503), (400, 401, 403, 409, 413, 415, 422, 503)
 HOME = _object(
@@ -104,8 +118,9 @@ BACKLOG = {
 def _crm(name: str, kind: type[Model], filters: tuple[str, ...]) -> dict[str, Operation]:
     create, change = getattr(commands, f"Create{name}"), getattr(commands, f"Change{name}")
     low = name.lower()
+    then = (f"read_{low}", f"change_{low}", f"delete_{low}", *(("move_job",) if low == "job" else ()))
     return {
-        f"create_{low}": Operation(kind, 201, create, WRITE, once=True, headers=("Location",)),
+        f"create_{low}": Operation(kind, 201, create, WRITE, once=True, headers=("Location",), leads_to=then),
         f"list_{low}s": Operation(kind, problems=(400, *READ), filters=filters, listed=True),
         f"read_{low}": Operation(kind, problems=(400, 404, *READ)),
         f"change_{low}": Operation(kind, takes=change, problems=(*WRITE, 404, 412, 428), patch=True, once=True),
@@ -127,7 +142,9 @@ OPERATIONS: dict[str, Operation] = {
     "list_parked_streams": Operation(desk.ParkedStream, problems=(400, *READ), filters=("state",), listed=True),
     "requeue_stream": Operation(_object(streamKey=TEXT, requeued=COUNT), problems=(400, 404, *READ)),
     "discard_event": Operation(_object(streamKey=TEXT, discarded=TEXT), problems=(400, 404, *READ)),
-    "request_replay": Operation(REPLAY, 202, desk.ReplayRequest, (400, 413, 415, *READ), headers=("Location",)),
+    "request_replay": Operation(
+        REPLAY, 202, desk.ReplayRequest, (400, 413, 415, 422, *READ), headers=("Location",), leads_to=("read_replay",)
+    ),
     "read_replay": Operation(desk.Replay, problems=(400, 404, *READ)),
 }
 
@@ -140,6 +157,7 @@ def document() -> dict[str, Any]:
     ordered = sorted(models, key=lambda one: one.__name__)
     modes: Any = [(one, "validation" if _is_input(one) else "serialization") for one in ordered]
     _, defined = models_json_schema(modes, by_alias=True, ref_template="#/components/schemas/{model}")
+    inputs = {one.__name__ for one in models if _is_input(one)}
     paths: dict[str, Any] = {}
     for path, methods in sorted(app.routes.items()):
         for method, entry in sorted(methods.items()):
@@ -156,7 +174,7 @@ def document() -> dict[str, Any]:
         "servers": [{"url": "/api", "description": "behind API Gateway, stage `api`"}],
         "paths": paths,
         "components": {
-            "schemas": {**_without_null_defaults(defined["$defs"]), "Problem": PROBLEM},
+            "schemas": {**_schemas(defined["$defs"], inputs), "Problem": PROBLEM},
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
                 "developmentTenant": {"type": "apiKey", "in": "header", "name": "X-Tenant-Id"},
@@ -164,59 +182,6 @@ def document() -> dict[str, Any]:
             },
         },
     }
-
-
-def page(document: dict[str, Any]) -> str:
-    """Return the document as a page that needs nothing from elsewhere."""
-    rows = []
-    for path, methods in document["paths"].items():
-        for method, one in methods.items():
-            takes = one.get("requestBody", {}).get("content", {})
-            schema = next((body["schema"]["$ref"].rpartition("/")[2] for body in takes.values()), "")
-            answers = ", ".join(one["responses"])
-            named = f'<a href="#{schema}">{schema}</a>' if schema else ""
-            cells = (
-                f"<b>{method.upper()}</b> <code>{html.escape(path)}</code>",
-                html.escape(one["summary"]),
-                named,
-                answers,
-            )
-            rows.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
-    schemas = []
-    for name, schema in document["components"]["schemas"].items():
-        text = html.escape(json.dumps(schema, indent=2))
-        about = html.escape(schema.get("description", ""))
-        schemas.append(f'<details id="{name}"><summary><b>{name}</b> {about}</summary><pre>{text}</pre></details>')
-    return PAGE.format(
-        title=html.escape(document["info"]["title"]),
-        about=html.escape(document["info"]["description"]),
-        rows="\n".join(rows),
-        schemas="\n".join(schemas),
-    )
-
-
-PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>
-body {{ font: 15px/1.5 system-ui, sans-serif; color: #1c2430; max-width: 70rem; margin: 2rem auto; padding: 0 1rem }}
-table {{ border-collapse: collapse; width: 100% }}
-td, th {{ text-align: left; padding: .4rem .8rem .4rem 0; border-bottom: 1px solid #dfe3ea; vertical-align: top }}
-code, pre {{ font: 13px/1.45 ui-monospace, monospace }} pre {{ background: #f5f7fa; padding: 1rem; overflow: auto }}
-summary {{ cursor: pointer; padding: .3rem 0 }} a {{ color: #2f6fed }}
-</style></head><body>
-<h1>{title}</h1><p>{about}</p>
-<p>Writes take an <code>Idempotency-Key</code>; changes need <code>If-Match</code> with the ETag that was read; lists
-take <code>limit</code>, <code>cursor</code>, <code>sort</code> and <code>q</code>. The machine-readable document is
-<a href="openapi.json">openapi.json</a>.</p>
-<h2>Operations</h2>
-<table><thead><tr><th>Operation</th><th>What it does</th><th>Takes</th><th>Answers</th></tr></thead><tbody>
-{rows}
-</tbody></table>
-<h2>Schemas</h2>
-{schemas}
-</body></html>
-"""
 
 
 def _operation(path: str, entry: Any) -> dict[str, Any]:
@@ -231,7 +196,8 @@ def _operation(path: str, entry: Any) -> dict[str, Any]:
         "security": [] if known.public else [{"bearer": []}, {"developmentTenant": [], "developmentRoles": []}],
     }
     if known.takes:
-        schema = {"schema": {"$ref": f"#/components/schemas/{known.takes.__name__}"}}
+        named = known.takes.__name__
+        schema = {"schema": {"$ref": f"#/components/schemas/{named}"}, "example": EXAMPLES[named]}
         types = ("application/merge-patch+json", "application/json") if known.patch else ("application/json",)
         made["requestBody"] = {"required": True, "content": dict.fromkeys(types, schema)}
     return made
@@ -240,7 +206,7 @@ def _operation(path: str, entry: Any) -> dict[str, Any]:
 def _parameters(path: str, known: Operation) -> list[dict[str, Any]]:
     found = []
     for name in re.findall(r"{(\w+)}", path):
-        schema = {"type": "string", "format": "uuid"} if name == "id" else TEXT
+        schema = {"type": "string", "format": "uuid"} if name == "id" else STREAM
         found.append({"name": name, "in": "path", "required": True, "schema": schema})
     if known.once:
         about = "Makes the request safe to repeat: 1 to 255 visible ASCII characters."
@@ -251,10 +217,11 @@ def _parameters(path: str, known: Operation) -> list[dict[str, Any]]:
         found.append({"name": "If-Match", "in": "header", "required": known.patch, "schema": etag})
     if known.listed:
         found += [{"name": name, "in": "query", "schema": _filter(name)} for name in known.filters]
-        found.append({"name": "cursor", "in": "query", "schema": TEXT})
-        if known.gives is not desk.ParkedStream:
+        parked = known.gives is desk.ParkedStream
+        found.append({"name": "cursor", "in": "query", "schema": STREAM if parked else TEXT})
+        if not parked:
             limit = {"type": "integer", "minimum": 1, "maximum": MOST, "default": 50}
-            search = {"type": "string", "minLength": 1, "maxLength": LONGEST_SEARCH}
+            search = {"type": "string", "minLength": 1, "maxLength": LONGEST_SEARCH, "pattern": NO_NUL}
             sort = {"type": "string", "enum": ["createdAt", "-createdAt"], "default": "createdAt"}
             found += [
                 {"name": name, "in": "query", "schema": schema}
@@ -268,9 +235,9 @@ def _filter(name: str) -> dict[str, Any]:
         return {"type": "string", "format": "uuid"}
     if name == "status":
         return {"type": "string", "enum": list(model.JobStatus)}
-    return (
-        {"type": "string", "enum": ["parked"]} if name == "state" else {"type": "string", "maxLength": LONGEST_SEARCH}
-    )
+    if name == "state":
+        return {"type": "string", "enum": ["parked"]}
+    return {"type": "string", "maxLength": LONGEST_SEARCH, "pattern": NO_NUL}
 
 
 def _responses(known: Operation) -> dict[str, Any]:
@@ -280,6 +247,8 @@ def _responses(known: Operation) -> dict[str, Any]:
     if known.once:
         answer["headers"] |= REPLAYED
     answer["headers"] |= {name: {"schema": TEXT} for name in known.headers}
+    if known.leads_to:
+        answer["links"] = {name: _link(name) for name in known.leads_to}
     if known.gives is not None:
         schema = (
             {"$ref": f"#/components/schemas/{known.gives.__name__}"} if isinstance(known.gives, type) else known.gives
@@ -297,11 +266,34 @@ def _responses(known: Operation) -> dict[str, Any]:
     return {str(known.status): answer, **problems}
 
 
-def _without_null_defaults(value: Any) -> Any:
-    """Drop `default: null`: in a patch it stands for absent, and says nothing true of the value."""
-    if isinstance(value, dict):
-        return {k: _without_null_defaults(v) for k, v in value.items() if not (k == "default" and v is None)}
-    return [_without_null_defaults(one) for one in value] if isinstance(value, list) else value
+def _link(name: str) -> dict[str, Any]:
+    """Return how an answer's id, and its ETag, go into the operation `name`."""
+    parameters = {"id": "$response.body#/id"}
+    if OPERATIONS[name].patch or OPERATIONS[name].status == 204:
+        parameters["If-Match"] = "$response.header.ETag"
+    return {"operationId": name, "parameters": parameters}
+
+
+def _schemas(defined: dict[str, Any], inputs: set[str]) -> dict[str, Any]:
+    return {name: _plain(schema, is_input=name in inputs) for name, schema in defined.items()}
+
+
+def _plain(value: Any, *, is_input: bool) -> Any:
+    """Drop what says nothing true.
+
+    `default: null` stands for absent in a patch; and what is asked of requests alone is no promise of answers,
+    which may get new members.
+    """
+    if isinstance(value, list):
+        return [_plain(one, is_input=is_input) for one in value]
+    if not isinstance(value, dict):
+        return value
+    dropped = set() if is_input else {"additionalProperties", "pattern"}
+    return {
+        name: _plain(one, is_input=is_input)
+        for name, one in value.items()
+        if name not in dropped and not (name == "default" and one is None)
+    }
 
 
 def _tag(path: str) -> str:

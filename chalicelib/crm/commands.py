@@ -3,10 +3,8 @@
 from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import Field
-
 from chalicelib.crm.model import (
-    MOST_CENTS,
+    Cents,
     Currency,
     Description,
     Email,
@@ -89,7 +87,7 @@ class CreateJob(Command):
     description: Description | None = None
     status: Literal[JobStatus.OPEN] = JobStatus.OPEN
     scheduled_for: Moment | None = None
-    amount_cents: int | None = Field(default=None, ge=0, le=MOST_CENTS)
+    amount_cents: Cents | None = None
     currency: Currency = "USD"
 
 
@@ -101,7 +99,7 @@ class ChangeJob(Patch):
     title: Title = ABSENT
     description: Description | None = None
     scheduled_for: Moment | None = None
-    amount_cents: int | None = Field(default=None, ge=0, le=MOST_CENTS)
+    amount_cents: Cents | None = None
     currency: Currency = ABSENT
 
 

@@ -8,22 +8,23 @@ from uuid import UUID
 from pydantic import Field
 
 from chalicelib.errors import Conflict
-from chalicelib.schema import NO_NUL, Model, Moment, text
+from chalicelib.schema import WHOLE, Model, Moment, Text
 
-EMAIL = r"^[^@\s]+@[^@\s.]+(\.[^@\s.]+)+$"
-WEBSITE = r"^https?://\S+$"
+EMAIL = r"^\s*[^@\s\x00]+@[^@\s.\x00]+(\.[^@\s.\x00]+)+\s*$"
+WEBSITE = r"^\s*https?://[^\s\x00]+\s*$"
 CURRENCY = r"^[A-Z]{3}$"
 MOST_CENTS = 2**53 - 1
 """The largest amount that every JSON reader holds exactly."""
 
-Name = Annotated[str, text(200), NO_NUL]
-ShortText = Annotated[str, text(100), NO_NUL]
-Phone = Annotated[str, text(40), NO_NUL]
-Email = Annotated[str, text(254, pattern=EMAIL), NO_NUL]
-Website = Annotated[str, text(2048, pattern=WEBSITE), NO_NUL]
-Title = Annotated[str, text(200), NO_NUL]
-Description = Annotated[str, text(10_000, min_length=0), NO_NUL]
-Currency = Annotated[str, text(3, pattern=CURRENCY), NO_NUL]
+Name = Annotated[str, Text(200)]
+ShortText = Annotated[str, Text(100)]
+Phone = Annotated[str, Text(40)]
+Email = Annotated[str, Text(254, pattern=EMAIL)]
+Website = Annotated[str, Text(2_048, pattern=WEBSITE)]
+Title = Annotated[str, Text(200)]
+Description = Annotated[str, Text(10_000, blank=True)]
+Currency = Annotated[str, Text(3, pattern=CURRENCY)]
+Cents = Annotated[int, Field(ge=0, le=MOST_CENTS), WHOLE]
 
 E = TypeVar("E", bound="Entity")
 
@@ -92,7 +93,7 @@ class Job(Entity):
     description: Description | None = None
     status: JobStatus = JobStatus.OPEN
     scheduled_for: Moment | None = None
-    amount_cents: int | None = Field(default=None, ge=0, le=MOST_CENTS)
+    amount_cents: Cents | None = None
     currency: Currency = "USD"
 
     def moved(self, to: JobStatus, now: datetime) -> "Job":

@@ -143,6 +143,7 @@ def _change(
         before = _locked(things, entity_id, expected)
         values = {name: value for name, value in patch.values().items() if getattr(before, name) != value}
         if not values:
+            uow.commit(before)  # nothing but the answer, for whoever repeats the request
             return before
         after = before.changed(clock.now(), **values)
         things.save(after)

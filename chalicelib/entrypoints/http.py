@@ -121,14 +121,12 @@ class Call:
             errors.PreconditionRequired: `required`, and there is no `If-Match`.
             errors.Invalid: it is not an ETag of this API.
         """
-        stated = self.headers.get("if-match", "").strip()
-        if stated == "*":
+        stated = self.headers.get("if-match")
+        if stated is None and required:
+            raise PreconditionRequired('Send If-Match with the ETag that you read, e.g. If-Match: "3".')
+        if stated is None or stated.strip() == "*":
             return None
-        if not stated:
-            if required:
-                raise PreconditionRequired('Send If-Match with the ETag that you read, e.g. If-Match: "3".')
-            return None
-        match = ETAG.fullmatch(stated.removeprefix("W/"))
+        match = ETAG.fullmatch(stated.strip().removeprefix("W/"))
         if match is None:
             reason = 'must be one ETag of this resource, e.g. "3", or *'
             raise Invalid(f"If-Match {reason}.", code="bad-etag", errors=[FieldError("If-Match", reason)])

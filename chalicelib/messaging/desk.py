@@ -5,10 +5,10 @@ from datetime import datetime
 from typing import Annotated, Protocol
 from uuid import UUID
 
-from chalicelib.schema import Model, Moment, text
+from chalicelib.schema import Model, Moment, Text
 
 MOST_LISTED = 100
-EVENT_TYPE = Annotated[str, text(100, pattern=r"^[A-Za-z]+$")]
+EVENT_TYPE = Annotated[str, Text(100, pattern=r"^[A-Za-z]+$")]
 
 
 class Backlog(Model):

@@ -19,6 +19,7 @@ from infra.local.process import PartFailed, Process, refuse_foreign
 
 START_SECONDS = 60.0
 DEPLOY_SECONDS = 120
+LONGEST_REASON = 500
 LIVE_SECONDS = 60.0
 SETTING = "AETHERLINK_EMULATOR_PORT"
 STACK, BUCKET, REGION = "aetherlink-local", "aetherlink-deployments", "us-east-1"
@@ -116,9 +117,10 @@ class Emulator:
             s3 = self.client("s3")
             s3.create_bucket(Bucket=BUCKET)
             s3.upload_file(str(app.bundle), BUCKET, location["Key"])
-            api_id = self._apply(json.dumps(template))
+            s3.put_object(Bucket=BUCKET, Key="template.json", Body=json.dumps(template))
+            api_id = self._apply(f"{self.url}/{BUCKET}/template.json")
         except (BotoCoreError, ClientError, WaiterError) as problem:
-            raise self._failed(f"deployment failed: {problem}") from problem
+            raise self._failed(f"deployment failed: {str(problem)[:LONGEST_REASON]}") from problem
         api_url = f"{self.url}/restapis/{api_id}/{API_STAGE}/_user_request_"
         self._await(f"{api_url}/health/live")
         self._deployed.write_text(json.dumps({"key": key, "api_url": api_url}))
@@ -133,7 +135,7 @@ class Emulator:
         said = functions.invoke(FunctionName=name, Payload=json.dumps(dict(payload)))
         return json.loads(said["Payload"].read())
 
-    def _apply(self, template: str) -> str:
+    def _apply(self, template_url: str) -> str:
         formation = self.client("cloudformation")
         existing = {
             one["StackName"] for one in formation.list_stacks()["StackSummaries"] if "DELETE" not in one["StackStatus"]
@@ -143,7 +145,7 @@ class Emulator:
             call, waiter = (formation.update_stack, "stack_update_complete")
         capabilities = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
         try:
-            call(StackName=STACK, TemplateBody=template, Capabilities=capabilities)
+            call(StackName=STACK, TemplateURL=template_url, Capabilities=capabilities)
         except ClientError as problem:
             if NO_CHANGE not in str(problem):
                 raise

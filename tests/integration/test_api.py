@@ -150,7 +150,8 @@ def test_a_change_needs_the_version_that_was_read(api: Api) -> None:
     path = f"/api/crm/accounts/{api.make('accounts', name='A')['id']}"
     _problem(api("PATCH", path, {"name": "B"}), 428, "precondition-required")
     _problem(api("PATCH", path, {"name": "B"}, headers={"If-Match": '"7"'}), 412, "stale-version")
-    _problem(api("PATCH", path, {"name": "B"}, headers={"If-Match": "seven"}), 400, "bad-etag", "If-Match")
+    for nonsense in ("seven", "", '"1", "2"', "7"):
+        _problem(api("PATCH", path, {"name": "B"}, headers={"If-Match": nonsense}), 400, "bad-etag", "If-Match")
     merge = {"If-Match": '"1"', "Content-Type": "application/merge-patch+json"}
     assert api("PATCH", path, {"name": "B"}, headers=merge).json_body["version"] == 2
     _problem(api("DELETE", path, headers={"If-Match": '"1"'}), 412, "stale-version")
@@ -308,3 +309,11 @@ def test_pages_of_other_origins_read_answers_only_where_the_origin_is_named(
             refused = api(method, path, headers=theirs)
             assert not [name for name in refused.headers if name.startswith("Access-Control")]
             assert refused.headers["Vary"] == "Origin"
+
+
+def test_a_number_is_an_integer_by_its_value(api: Api) -> None:
+    account = api.make("accounts", name="Northwind")["id"]
+    assert api.make("jobs", accountId=account, title="x", amountCents=12.0)["amountCents"] == 12
+    for wrong in (12.5, -1, 2**53, "12", True):
+        body = {"accountId": account, "title": "x", "amountCents": wrong}
+        _problem(api("POST", "/api/crm/jobs", body), 400, "validation-failed", "amountCents")

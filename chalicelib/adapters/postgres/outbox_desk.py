@@ -7,7 +7,7 @@ from uuid import UUID
 
 from chalicelib.adapters.postgres.guarded import Guarded
 from chalicelib.adapters.postgres.outbox_store import OLDEST, PENDING
-from chalicelib.errors import FieldError, Invalid, NotFound
+from chalicelib.errors import FieldError, NotFound, Unprocessable
 from chalicelib.ids import uuid7
 from chalicelib.messaging.desk import MOST_LISTED, Backlog, Operator, ParkedStream, Replay, ReplayRequest
 
@@ -99,7 +99,7 @@ class PostgresOutboxDesk:
         """Note a replay for the replayer."""
         if request.since >= request.until:
             reason = "must be after since"
-            raise Invalid(f"until {reason}.", code="bad-period", errors=[FieldError("until", reason)])
+            raise Unprocessable(f"until {reason}.", code="bad-period", errors=[FieldError("until", reason)])
         replay_id, period = uuid7(), (request.since.isoformat(), request.until.isoformat())
         with self._guarded.transaction() as connection:
             values = (_text(operator.tenant_id), str(replay_id), request.event_type, *period, operator.name)

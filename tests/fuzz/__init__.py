@@ -1,0 +1,1 @@
+"""Fuzzing of the deployed API by its own document."""

@@ -1,0 +1,197 @@
+"""Jobs against a model: created, moved, changed and deleted in any order, with stale ETags, and any of it again."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from chalice.test import Client, HTTPResponse
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+
+import app
+from chalicelib.config import Settings
+from chalicelib.crm.model import MOVES, JobStatus
+from infra.local.emulator import Emulator
+from infra.local.postgres import Postgres
+from tests.contract.test_lease_store import TABLE, create_table
+
+TITLES = st.sampled_from(["Replace the meter", "Read the meter", "Remove the meter"])
+AMOUNTS = st.sampled_from([None, 0, 12_500])
+KEYED = st.booleans()
+ETAGS = st.sampled_from(["fresh", "stale", "any"])
+
+
+@dataclass
+class Job:
+    """What the model knows of a job: what it should be, and the events that its changes should have made."""
+
+    id: str
+    title: str
+    amount: int | None
+    status: JobStatus = JobStatus.OPEN
+    version: int = 1
+    events: list[str] = field(default_factory=lambda: ["JobCreated"])
+    gone: bool = False
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A request that was answered well under a key, and its answer."""
+
+    method: str
+    path: str
+    body: Any
+    headers: dict[str, str]
+    answer: HTTPResponse
+
+
+class Jobs(RuleBasedStateMachine):
+    """Sends requests and holds every answer against the model."""
+
+    client: Client
+    postgres: Postgres
+
+    @initialize()
+    def open_account(self) -> None:
+        self.tenant, self.jobs, self.sent = str(uuid4()), list[Job](), list[Sent]()
+        self.account = json.loads(self._send("POST", "accounts", {"name": "Northwind"}, {}, 201).body)["id"]
+
+    @rule(title=TITLES, amount=AMOUNTS, keyed=KEYED)
+    def create(self, title: str, amount: int | None, keyed: bool) -> None:
+        body = {"accountId": self.account, "title": title, "amountCents": amount}
+        answer = self._send("POST", "jobs", body, self._key(keyed), 201)
+        self.jobs.append(Job(answer.json_body["id"], title, amount))
+        self._check(answer, self.jobs[-1])
+
+    @precondition(lambda self: self.jobs)
+    @rule(data=st.data(), to=st.sampled_from(JobStatus), keyed=KEYED)
+    def move(self, data: st.DataObject, to: JobStatus, keyed: bool) -> None:
+        job = data.draw(st.sampled_from(self.jobs))
+        legal = to in MOVES[job.status]
+        wanted = 404 if job.gone else 200 if legal else 409
+        answer = self._send("POST", f"jobs/{job.id}/status", {"status": to}, self._key(keyed), wanted)
+        if wanted == 409:
+            assert set(answer.json_body["allowed"]) == MOVES[job.status]
+        if wanted == 200:
+            job.status, job.version = to, job.version + 1
+            job.events.append("JobStatusChanged")
+            self._check(answer, job)
+
+    @precondition(lambda self: self.jobs)
+    @rule(data=st.data(), title=TITLES, amount=AMOUNTS, etag=ETAGS, keyed=KEYED)
+    def patch(self, data: st.DataObject, title: str, amount: int | None, etag: str, keyed: bool) -> None:
+        job = data.draw(st.sampled_from(self.jobs))
+        body = {"title": title, "amountCents": amount}
+        wanted = 404 if job.gone else 412 if etag == "stale" else 200
+        answer = self._send("PATCH", f"jobs/{job.id}", body, {**self._key(keyed), **_match(job, etag)}, wanted)
+        if wanted == 200:
+            if (job.title, job.amount) != (title, amount):
+                job.title, job.amount, job.version = title, amount, job.version + 1
+                job.events.append("JobUpdated")
+            self._check(answer, job)
+
+    @precondition(lambda self: self.jobs)
+    @rule(data=st.data(), etag=ETAGS, keyed=KEYED)
+    def delete(self, data: st.DataObject, etag: str, keyed: bool) -> None:
+        job = data.draw(st.sampled_from(self.jobs))
+        wanted = 404 if job.gone else 412 if etag == "stale" else 204
+        self._send("DELETE", f"jobs/{job.id}", None, {**self._key(keyed), **_match(job, etag)}, wanted)
+        if wanted == 204:
+            job.gone = True
+            job.events.append("JobDeleted")
+
+    @precondition(lambda self: self.sent)
+    @rule(data=st.data())
+    def repeat(self, data: st.DataObject) -> None:
+        """Whatever happened since, the same request with its key has the same answer, and no effect."""
+        one = data.draw(st.sampled_from(self.sent))
+        again = self._send(one.method, one.path, one.body, one.headers, one.answer.status_code)
+        assert again.body == one.answer.body
+        assert again.headers["Idempotent-Replayed"] == "true"
+        for name in ("ETag", "Location"):
+            assert again.headers.get(name) == one.answer.headers.get(name)
+
+    @precondition(lambda self: self.sent)
+    @rule(data=st.data())
+    def reuse(self, data: st.DataObject) -> None:
+        one = data.draw(st.sampled_from(self.sent))
+        other = {**(one.body or {}), "another": True}
+        self._send(one.method, one.path, other, one.headers, 422)
+
+    @precondition(lambda self: self.jobs)
+    @rule(data=st.data())
+    def read(self, data: st.DataObject) -> None:
+        job = data.draw(st.sampled_from(self.jobs))
+        answer = self._send("GET", f"jobs/{job.id}", None, {}, 404 if job.gone else 200)
+        if not job.gone:
+            self._check(answer, job)
+
+    def teardown(self) -> None:
+        if not hasattr(self, "tenant"):
+            return
+        items = self._send("GET", "jobs?limit=100", None, {}, 200).json_body["items"]
+        assert [item["id"] for item in items] == [job.id for job in self.jobs if not job.gone]
+        query = (
+            "SELECT substr(stream_key, 5), array_agg(event_type ORDER BY stream_seq), max(stream_seq)"
+            " FROM outbox_event WHERE tenant_id = $1::uuid AND stream_key LIKE 'job:%' GROUP BY 1"
+        )
+        with self.postgres.connect() as connection:
+            rows = connection.execute_unnamed(query, (self.tenant,)).rows
+        assert {key: (list(types), last) for key, types, last in rows} == {
+            job.id: (job.events, len(job.events)) for job in self.jobs
+        }
+
+    def _key(self, keyed: bool) -> dict[str, str]:
+        return {"Idempotency-Key": str(uuid4())} if keyed else {}
+
+    def _send(self, method: str, path: str, body: Any, headers: dict[str, str], wanted: int) -> HTTPResponse:
+        fixed = {"X-Tenant-Id": self.tenant, "X-Roles": "sales", "Content-Type": "application/json"}
+        raw = b"" if body is None else json.dumps(body).encode()
+        answer = self.client.http.request(method, f"/api/crm/{path}", headers={**fixed, **headers}, body=raw)
+        assert answer.status_code == wanted, answer.body
+        if "Idempotency-Key" in headers and wanted < 300 and "Idempotent-Replayed" not in answer.headers:
+            self.sent.append(Sent(method, path, body, headers, answer))
+        return answer
+
+    def _check(self, answer: HTTPResponse, job: Job) -> None:
+        shown = answer.json_body
+        assert (shown["id"], shown["title"], shown["amountCents"]) == (job.id, job.title, job.amount)
+        assert (shown["status"], shown["version"]) == (job.status, job.version)
+        assert answer.headers["ETag"] == f'"{job.version}"'
+
+
+def _match(job: Job, etag: str) -> dict[str, str]:
+    return {"If-Match": {"fresh": f'"{job.version}"', "stale": f'"{job.version + 7}"', "any": "*"}[etag]}
+
+
+@pytest.mark.parametrize("leased", [True, False], ids=["DynamoDB", "PostgreSQL alone"])
+def test_jobs_are_what_the_model_says_whatever_is_sent_and_repeated(
+    leased: bool,
+    database: Settings,
+    postgres: Postgres,
+    emulator: Emulator,
+    composed: Callable[[Settings], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if leased:
+        create_table(emulator.client("dynamodb"))
+        signed = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
+        for name, value in {**signed, "AWS_ENDPOINT_URL_DYNAMODB": emulator.url}.items():
+            monkeypatch.setenv(name, value)
+    composed(replace(database, idempotency_table=TABLE if leased else ""))
+    with Client(app.app, stage_name="local") as client:
+        Jobs.client, Jobs.postgres = client, postgres
+        run_state_machine_as_test(
+            Jobs,
+            settings=settings(
+                max_examples=40,
+                stateful_step_count=30,
+                deadline=None,
+                phases=(Phase.generate,),  # to shrink takes minutes, and the steps can be read as they are
+                suppress_health_check=list(HealthCheck),
+            ),
+        )
