@@ -5,9 +5,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How the relay works. Times in seconds, sizes in bytes."""
+    """How the relay works. Times in seconds, sizes in bytes.
+
+    After work it looks again within `poll_seconds / eagerness`, and doubles the pause while nothing comes: events
+    seldom come alone, and a relay that just ran is likely wanted again soon.
+    """
 
     poll_seconds: float = 1.0
+    eagerness: float = 16.0
     wave_rows: int = 2_000
     wave_bytes: int = 8_000_000
     batch_bytes: int = 480_000

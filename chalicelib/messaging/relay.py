@@ -63,14 +63,17 @@ class Relay:
         for name in (names.OUTBOX_PUBLISHED, names.OUTBOX_REFUSED, names.OUTBOX_PARKED, names.OUTBOX_LEASE_MISSES):
             self._meter.count(name, 0)
         self._until = self._clock.monotonic() + seconds
+        quiet = self._policy.poll_seconds
         try:
             while self._left() > 0:
                 self._state.pause = 0.0
                 worked = self._attempt()
-                if self._state.pause == 0.0 and not worked:
+                if worked:
+                    quiet = self._policy.poll_seconds / self._policy.eagerness
+                elif self._state.pause == 0.0:
                     if until_idle and self._state.shards and not self._state.held:
                         break
-                    self._state.pause = self._policy.poll_seconds
+                    self._state.pause, quiet = quiet, min(self._policy.poll_seconds, 2 * quiet)
                 if self._state.pause:
                     self._clock.sleep(min(self._state.pause, max(0.0, self._left())))
         finally:

@@ -1,4 +1,4 @@
-"""`make fuzz`: the deployed API against its own document, long, with a report. Exit code 0 when every answer kept it."""
+"""`make fuzz`: the deployed API against its own document, at length, with a report. Exit code 0 when all was kept."""
 
 import argparse
 import json

@@ -1,4 +1,5 @@
 from collections import defaultdict
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -42,6 +43,22 @@ def test_events_leave_in_order_and_end_in_the_archive(world: World) -> None:
     assert world.delivered("job:1") == [1, 2, 3]
     assert not world.outbox.events
     assert len(world.outbox.archive) == 3
+
+
+def test_it_looks_again_soon_after_work_and_seldom_where_nothing_comes(world: World) -> None:
+    looked: list[float] = []
+    fetch = world.outbox.fetch
+
+    def noted(*values: Any, **named: Any) -> Any:
+        looked.append(world.clock.seconds)
+        return fetch(*values, **named)
+
+    world.outbox.fetch = noted  # type: ignore[method-assign]
+    world.outbox.append("job:1")
+    assert world.run(20.0, until_idle=False).published == 1
+    pauses = [after - before for before, after in pairwise(looked) if after - before > 0.02]
+    assert pauses[:5] == pytest.approx([1 / 16, 1 / 8, 1 / 4, 1 / 2, 1], abs=0.02)
+    assert pauses[5:-1] == pytest.approx([1.0] * len(pauses[5:-1]), abs=0.02)
 
 
 def test_leases_are_given_back_even_when_the_run_crashes(world: World) -> None:
