@@ -1,11 +1,11 @@
 """The CRM's repositories on PostgreSQL. Row level security binds them to the tenant, and each statement says so too."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 import pg8000.dbapi
-from sqlalchemy import Connection, Select, Table, and_, delete, func, insert, or_, select, tuple_, update
+from sqlalchemy import Connection, Select, Table, and_, bindparam, delete, func, insert, or_, select, tuple_, update
 from sqlalchemy.exc import DBAPIError
 
 from chalicelib.adapters.postgres.driver import constraint, is_temporary, sqlstate, unavailable
@@ -22,6 +22,7 @@ SEARCHED: dict[type[Entity], tuple[str, ...]] = {
 }
 """The columns that a search looks into."""
 
+OF_TENANT, OF_ID = "of_tenant", "of_id"
 TAKEN = {"contact_email_key": FieldError("email", "another contact has it")}
 REFERS = {
     "contact_account_fkey": FieldError("accountId", "names no account"),
@@ -40,7 +41,7 @@ class PostgresRepository(Generic[E]):
 
     def add(self, entity: E) -> None:
         """Insert `entity`; raises `Conflict` and `Unprocessable`."""
-        self._run(insert(self._table).values(**self._row(entity)))
+        self._run(insert(self._table), self._row(entity))
 
     def get(self, entity_id: UUID, *, lock: bool = False) -> E | None:
         """Return the thing or None; with `lock`, hold it until the transaction ends."""
@@ -49,7 +50,9 @@ class PostgresRepository(Generic[E]):
 
     def save(self, entity: E) -> None:
         """Write the next version."""
-        self._run(update(self._table).where(*self._is(entity.id)).values(**self._row(entity)))
+        named = {OF_TENANT: self._tenant_id, OF_ID: entity.id}
+        at = (self._table.c.tenant_id == bindparam(OF_TENANT), self._table.c.id == bindparam(OF_ID))
+        self._run(update(self._table).where(*at), {**self._row(entity), **named})
 
     def remove(self, entity_id: UUID) -> None:
         """Delete the thing; raises `Conflict` where others refer to it."""
@@ -97,9 +100,10 @@ class PostgresRepository(Generic[E]):
         rows = self._run(statement.with_for_update() if lock else statement)
         return [self._kind(**row) for row in rows.mappings()]
 
-    def _run(self, statement: Any) -> Any:
+    def _run(self, statement: Any, values: Mapping[str, Any] | None = None) -> Any:
+        """Run a statement; `values` apart from it leave SQLAlchemy less to make each time."""
         try:
-            return self._connection().execute(statement)
+            return self._connection().execute(statement, values)
         except DBAPIError as problem:
             raise translated(problem) from problem
 
