@@ -1,21 +1,30 @@
 """What callers may ask for, checked field by field before any of it is acted on."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from chalicelib.crm.model import (
-    Cents,
-    Currency,
-    Description,
-    Email,
-    JobStatus,
-    Name,
-    Phone,
-    ShortText,
-    Title,
-    Website,
-)
-from chalicelib.schema import Model, Moment
+from pydantic import Field
+
+from chalicelib.crm.model import JobStatus
+from chalicelib.schema import WHOLE, Model, Moment, Text
+
+CONTROL = r"\x00-\x1f\x7f-\x9f"
+"""Regular expressions disagree on which of these are white space, so patterns name them."""
+EMAIL = rf"^[ \t\r\n]*[^@\s{CONTROL}]+@[^@\s.{CONTROL}]+(\.[^@\s.{CONTROL}]+)+[ \t\r\n]*$"
+WEBSITE = rf"^[ \t\r\n]*https?://[^\s{CONTROL}]+[ \t\r\n]*$"
+CURRENCY = r"^[A-Z]{3}$"
+MOST_CENTS = 2**53 - 1
+"""The largest amount that every JSON reader holds exactly."""
+
+Name = Annotated[str, Text(200)]
+ShortText = Annotated[str, Text(100)]
+Phone = Annotated[str, Text(40)]
+Email = Annotated[str, Text(254, pattern=EMAIL)]
+Website = Annotated[str, Text(2_048, pattern=WEBSITE)]
+Title = Annotated[str, Text(200)]
+Description = Annotated[str, Text(10_000, blank=True)]
+Currency = Annotated[str, Text(3, pattern=CURRENCY)]
+Cents = Annotated[int, Field(ge=0, le=MOST_CENTS), WHOLE]
 
 ABSENT: Any = None
 """Default of a patch's field that may be absent and, by its type, may not be null."""

@@ -1,30 +1,17 @@
-"""What the business is about: accounts, their contacts, and the jobs done for them."""
+"""What the business is about: accounts, their contacts, and the jobs done for them.
+
+Things hold what was stored, under whatever rules it was accepted then; `commands` has the rules of today.
+"""
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 from pydantic import Field
 
 from chalicelib.errors import Conflict
-from chalicelib.schema import WHOLE, Model, Moment, Text
-
-EMAIL = r"^\s*[^@\s\x00]+@[^@\s.\x00]+(\.[^@\s.\x00]+)+\s*$"
-WEBSITE = r"^\s*https?://[^\s\x00]+\s*$"
-CURRENCY = r"^[A-Z]{3}$"
-MOST_CENTS = 2**53 - 1
-"""The largest amount that every JSON reader holds exactly."""
-
-Name = Annotated[str, Text(200)]
-ShortText = Annotated[str, Text(100)]
-Phone = Annotated[str, Text(40)]
-Email = Annotated[str, Text(254, pattern=EMAIL)]
-Website = Annotated[str, Text(2_048, pattern=WEBSITE)]
-Title = Annotated[str, Text(200)]
-Description = Annotated[str, Text(10_000, blank=True)]
-Currency = Annotated[str, Text(3, pattern=CURRENCY)]
-Cents = Annotated[int, Field(ge=0, le=MOST_CENTS), WHOLE]
+from chalicelib.schema import Model
 
 E = TypeVar("E", bound="Entity")
 
@@ -68,20 +55,20 @@ class Entity(Model):
 class Account(Entity):
     """A company that jobs are done for."""
 
-    name: Name
-    industry: ShortText | None = None
-    website: Website | None = None
-    phone: Phone | None = None
+    name: str
+    industry: str | None = None
+    website: str | None = None
+    phone: str | None = None
 
 
 class Contact(Entity):
     """A person, at an account or on their own. The email is unique within a tenant, whatever its case."""
 
     account_id: UUID | None = None
-    name: Name
-    email: Email | None = None
-    phone: Phone | None = None
-    title: ShortText | None = None
+    name: str
+    email: str | None = None
+    phone: str | None = None
+    title: str | None = None
 
 
 class Job(Entity):
@@ -89,12 +76,12 @@ class Job(Entity):
 
     account_id: UUID
     contact_id: UUID | None = None
-    title: Title
-    description: Description | None = None
+    title: str
+    description: str | None = None
     status: JobStatus = JobStatus.OPEN
-    scheduled_for: Moment | None = None
-    amount_cents: Cents | None = None
-    currency: Currency = "USD"
+    scheduled_for: datetime | None = None
+    amount_cents: int | None = None
+    currency: str = "USD"
 
     def moved(self, to: JobStatus, now: datetime) -> "Job":
         """Return the job in status `to`.

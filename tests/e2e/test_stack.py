@@ -1,5 +1,6 @@
 """The whole system: a stack of its own, deployed through CloudFormation, driven over HTTP, killed and repaired."""
 
+import json
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -12,10 +13,12 @@ import pytest
 import requests
 
 from chalicelib.config import Settings
+from infra.aws.package import ROOT
 from infra.local import demo
 from infra.local.process import PartFailed
 from infra.local.stack import Ports, Stack
 from infra.ops import topics
+from tests.fuzz.run import fuzz
 
 pytestmark = pytest.mark.e2e
 EVENTS = [name for name in topics.names(Settings()) if "dlq" not in name]
@@ -81,6 +84,17 @@ def test_the_gateway_passes_on_what_is_wrong(system: System) -> None:
     system.tenant, mine = str(uuid4()), system.tenant
     assert _problem(system.send("GET", f"/api/crm/accounts/{account['id']}"), 404)["code"] == "not-found"
     system.tenant = mine
+
+
+def test_the_deployed_api_answers_as_its_document_says(system: System, tmp_path: Path) -> None:
+    """Some of what `make fuzz` sends."""
+    report = fuzz(system.api, tenant=str(uuid4()), examples=10, home=tmp_path, seed=1)
+    assert report.passed, report.said[-4_000:]
+    assert report.cases >= 1_000
+    document = json.loads((ROOT / "chalicelib" / "static" / "openapi.json").read_text())
+    assert set(report.answers) == {
+        f"{m.upper()} {path}" for path, methods in document["paths"].items() for m in methods
+    }
 
 
 def test_a_second_up_changes_nothing(system: System) -> None:

@@ -16,7 +16,7 @@ from tests.fuzz.run import fuzz
 def main() -> int:
     """Deploy to a stack of its own, fuzz, and tear it down; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
-    parser.add_argument("--examples", type=int, default=150, help="generated for each operation in each phase")
+    parser.add_argument("--examples", type=int, default=250, help="generated for each operation in each phase")
     parser.add_argument("--seed", type=int, help="repeat the run that named it")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     chosen = parser.parse_args()
@@ -26,8 +26,7 @@ def main() -> int:
     try:
         api = stack.up()
         print("· fuzzing", file=sys.stderr, flush=True)
-        headers = {"X-Tenant-Id": str(uuid4()), "X-Roles": "admin"}
-        report = fuzz(api, headers, examples=chosen.examples, home=home, seed=chosen.seed)
+        report = fuzz(api, tenant=str(uuid4()), examples=chosen.examples, home=home, seed=chosen.seed)
     except PartFailed as problem:
         print(problem, file=sys.stderr)
         return 1

@@ -317,3 +317,13 @@ def test_a_number_is_an_integer_by_its_value(api: Api) -> None:
     for wrong in (12.5, -1, 2**53, "12", True):
         body = {"accountId": account, "title": "x", "amountCents": wrong}
         _problem(api("POST", "/api/crm/jobs", body), 400, "validation-failed", "amountCents")
+
+
+def test_what_was_stored_under_older_rules_can_still_be_read(api: Api, postgres: Postgres) -> None:
+    account = api.make("accounts", name="Northwind")
+    with postgres.connect() as connection:
+        connection.execute_unnamed("UPDATE account SET website = $1", ("gopher://\x1e",))
+    assert api("GET", f"/api/crm/accounts/{account['id']}").json_body["website"] == "gopher://\x1e"
+    assert len(api("GET", "/api/crm/accounts").json_body["items"]) == 1
+    changed = api("PATCH", f"/api/crm/accounts/{account['id']}", {"phone": "1"}, headers={"If-Match": "*"})
+    assert changed.status_code == 200
