@@ -214,11 +214,15 @@ def _parameters(path: str, known: Operation) -> list[dict[str, Any]]:
         found.append({"name": "Idempotency-Key", "in": "header", "description": about, "schema": key})
     if known.patch or known.status == 204:
         etag = {"type": "string", "pattern": r'^("\d{1,9}"|\*)$'}
-        found.append({"name": "If-Match", "in": "header", "required": known.patch, "schema": etag})
+        about = "The ETag that was read, or `*` for any version."
+        found.append(
+            {"name": "If-Match", "in": "header", "required": known.patch, "description": about, "schema": etag}
+        )
     if known.listed:
         found += [{"name": name, "in": "query", "schema": _filter(name)} for name in known.filters]
         parked = known.gives is desk.ParkedStream
-        found.append({"name": "cursor", "in": "query", "schema": STREAM if parked else TEXT})
+        about = "`nextCursor` of the answer before; all other parameters stay as they were."
+        found.append({"name": "cursor", "in": "query", "description": about, "schema": STREAM if parked else TEXT})
         if not parked:
             limit = {"type": "integer", "minimum": 1, "maximum": MOST, "default": 50}
             search = {"type": "string", "minLength": 1, "maxLength": LONGEST_SEARCH, "pattern": NO_NUL}

@@ -2,6 +2,7 @@
 
 import html
 import json
+from collections.abc import Sequence
 from typing import Any
 
 PAGE = """<!doctype html>
@@ -12,16 +13,17 @@ body {{ font: 15px/1.5 system-ui, sans-serif; color: #1c2430; max-width: 70rem; 
 table {{ border-collapse: collapse; width: 100% }}
 td, th {{ text-align: left; padding: .4rem .8rem .4rem 0; border-bottom: 1px solid #dfe3ea; vertical-align: top }}
 code, pre {{ font: 13px/1.45 ui-monospace, monospace }} pre {{ background: #f5f7fa; padding: 1rem; overflow: auto }}
-summary {{ cursor: pointer; padding: .3rem 0 }} a {{ color: #2f6fed }}
+summary {{ cursor: pointer; padding: .3rem 0 }} td:first-child {{ width: 11rem }}
+details > table, details > pre {{ margin: .4rem 0 1rem 1.2rem }}
+b.post {{ color: #1a7f37 }} b.patch {{ color: #9a6700 }} b.delete {{ color: #cf222e }} b.get {{ color: #2f6fed }}
+ a {{ color: #2f6fed }}
 </style></head><body>
 <h1>{title}</h1><p>{about}</p>
 <p>Writes take an <code>Idempotency-Key</code>; changes need <code>If-Match</code> with the ETag that was read; lists
 take <code>limit</code>, <code>cursor</code>, <code>sort</code> and <code>q</code>. The machine-readable document is
 <a href="openapi.json">openapi.json</a>.</p>
 <h2>Operations</h2>
-<table><thead><tr><th>Operation</th><th>What it does</th><th>Takes</th><th>Answers</th></tr></thead><tbody>
-{rows}
-</tbody></table>
+{operations}
 <h2>Schemas</h2>
 {schemas}
 </body></html>
@@ -29,29 +31,51 @@ take <code>limit</code>, <code>cursor</code>, <code>sort</code> and <code>q</cod
 
 
 def page(document: dict[str, Any]) -> str:
-    """Return the document as a page that needs nothing from elsewhere."""
-    rows = []
+    """Return the document as a page."""
+    tags: dict[str, list[str]] = {}
     for path, methods in document["paths"].items():
         for method, one in methods.items():
-            takes = one.get("requestBody", {}).get("content", {})
-            schema = next((body["schema"]["$ref"].rpartition("/")[2] for body in takes.values()), "")
-            answers = ", ".join(one["responses"])
-            named = f'<a href="#{schema}">{schema}</a>' if schema else ""
-            cells = (
-                f"<b>{method.upper()}</b> <code>{html.escape(path)}</code>",
-                html.escape(one["summary"]),
-                named,
-                answers,
-            )
-            rows.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
-    schemas = []
-    for name, schema in document["components"]["schemas"].items():
-        text = html.escape(json.dumps(schema, indent=2))
-        about = html.escape(schema.get("description", ""))
-        schemas.append(f'<details id="{name}"><summary><b>{name}</b> {about}</summary><pre>{text}</pre></details>')
+            tags.setdefault(one["tags"][0], []).append(_operation(method, path, one))
+    schemas = document["components"]["schemas"]
     return PAGE.format(
         title=html.escape(document["info"]["title"]),
         about=html.escape(document["info"]["description"]),
-        rows="\n".join(rows),
-        schemas="\n".join(schemas),
+        operations="\n".join(f"<h3>{tag}</h3>\n" + "\n".join(shown) for tag, shown in sorted(tags.items())),
+        schemas="\n".join(_schema(name, schema) for name, schema in schemas.items()),
     )
+
+
+def _operation(method: str, path: str, one: dict[str, Any]) -> str:
+    asked = [
+        (f"<code>{each['name']}</code>", each["in"], _constraints(each), html.escape(each.get("description", "")))
+        for each in one["parameters"]
+    ]
+    body = next(iter(one.get("requestBody", {}).get("content", {}).items()), None)
+    example = ""
+    if body:
+        kind, named = body[0], body[1]["schema"]["$ref"].rpartition("/")[2]
+        asked.append(("body", kind, "required", f'<a href="#{named}">{named}</a>'))
+        example = f"<pre>{html.escape(json.dumps(body[1]['example'], indent=2))}</pre>"
+    answers = [(status, html.escape(answer["description"])) for status, answer in one["responses"].items()]
+    heading = f"<b class={method}>{method.upper()}</b> <code>{html.escape(path)}</code> {html.escape(one['summary'])}"
+    return f"<details><summary>{heading}</summary>{_table(asked)}{example}{_table(answers)}</details>"
+
+
+def _constraints(parameter: dict[str, Any]) -> str:
+    schema = parameter["schema"]
+    said = ["required"] if parameter.get("required") else []
+    said += [schema["format"]] if "format" in schema else []
+    said += [" | ".join(schema["enum"])] if "enum" in schema else []
+    said += [f"{schema['minimum']} to {schema['maximum']}"] if "minimum" in schema else []
+    said += [f"default {schema['default']}"] if "default" in schema else []
+    return html.escape(", ".join(said))
+
+
+def _schema(name: str, schema: dict[str, Any]) -> str:
+    text, about = html.escape(json.dumps(schema, indent=2)), html.escape(schema.get("description", ""))
+    return f'<details id="{name}"><summary><b>{name}</b> {about}</summary><pre>{text}</pre></details>'
+
+
+def _table(rows: Sequence[tuple[str, ...]]) -> str:
+    lines = ("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
+    return f"<table>{''.join(lines)}</table>" if rows else ""
