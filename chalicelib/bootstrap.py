@@ -14,7 +14,6 @@ from chalicelib.clock import Clock, SystemClock
 from chalicelib.config import Settings
 from chalicelib.crm.paging import Cursors
 from chalicelib.crm.ports import UnitOfWork
-from chalicelib.errors import Misconfigured
 from chalicelib.health import Check
 from chalicelib.identity import Authenticator
 from chalicelib.messaging.idempotency import LeaseStore, NoLeases, Note, Once
@@ -47,11 +46,31 @@ def clock() -> Clock:
 @cache
 def authenticator() -> Authenticator:
     """Return what tells callers apart."""
-    if settings().oidc_enabled:
-        raise Misconfigured("OIDC_ENABLED is true, and this version has no OIDC yet. Set it to false on stage local.")
-    from chalicelib.adapters.dev_identity import HeaderIdentity
+    chosen = settings()
+    if not chosen.oidc_enabled:
+        from chalicelib.adapters.dev_identity import HeaderIdentity
 
-    return HeaderIdentity()
+        return HeaderIdentity()
+    from chalicelib.adapters.oidc.authenticator import OidcAuthenticator, Terms
+    from chalicelib.adapters.oidc.keys import IssuerKeys, Source
+
+    source = Source(
+        issuer=chosen.oidc_issuer,
+        jwks_url=chosen.oidc_jwks_url,
+        max_age_seconds=chosen.oidc_keys_max_age_seconds,
+        refresh_interval_seconds=chosen.oidc_keys_refresh_seconds,
+        timeout_seconds=chosen.oidc_timeout_seconds,
+        max_bytes=chosen.oidc_keys_max_bytes,
+    )
+    terms = Terms(
+        issuer=chosen.oidc_issuer,
+        audience=chosen.oidc_audience,
+        tenant_claim=chosen.oidc_tenant_claim,
+        roles_claim=chosen.oidc_roles_claim,
+        clock_skew_seconds=chosen.oidc_clock_skew_seconds,
+        max_bytes=chosen.oidc_token_max_bytes,
+    )
+    return OidcAuthenticator(terms, IssuerKeys(source, clock()))
 
 
 @cache
