@@ -17,6 +17,7 @@ from chalicelib.crm.ports import UnitOfWork
 from chalicelib.health import Check
 from chalicelib.identity import Authenticator
 from chalicelib.messaging.idempotency import LeaseStore, NoLeases, Note, Once
+from chalicelib.metrics import Meter
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -74,6 +75,14 @@ def authenticator() -> Authenticator:
 
 
 @cache
+def api_meter() -> Meter:
+    """Return what measures the API."""
+    from chalicelib.adapters.emf import EmfMeter
+
+    return EmfMeter(clock(), stage=settings().stage, function="api")
+
+
+@cache
 def cursors() -> Cursors:
     """Return the writer and reader of list cursors."""
     return Cursors(settings().cursor_secret or DEVELOPMENT_SECRET)
@@ -96,7 +105,6 @@ def unit_of_work(tenant_id: UUID, headers: Mapping[str, str], note: Note | None 
 @cache
 def once() -> Once:
     """Return what runs a request once for its key."""
-    from chalicelib.adapters.emf import EmfMeter
     from chalicelib.adapters.postgres import driver
     from chalicelib.adapters.postgres.guarded import Guarded
     from chalicelib.adapters.postgres.ledger import PostgresLedger
@@ -109,7 +117,7 @@ def once() -> Once:
         client = dynamodb.client(timeout_seconds=chosen.idempotency_timeout_seconds)
         leases = dynamodb.DynamoLeaseStore(client, chosen.idempotency_table)
     ledger = PostgresLedger(Guarded(lambda: driver.connect(chosen.database_url, chosen, name="aetherlink-ledger")))
-    return Once(leases, ledger, EmfMeter(clock(), stage=chosen.stage, function="api"))
+    return Once(leases, ledger, api_meter())
 
 
 def idempotency_cleanup() -> int:
