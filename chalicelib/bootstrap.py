@@ -14,10 +14,10 @@ from chalicelib.clock import Clock, SystemClock
 from chalicelib.config import Settings
 from chalicelib.crm.paging import Cursors
 from chalicelib.crm.ports import UnitOfWork
-from chalicelib.errors import Misconfigured
 from chalicelib.health import Check
 from chalicelib.identity import Authenticator
 from chalicelib.messaging.idempotency import LeaseStore, NoLeases, Note, Once
+from chalicelib.metrics import Meter
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -47,11 +47,39 @@ def clock() -> Clock:
 @cache
 def authenticator() -> Authenticator:
     """Return what tells callers apart."""
-    if settings().oidc_enabled:
-        raise Misconfigured("OIDC_ENABLED is true, and this version has no OIDC yet. Set it to false on stage local.")
-    from chalicelib.adapters.dev_identity import HeaderIdentity
+    chosen = settings()
+    if not chosen.oidc_enabled:
+        from chalicelib.adapters.dev_identity import HeaderIdentity
 
-    return HeaderIdentity()
+        return HeaderIdentity()
+    from chalicelib.adapters.oidc.authenticator import OidcAuthenticator, Terms
+    from chalicelib.adapters.oidc.keys import IssuerKeys, Source
+
+    source = Source(
+        issuer=chosen.oidc_issuer,
+        jwks_url=chosen.oidc_jwks_url,
+        max_age_seconds=chosen.oidc_keys_max_age_seconds,
+        refresh_interval_seconds=chosen.oidc_keys_refresh_seconds,
+        timeout_seconds=chosen.oidc_timeout_seconds,
+        max_bytes=chosen.oidc_keys_max_bytes,
+    )
+    terms = Terms(
+        issuer=chosen.oidc_issuer,
+        audience=chosen.oidc_audience,
+        tenant_claim=chosen.oidc_tenant_claim,
+        roles_claim=chosen.oidc_roles_claim,
+        clock_skew_seconds=chosen.oidc_clock_skew_seconds,
+        max_bytes=chosen.oidc_token_max_bytes,
+    )
+    return OidcAuthenticator(terms, IssuerKeys(source, clock()))
+
+
+@cache
+def api_meter() -> Meter:
+    """Return what measures the API."""
+    from chalicelib.adapters.emf import EmfMeter
+
+    return EmfMeter(clock(), stage=settings().stage, function="api")
 
 
 @cache
@@ -77,7 +105,6 @@ def unit_of_work(tenant_id: UUID, headers: Mapping[str, str], note: Note | None 
 @cache
 def once() -> Once:
     """Return what runs a request once for its key."""
-    from chalicelib.adapters.emf import EmfMeter
     from chalicelib.adapters.postgres import driver
     from chalicelib.adapters.postgres.guarded import Guarded
     from chalicelib.adapters.postgres.ledger import PostgresLedger
@@ -90,7 +117,7 @@ def once() -> Once:
         client = dynamodb.client(timeout_seconds=chosen.idempotency_timeout_seconds)
         leases = dynamodb.DynamoLeaseStore(client, chosen.idempotency_table)
     ledger = PostgresLedger(Guarded(lambda: driver.connect(chosen.database_url, chosen, name="aetherlink-ledger")))
-    return Once(leases, ledger, EmfMeter(clock(), stage=chosen.stage, function="api"))
+    return Once(leases, ledger, api_meter())
 
 
 def idempotency_cleanup() -> int:

@@ -2,68 +2,36 @@
 
 import os
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from typing import Any
 
+from chalicelib.config_access import AccessSettings
 from chalicelib.errors import Misconfigured
+from chalicelib.setting import boolean as _boolean
+from chalicelib.setting import number as _number
+from chalicelib.setting import one_of as _one_of
+from chalicelib.setting import setting as _setting
+from chalicelib.setting import words
 
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?")
-_TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
-
-
-def _boolean(text: str) -> bool:
-    word = text.strip().lower()
-    if word in _TRUE | _FALSE:
-        return word in _TRUE
-    raise ValueError("expected true or false")
-
-
-def _number(kind: type[int] | type[float], low: float, high: float) -> Callable[[str], float]:
-    def parse(text: str) -> float:
-        value = kind(text)
-        if not low <= value <= high:
-            raise ValueError(f"expected {low} to {high}")
-        return value
-
-    return parse
-
-
-def _one_of(*words: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if text not in words:
-            raise ValueError(f"expected one of: {', '.join(word or '(empty)' for word in words)}")
-        return text
-
-    return parse
 
 
 def _origins(text: str) -> tuple[str, ...]:
-    origins = tuple(one.strip() for one in text.split(",") if one.strip())
+    origins = words(text)
     for one in origins:
         if not _ORIGIN.fullmatch(one):
             raise ValueError(f"{one} is no origin such as https://crm.example.com, without path")
     return origins
 
 
-def _setting(env: str, default: Any, meaning: str, parse: Callable[[str], Any] = str) -> Any:
-    return field(default=default, metadata={"env": env, "meaning": meaning, "parse": parse})
-
-
 @dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(AccessSettings):
     """The whole configuration, read once per process. Each field names its environment variable."""
 
     stage: str = _setting("STAGE", "local", "Which deployment this is.", _one_of("local", "dev", "prod"))
     log_level: str = _setting(
         "LOG_LEVEL", "INFO", "Least severe log line to write.", _one_of("DEBUG", "INFO", "WARNING", "ERROR")
-    )
-
-    oidc_enabled: bool = _setting(
-        "OIDC_ENABLED",
-        False,
-        "Verify bearer tokens. When false, `X-Roles` and `X-Tenant-Id` are believed: stage local only.",
-        _boolean,
     )
 
     max_body_bytes: int = _setting(
@@ -217,11 +185,8 @@ class Settings:
         if problems:
             raise Misconfigured("Settings that cannot be read: " + "; ".join(problems))
         settings = cls(**values)
-        if not settings.oidc_enabled and settings.stage != "local":
-            raise Misconfigured(
-                f"OIDC_ENABLED is false on stage {settings.stage}: development sign-in is for stage local only. "
-                "Set OIDC_ENABLED=true."
-            )
+        if trouble := settings.access_problem(settings.stage):
+            raise Misconfigured(trouble)
         if not settings.cursor_secret and settings.stage != "local":
             raise Misconfigured(f"CURSOR_SECRET is empty on stage {settings.stage}. Set it to 32 random characters.")
         return settings

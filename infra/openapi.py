@@ -8,6 +8,7 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from chalicelib.crm import commands, model
+from chalicelib.entrypoints.access import PUBLIC, RULES
 from chalicelib.entrypoints.listing import LONGEST_SEARCH, MOST
 from chalicelib.entrypoints.methods import FILLED_IN
 from chalicelib.entrypoints.outbox import STREAM_KEY
@@ -82,7 +83,6 @@ class Operation:
     problems: tuple[int, ...] = ()
     filters: tuple[str, ...] = ()
     listed: bool = False
-    public: bool = False
     patch: bool = False
     once: bool = False
     headers: tuple[str, ...] = ()
@@ -129,11 +129,11 @@ def _crm(name: str, kind: type[Model], filters: tuple[str, ...]) -> dict[str, Op
 
 
 OPERATIONS: dict[str, Operation] = {
-    "home": Operation(HOME, public=True),
-    "live": Operation(_object(status=TEXT), public=True),
-    "ready": Operation(READY, public=True),
-    "openapi": Operation({"type": "object"}, public=True),
-    "docs": Operation(TEXT, public=True),
+    "home": Operation(HOME),
+    "live": Operation(_object(status=TEXT)),
+    "ready": Operation(READY),
+    "openapi": Operation({"type": "object"}),
+    "docs": Operation(TEXT),
     **_crm("Account", model.Account, ()),
     **_crm("Contact", model.Contact, ("accountId", "email")),
     **_crm("Job", model.Job, ("status", "accountId", "contactId")),
@@ -162,7 +162,7 @@ def document() -> dict[str, Any]:
     for path, methods in sorted(app.routes.items()):
         for method, entry in sorted(methods.items()):
             if entry.view_function.__name__ not in FILLED_IN:
-                paths.setdefault(path, {})[method.lower()] = _operation(path, entry)
+                paths.setdefault(path, {})[method.lower()] = _operation(path, method, entry)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -184,16 +184,21 @@ def document() -> dict[str, Any]:
     }
 
 
-def _operation(path: str, entry: Any) -> dict[str, Any]:
+def _operation(path: str, method: str, entry: Any) -> dict[str, Any]:
     name = entry.view_function.__name__
-    known, summary = OPERATIONS[name], str(entry.view_function.__doc__).strip().splitlines()[0]
+    known, rule, summary = (
+        OPERATIONS[name],
+        RULES[method, path],
+        str(entry.view_function.__doc__).strip().splitlines()[0],
+    )
     made: dict[str, Any] = {
         "operationId": name,
         "summary": summary,
         "tags": [_tag(path)],
         "parameters": _parameters(path, known),
         "responses": _responses(known),
-        "security": [] if known.public else [{"bearer": []}, {"developmentTenant": [], "developmentRoles": []}],
+        "security": [] if rule == PUBLIC else [{"bearer": []}, {"developmentTenant": [], "developmentRoles": []}],
+        **({} if rule == PUBLIC else {"x-roles": sorted(rule)}),
     }
     if known.takes:
         named = known.takes.__name__

@@ -28,6 +28,7 @@ CACHE = ROOT / ".local" / "cache"
 MADE = (
     bootstrap.settings,
     bootstrap.authenticator,
+    bootstrap.api_meter,
     bootstrap.cursors,
     bootstrap._database,
     bootstrap.outbox_desk,

@@ -21,7 +21,6 @@ from chalicelib.crm.model import Account, Contact, Entity, Job
 from chalicelib.crm.ports import Repository, UnitOfWork
 from chalicelib.entrypoints.http import PATCH_TYPES, Answer, Call, endpoint
 from chalicelib.entrypoints.listing import continued, query_of
-from chalicelib.identity import Role
 from chalicelib.messaging.idempotency import Note
 from chalicelib.names import TRACEPARENT
 from chalicelib.schema import parse
@@ -29,14 +28,12 @@ from chalicelib.schema import parse
 E = TypeVar("E", Account, Contact, Job)
 
 BASE = "/api/crm"
-WRITERS = {Role.SALES, Role.ADMIN}
-READERS = {Role.SALES, Role.ADMIN, Role.OPS}
 
 routes = Blueprint(__name__)
 
 
 @routes.route(f"{BASE}/accounts", methods=["POST"], content_types=[])
-@endpoint(routes, WRITERS, once=True, creates=True)
+@endpoint(routes, once=True, creates=True)
 def create_account(call: Call) -> Answer:
     """Open an account."""
     command = parse(CreateAccount, call.body())
@@ -45,7 +42,7 @@ def create_account(call: Call) -> Answer:
 
 
 @routes.route(f"{BASE}/accounts", methods=["GET"])
-@endpoint(routes, READERS)
+@endpoint(routes)
 def list_accounts(call: Call) -> Answer:
     """List accounts."""
     uow = _uow(call)
@@ -53,7 +50,7 @@ def list_accounts(call: Call) -> Answer:
 
 
 @routes.route(f"{BASE}/accounts/{{id}}", methods=["GET"])
-@endpoint(routes, READERS)
+@endpoint(routes)
 def read_account(call: Call) -> Answer:
     """Read an account."""
     uow = _uow(call)
@@ -61,7 +58,7 @@ def read_account(call: Call) -> Answer:
 
 
 @routes.route(f"{BASE}/accounts/{{id}}", methods=["PATCH"], content_types=[])
-@endpoint(routes, WRITERS, once=True)
+@endpoint(routes, once=True)
 def change_account(call: Call) -> Answer:
     """Change an account."""
     account_id, expected = call.id, call.expected_version(required=True)
@@ -70,7 +67,7 @@ def change_account(call: Call) -> Answer:
 
 
 @routes.route(f"{BASE}/accounts/{{id}}", methods=["DELETE"], content_types=[])
-@endpoint(routes, WRITERS, once=True)
+@endpoint(routes, once=True)
 def delete_account(call: Call) -> Answer:
     """Delete an account that has no jobs."""
     use_cases.delete_account(call.id, call.expected_version(), _uow(call, _gone), bootstrap.clock())
@@ -78,7 +75,7 @@ def delete_account(call: Call) -> Answer:
 
 
 @routes.route(f"{BASE}/contacts", methods=["POST"], content_types=[])
-@endpoint(routes, WRITERS, once=True, creates=True)
+@endpoint(routes, once=True, creates=True)
 def create_contact(call: Call) -> Answer:
     """Add a contact."""
     command = parse(CreateContact, call.body())
@@ -87,7 +84,7 @@ def create_contact(call: Call) -> Answer:
 
 
 @routes.route(f"{BASE}/contacts", methods=["GET"])
-@endpoint(routes, READERS)
+@endpoint(routes)
 def list_contacts(call: Call) -> Answer:
     """List contacts."""
     uow = _uow(call)
@@ -95,7 +92,7 @@ def list_contacts(call: Call) -> Answer:
 
 
 @routes.route(f"{BASE}/contacts/{{id}}", methods=["GET"])
-@endpoint(routes, READERS)
+@endpoint(routes)
 def read_contact(call: Call) -> Answer:
     """Read a contact."""
     uow = _uow(call)
@@ -103,7 +100,7 @@ def read_contact(call: Call) -> Answer:
 
 
 @routes.route(f"{BASE}/contacts/{{id}}", methods=["PATCH"], content_types=[])
-@endpoint(routes, WRITERS, once=True)
+@endpoint(routes, once=True)
 def change_contact(call: Call) -> Answer:
     """Change a contact."""
     contact_id, expected = call.id, call.expected_version(required=True)
@@ -112,7 +109,7 @@ def change_contact(call: Call) -> Answer:
 
 
 @routes.route(f"{BASE}/contacts/{{id}}", methods=["DELETE"], content_types=[])
-@endpoint(routes, WRITERS, once=True)
+@endpoint(routes, once=True)
 def delete_contact(call: Call) -> Answer:
     """Delete a contact and detach it from its jobs."""
     use_cases.delete_contact(call.id, call.expected_version(), _uow(call, _gone), bootstrap.clock())
@@ -120,7 +117,7 @@ def delete_contact(call: Call) -> Answer:
 
 
 @routes.route(f"{BASE}/jobs", methods=["POST"], content_types=[])
-@endpoint(routes, WRITERS, once=True, creates=True)
+@endpoint(routes, once=True, creates=True)
 def create_job(call: Call) -> Answer:
     """Add a job."""
     command = parse(CreateJob, call.body())
@@ -129,7 +126,7 @@ def create_job(call: Call) -> Answer:
 
 
 @routes.route(f"{BASE}/jobs", methods=["GET"])
-@endpoint(routes, READERS)
+@endpoint(routes)
 def list_jobs(call: Call) -> Answer:
     """List jobs."""
     uow = _uow(call)
@@ -138,7 +135,7 @@ def list_jobs(call: Call) -> Answer:
 
 
 @routes.route(f"{BASE}/jobs/{{id}}", methods=["GET"])
-@endpoint(routes, READERS)
+@endpoint(routes)
 def read_job(call: Call) -> Answer:
     """Read a job."""
     uow = _uow(call)
@@ -146,7 +143,7 @@ def read_job(call: Call) -> Answer:
 
 
 @routes.route(f"{BASE}/jobs/{{id}}", methods=["PATCH"], content_types=[])
-@endpoint(routes, WRITERS, once=True)
+@endpoint(routes, once=True)
 def change_job(call: Call) -> Answer:
     """Change a job, its status apart."""
     job_id, expected = call.id, call.expected_version(required=True)
@@ -155,7 +152,7 @@ def change_job(call: Call) -> Answer:
 
 
 @routes.route(f"{BASE}/jobs/{{id}}", methods=["DELETE"], content_types=[])
-@endpoint(routes, WRITERS, once=True)
+@endpoint(routes, once=True)
 def delete_job(call: Call) -> Answer:
     """Delete a job."""
     use_cases.delete_job(call.id, call.expected_version(), _uow(call, _gone), bootstrap.clock())
@@ -163,7 +160,7 @@ def delete_job(call: Call) -> Answer:
 
 
 @routes.route(f"{BASE}/jobs/{{id}}/status", methods=["POST"], content_types=[])
-@endpoint(routes, WRITERS, once=True)
+@endpoint(routes, once=True)
 def move_job(call: Call) -> Answer:
     """Move a job to another status."""
     job_id, expected, command = call.id, call.expected_version(), parse(MoveJob, call.body())

@@ -1,6 +1,6 @@
 """The HTTP door: who calls, what they sent, and every answer in one shape.
 
-`endpoint` surrounds each view. It finds out who calls, lets only the named roles in, hands the view a `Call`,
+`endpoint` surrounds each view. It lets in whom the table in `access` names, hands the view a `Call`,
 and turns whatever comes of it into a response: a problem document (RFC 9457) for every error, security headers
 and the request id on everything. Chalice makes a bare 500 of an exception before any middleware sees it, so
 the mapping has to stand here.
@@ -18,17 +18,16 @@ from uuid import UUID
 from chalice.app import Blueprint, Chalice, Request, Response
 
 from chalicelib import bootstrap, logs, names
-from chalicelib.entrypoints import cors
+from chalicelib.entrypoints import access, cors
 from chalicelib.errors import (
     AetherLinkError,
     FieldError,
-    Forbidden,
     Invalid,
     PreconditionRequired,
     TooLarge,
     UnsupportedMediaType,
 )
-from chalicelib.identity import Principal, Role
+from chalicelib.identity import Principal
 from chalicelib.ids import uuid7
 from chalicelib.messaging.envelope import TRACEPARENT
 from chalicelib.messaging.idempotency import OnceKey, StoredAnswer, hash_request, parse_key
@@ -53,7 +52,7 @@ LEASE_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request, as a view needs it. `principal` is there wherever the endpoint names roles."""
+    """One request, as a view needs it. `principal` is there unless the route is public."""
 
     request: Request
     request_id: str
@@ -151,13 +150,13 @@ View = Callable[[Call], Answer]
 
 
 def endpoint(
-    door: Blueprint | Chalice, roles: set[Role] | None = None, *, once: bool = False, creates: bool = False
+    door: Blueprint | Chalice, *, rule: access.Rule | None = None, once: bool = False, creates: bool = False
 ) -> Callable[[View], Callable[..., Response]]:
     """Make a Chalice view of a function from `Call` to `Answer`.
 
     Args:
         door: the app or blueprint whose request it is.
-        roles: who may call it; None means everyone.
+        rule: who may call it; None means whom `access.RULES` names for the route.
         once: an `Idempotency-Key` is honoured: the view notes its answer in the ledger.
         creates: the setting IDEMPOTENCY_REQUIRED makes the key a must.
     """
@@ -165,7 +164,7 @@ def endpoint(
     def decorate(view: View) -> Callable[..., Response]:
         @wraps(view)
         def guarded(**path: str) -> Response:
-            return _respond(door.current_request, path, roles, view, once=once, creates=creates)
+            return _respond(door.current_request, path, rule, view, once=once, creates=creates)
 
         del guarded.__wrapped__  # Chalice reads the signature: path parameters by name
         return guarded
@@ -174,7 +173,7 @@ def endpoint(
 
 
 def _respond(
-    request: Request, path: Mapping[str, str], roles: set[Role] | None, view: View, *, once: bool, creates: bool
+    request: Request, path: Mapping[str, str], rule: access.Rule | None, view: View, *, once: bool, creates: bool
 ) -> Response:
     started = bootstrap.clock().monotonic()
     where = str((request.context or {}).get("path") or request.path)
@@ -183,11 +182,12 @@ def _respond(
     if not REQUEST_ID.fullmatch(request_id):
         request_id = str(uuid7())
     try:
-        caller = _admitted(headers, roles) if roles is not None else None
+        caller = access.admit(rule or access.RULES.get((request.method, request.path)), headers)
         call = Call(request, request_id, _trace(headers), caller, path, headers)
         answer = _once(call, view, where, creates=creates) if once else view(call)
     except AetherLinkError as problem:
         answer = problem_document(problem, where, request_id)
+        access.note_refusal(problem, request_id=request_id, method=request.method, path=where)
         if answer.status >= 500:
             logs.error(names.REQUEST_FAILED, request_id=request_id, code=problem.code, cause=problem.cause)
     except Exception:  # noqa: BLE001 - the door is where every error ends; callers never see a stack trace
@@ -212,13 +212,6 @@ def _respond(
         status_code=answer.status,
         headers={**SECURITY_HEADERS, **fixed, **cors.headers(headers), **answer.headers},
     )
-
-
-def _admitted(headers: Mapping[str, str], roles: set[Role]) -> Principal:
-    principal = bootstrap.authenticator().authenticate(headers)
-    if not principal.roles & roles:
-        raise Forbidden(f"This needs one of the roles: {', '.join(sorted(roles))}.", code="role-missing")
-    return principal
 
 
 def _once(call: Call, view: View, where: str, *, creates: bool) -> Answer:

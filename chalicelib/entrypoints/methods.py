@@ -6,6 +6,7 @@ API Gateway itself answers every unknown method with one text for all, so each i
 from chalice.app import Chalice
 
 from chalicelib.entrypoints import cors
+from chalicelib.entrypoints.access import PUBLIC
 from chalicelib.entrypoints.http import Answer, Call, endpoint
 from chalicelib.errors import MethodNotAllowed
 
@@ -19,12 +20,12 @@ def fill_in(app: Chalice) -> None:
     for path, methods in [(path, frozenset(entries)) for path, entries in app.routes.items()]:
         offered = ", ".join(sorted(methods | {"OPTIONS"}))
 
-        @endpoint(app)
+        @endpoint(app, rule=PUBLIC)
         def preflight(call: Call, offered: str = offered) -> Answer:
             """Tell which methods there are, and what other origins may send."""
             return Answer(status=204, headers={"Allow": offered, **cors.preflight(call.headers, offered)})
 
-        @endpoint(app)
+        @endpoint(app, rule=PUBLIC)
         def refuse_method(call: Call, offered: str = offered) -> Answer:
             """Refuse a method that the path does not have."""
             raise MethodNotAllowed(

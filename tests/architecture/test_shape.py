@@ -7,7 +7,7 @@ import sys
 from infra.aws.package import ROOT
 
 APP = ast.parse((ROOT / "app.py").read_text())
-HEAVY = ("boto3", "botocore", "kafka", "sqlalchemy", "pg8000", "jinja2", "alembic")
+HEAVY = ("boto3", "botocore", "kafka", "sqlalchemy", "pg8000", "jinja2", "alembic", "jwt", "cryptography")
 
 
 def test_app_is_a_contents_page() -> None:

@@ -12,7 +12,7 @@ import pytest
 from infra.aws.package import PackagedApp, build
 
 MOST_BYTES = 40_000_000
-RUNTIME = ("pydantic", "sqlalchemy", "pg8000", "kafka", "crc32c", "lz4")
+RUNTIME = ("pydantic", "sqlalchemy", "pg8000", "kafka", "crc32c", "lz4", "jwt", "cryptography")
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +55,7 @@ def test_every_handler_loads_from_the_bundle_alone(package: PackagedApp, tmp_pat
     code = (
         f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import {module};"
         f"import chalicelib.adapters.kafka, chalicelib.adapters.postgres.unit_of_work;"
+        f"import chalicelib.adapters.oidc.authenticator;"
         f"assert {module}.__file__.startswith({str(tmp_path)!r}); print(callable({module}.{function}))"
     )
     said = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True)

@@ -3,6 +3,8 @@ import pytest
 from chalicelib.config import Settings
 from chalicelib.errors import Misconfigured
 
+SIGN_IN = {"OIDC_ENABLED": "true", "OIDC_ISSUER": "https://issuer.example.test", "OIDC_AUDIENCE": "aetherlink"}
+
 
 def test_settings_come_from_the_environment_with_defaults() -> None:
     settings = Settings.from_env({"OUTBOX_SHARDS": "16", "OIDC_ENABLED": "No"})
@@ -22,7 +24,7 @@ def test_development_sign_in_refuses_to_start_anywhere_but_locally() -> None:
 
 def test_a_deployed_stage_needs_a_cursor_secret() -> None:
     with pytest.raises(Misconfigured, match="CURSOR_SECRET"):
-        Settings.from_env({"STAGE": "prod", "OIDC_ENABLED": "true"})
+        Settings.from_env({"STAGE": "prod", **SIGN_IN})
 
 
 def test_what_is_misconfigured_is_not_told_to_callers() -> None:
@@ -35,3 +37,27 @@ def test_only_whole_origins_are_taken(origin: str) -> None:
         Settings.from_env({"CORS_ALLOWED_ORIGINS": f"https://good.example.com,{origin}"})
     good = Settings.from_env({"CORS_ALLOWED_ORIGINS": "https://good.example.com, http://localhost:3000"})
     assert good.cors_allowed_origins == ("https://good.example.com", "http://localhost:3000")
+
+
+@pytest.mark.parametrize("missing", ["OIDC_ISSUER", "OIDC_AUDIENCE"])
+def test_sign_in_needs_to_know_whose_tokens_and_for_whom(missing: str) -> None:
+    with pytest.raises(Misconfigured, match=missing):
+        Settings.from_env({**SIGN_IN, missing: ""})
+
+
+@pytest.mark.parametrize("name", ["OIDC_ISSUER", "OIDC_JWKS_URL"])
+def test_a_deployed_stage_asks_its_issuer_over_tls_alone(name: str) -> None:
+    plain = {**SIGN_IN, "CURSOR_SECRET": "x", name: "http://issuer.example.test"}
+    assert Settings.from_env({**plain, "STAGE": "local"}).oidc_enabled
+    with pytest.raises(Misconfigured, match="https"):
+        Settings.from_env({**plain, "STAGE": "prod"})
+
+
+@pytest.mark.parametrize("url", ["issuer", "ftp://issuer", "file:///etc/passwd", "https://a?b=c", "https://user@a"])
+def test_an_issuer_is_an_address(url: str) -> None:
+    with pytest.raises(Misconfigured, match="OIDC_ISSUER"):
+        Settings.from_env({**SIGN_IN, "OIDC_ISSUER": url})
+
+
+def test_an_api_may_answer_to_several_names() -> None:
+    assert Settings.from_env({**SIGN_IN, "OIDC_AUDIENCE": "web, mobile"}).oidc_audience == ("web", "mobile")
