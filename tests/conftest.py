@@ -28,7 +28,8 @@ CACHE = ROOT / ".local" / "cache"
 MADE = (
     bootstrap.settings,
     bootstrap.authenticator,
-    bootstrap.cursors,
+    bootstrap._secret,
+    bootstrap._secret_store,
     bootstrap._database,
     bootstrap.outbox_desk,
     bootstrap.once,
