@@ -151,7 +151,7 @@ def _publisher() -> "Publisher":
     if not settings().kafka_password:
         return KafkaPublisher(settings())
     password = secret("kafka_password")
-    return KafkaPublisher(replace(settings(), kafka_password=password.value()), on_login_refused=password.renew)
+    return KafkaPublisher(replace(settings(), kafka_password=password.value()), on_no_way_in=password.renew)
 
 
 def relay() -> "Relay":
