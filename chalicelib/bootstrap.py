@@ -59,9 +59,23 @@ def authenticator() -> Authenticator:
 
 def secret(setting: str) -> Secret:
     """Return the secret that the field `setting` of the settings holds or refers to."""
+    return _secrets(setting)[0]
+
+
+def accepted(setting: str) -> tuple[str, ...]:
+    """Return every value that is accepted for the secret `setting`, the one to use first; none where it is empty."""
+    if not getattr(settings(), setting):
+        return ()
+    return tuple(value for one in _secrets(setting) for value in one.accepted())
+
+
+def _secrets(setting: str) -> list[Secret]:
     chosen = settings()
     about = next(one.metadata for one in fields(chosen) if one.name == setting)
-    return _secret(about["env"], getattr(chosen, setting), about["overlapping"])
+    value = getattr(chosen, setting)
+    return [
+        _secret(about["env"], text, about["overlapping"]) for text in ((value,) if isinstance(value, str) else value)
+    ]
 
 
 @cache
@@ -92,9 +106,7 @@ def _secret_store() -> SecretStore:
 
 def cursors() -> Cursors:
     """Return the writer and reader of list cursors."""
-    if not settings().cursor_secret:
-        return Cursors(DEVELOPMENT_SECRET)
-    return Cursors(*secret("cursor_secret").accepted())
+    return Cursors(*accepted("cursor_secret") or (DEVELOPMENT_SECRET,))
 
 
 @cache

@@ -1,50 +1,18 @@
 """Every setting of the product, with its unit, default and meaning. The only reader of the environment."""
 
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from typing import Any
 
 from chalicelib.credentials import Reference
 from chalicelib.errors import Misconfigured
-
-_TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
-
-
-def _boolean(text: str) -> bool:
-    word = text.strip().lower()
-    if word in _TRUE | _FALSE:
-        return word in _TRUE
-    raise ValueError("expected true or false")
-
-
-def _number(kind: type[int] | type[float], low: float, high: float) -> Callable[[str], float]:
-    def parse(text: str) -> float:
-        value = kind(text)
-        if not low <= value <= high:
-            raise ValueError(f"expected {low} to {high}")
-        return value
-
-    return parse
-
-
-def _one_of(*words: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if text not in words:
-            raise ValueError(f"expected one of: {', '.join(word or '(empty)' for word in words)}")
-        return text
-
-    return parse
-
-
-def _setting(env: str, default: Any, meaning: str, parse: Callable[[str], Any] = str) -> Any:
-    return field(default=default, metadata={"env": env, "meaning": meaning, "parse": parse})
-
-
-def _secret(env: str, meaning: str, *, overlapping: bool = False) -> Any:
-    """Return a setting that is a secret or refers to one; `overlapping`: its previous value is accepted for a time."""
-    about = {"env": env, "meaning": meaning, "parse": str, "secret": True, "overlapping": overlapping}
-    return field(default="", repr=False, metadata=about)
+from chalicelib.setting import boolean as _boolean
+from chalicelib.setting import number as _number
+from chalicelib.setting import one_of as _one_of
+from chalicelib.setting import secret as _secret
+from chalicelib.setting import setting as _setting
+from chalicelib.setting import words
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +192,8 @@ class Settings:
             try:
                 values[one.name] = one.metadata["parse"](text)
             except ValueError as problem:
-                problems.append(f"{name}={text!r}: {problem}")
+                secret = one.metadata.get("secret")
+                problems.append(f"{name}: (a secret, not shown)" if secret else f"{name}={text!r}: {problem}")
         if problems:
             raise Misconfigured("Settings that cannot be read: " + "; ".join(problems))
         settings = cls(**values)
@@ -250,7 +219,8 @@ def refuse_plain_secrets(env: Mapping[str, str], stage: str) -> None:
     found = [
         one.metadata["env"]
         for one in fields(Settings)
-        if one.metadata.get("secret") and (text := env.get(one.metadata["env"])) and Reference.parse(text) is None
+        if one.metadata.get("secret")
+        and any(not Reference.parse(text) for text in words(env.get(one.metadata["env"], "")))
     ]
     if found and stage != "local":
         raise Misconfigured(

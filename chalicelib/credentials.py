@@ -15,7 +15,7 @@ from typing import Protocol
 from chalicelib.clock import Clock, SystemClock
 from chalicelib.errors import AetherLinkError, Misconfigured
 
-REFERENCE = re.compile(r"(secretsmanager|ssm):([^#\s]+)(?:#([^\s#]+))?")
+REFERENCE = re.compile(r"(secretsmanager|ssm):([^#,\s]+)(?:#([^#,\s]+))?")
 PAUSE_SECONDS = 5.0
 """Shortest time between two looks, after one that failed or that a refused credential asked for."""
 

@@ -1,11 +1,12 @@
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 
 from chalicelib.config import Settings
 from chalicelib.credentials import PAUSE_SECONDS, Reference, Secret, plain
 from chalicelib.errors import AetherLinkError, Misconfigured, Unavailable
+from chalicelib.setting import secret
 from tests.fakes import FakeClock, FakeSecrets
 
 REFERENCE = Reference("secretsmanager", "database")
@@ -139,3 +140,13 @@ def test_no_secret_stands_in_the_environment_of_a_deployed_stage(name: str) -> N
         Settings.from_env({**deployed, name: "s3cr3t"})
     assert "s3cr3t" not in str(refused.value)
     assert Settings.from_env({"STAGE": "local", name: "s3cr3t"})
+
+
+def test_a_secret_that_cannot_be_read_is_not_shown() -> None:
+    @dataclass(frozen=True, slots=True)
+    class Numbered(Settings):
+        pin: int = secret("PIN", "A number.", default=0, parse=int)
+
+    with pytest.raises(Misconfigured, match="PIN") as refused:
+        Numbered.from_env({"PIN": "s3cr3t"})
+    assert "s3cr3t" not in str(refused.value)
