@@ -5,15 +5,18 @@ importing `app` loads no database, no Kafka and no AWS client.
 """
 
 from collections.abc import Mapping
-from functools import cache
+from dataclasses import fields, replace
+from functools import cache, partial
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from chalicelib import logs
+from chalicelib import logs, names
 from chalicelib.clock import Clock, SystemClock
 from chalicelib.config import Settings
+from chalicelib.credentials import Reference, Secret, SecretStore, plain
 from chalicelib.crm.paging import Cursors
 from chalicelib.crm.ports import UnitOfWork
+from chalicelib.errors import AetherLinkError
 from chalicelib.health import Check
 from chalicelib.identity import Authenticator
 from chalicelib.messaging.idempotency import LeaseStore, NoLeases, Note, Once
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 
     from chalicelib.adapters.postgres.guarded import Guarded
     from chalicelib.messaging.desk import OutboxDesk
+    from chalicelib.messaging.ports import Publisher
     from chalicelib.messaging.relay import Relay
     from chalicelib.messaging.replay import Replayer
 
@@ -82,17 +86,63 @@ def api_meter() -> Meter:
     return EmfMeter(clock(), stage=settings().stage, function="api")
 
 
+def secret(setting: str) -> Secret:
+    """Return the secret that the field `setting` of the settings holds or refers to."""
+    return _secrets(setting)[0]
+
+
+def accepted(setting: str) -> tuple[str, ...]:
+    """Return every value that is accepted for the secret `setting`, the one to use first; none where it is empty."""
+    if not getattr(settings(), setting):
+        return ()
+    return tuple(value for one in _secrets(setting) for value in one.accepted())
+
+
+def _secrets(setting: str) -> list[Secret]:
+    chosen = settings()
+    about = next(one.metadata for one in fields(chosen) if one.name == setting)
+    value = getattr(chosen, setting)
+    return [
+        _secret(about["env"], text, about["overlapping"]) for text in ((value,) if isinstance(value, str) else value)
+    ]
+
+
 @cache
+def _secret(env: str, text: str, overlapping: bool) -> Secret:
+    reference = Reference.parse(text)
+    if reference is None:
+        return plain(text, env)
+
+    def tell(problem: AetherLinkError) -> None:
+        logs.warning(names.CREDENTIAL_STALE, setting=env, code=problem.code, cause=problem.cause)
+
+    return Secret(
+        lambda: _secret_store().fetch(reference, overlapping=overlapping),
+        clock(),
+        refresh_seconds=settings().secrets_refresh_seconds,
+        tell=tell,
+    )
+
+
+@cache
+def _secret_store() -> SecretStore:
+    from chalicelib.adapters import secrets
+
+    chosen = settings()
+    make = partial(secrets.client, timeout_seconds=chosen.secrets_timeout_seconds)
+    return secrets.AwsSecretStore(make, clock(), overlap_seconds=chosen.secrets_overlap_seconds)
+
+
 def cursors() -> Cursors:
     """Return the writer and reader of list cursors."""
-    return Cursors(settings().cursor_secret or DEVELOPMENT_SECRET)
+    return Cursors(*accepted("cursor_secret") or (DEVELOPMENT_SECRET,))
 
 
 @cache
 def _database() -> "Engine":
     from chalicelib.adapters.postgres.unit_of_work import engine
 
-    return engine(settings())
+    return engine(secret("database_url"), settings())
 
 
 def unit_of_work(tenant_id: UUID, headers: Mapping[str, str], note: Note | None = None) -> UnitOfWork:
@@ -116,7 +166,7 @@ def once() -> Once:
 
         client = dynamodb.client(timeout_seconds=chosen.idempotency_timeout_seconds)
         leases = dynamodb.DynamoLeaseStore(client, chosen.idempotency_table)
-    ledger = PostgresLedger(Guarded(lambda: driver.connect(chosen.database_url, chosen, name="aetherlink-ledger")))
+    ledger = PostgresLedger(Guarded(lambda: driver.log_in(secret("database_url"), chosen, name="aetherlink-ledger")))
     return Once(leases, ledger, api_meter())
 
 
@@ -132,13 +182,21 @@ def _relay_connection(name: str) -> "Guarded":
     from chalicelib.adapters.postgres.guarded import Guarded
 
     chosen = settings()
-    return Guarded(lambda: driver.connect(chosen.relay_database_url, chosen, name=name))
+    return Guarded(lambda: driver.log_in(secret("relay_database_url"), chosen, name=name))
+
+
+def _publisher() -> "Publisher":
+    from chalicelib.adapters.kafka import KafkaPublisher
+
+    if not settings().kafka_password:
+        return KafkaPublisher(settings())
+    password = secret("kafka_password")
+    return KafkaPublisher(replace(settings(), kafka_password=password.value()), on_no_way_in=password.renew)
 
 
 def relay() -> "Relay":
     """Return a relay on Postgres and Kafka."""
     from chalicelib.adapters.emf import EmfMeter
-    from chalicelib.adapters.kafka import KafkaPublisher
     from chalicelib.adapters.postgres.outbox_store import PostgresOutboxStore
     from chalicelib.messaging.policy import Policy
     from chalicelib.messaging.relay import Relay
@@ -161,12 +219,11 @@ def relay() -> "Relay":
         lease_margin_seconds=chosen.relay_lease_margin_seconds,
     )
     meter = EmfMeter(clock(), stage=chosen.stage, function="relay")
-    return Relay(store, lambda: KafkaPublisher(chosen), clock(), policy, meter)
+    return Relay(store, _publisher, clock(), policy, meter)
 
 
 def replayer() -> "Replayer":
     """Return what carries out replays."""
-    from chalicelib.adapters.kafka import KafkaPublisher
     from chalicelib.adapters.postgres.replay_store import PostgresReplayStore
     from chalicelib.messaging.replay import Pace, Replayer
 
@@ -174,9 +231,7 @@ def replayer() -> "Replayer":
     pace = Pace(
         per_second=chosen.replay_events_per_second, delivery_timeout_seconds=chosen.kafka_delivery_timeout_ms / 1_000
     )
-    return Replayer(
-        PostgresReplayStore(_relay_connection("aetherlink-replay")), lambda: KafkaPublisher(chosen), clock(), pace
-    )
+    return Replayer(PostgresReplayStore(_relay_connection("aetherlink-replay")), _publisher, clock(), pace)
 
 
 @cache
@@ -198,4 +253,4 @@ def checks() -> dict[str, Check]:
     """Return what readiness depends on: a name and something that raises when it is down."""
     from chalicelib.adapters.postgres import probe as postgres
 
-    return {"postgres": lambda: postgres.probe(settings())}
+    return {"postgres": lambda: postgres.probe(secret("database_url"), settings())}

@@ -7,10 +7,12 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from chalicelib.config_access import AccessSettings
+from chalicelib.credentials import Reference
 from chalicelib.errors import Misconfigured
 from chalicelib.setting import boolean as _boolean
 from chalicelib.setting import number as _number
 from chalicelib.setting import one_of as _one_of
+from chalicelib.setting import secret as _secret
 from chalicelib.setting import setting as _setting
 from chalicelib.setting import words
 
@@ -52,15 +54,33 @@ class Settings(AccessSettings):
         "IDEMPOTENCY_TIMEOUT_SECONDS", 1.0, "Longest wait for DynamoDB, twice at most.", _number(float, 0.05, 10)
     )
 
-    cursor_secret: str = _setting(
-        "CURSOR_SECRET", "", "Signs the cursors of lists; the same for all functions. Needed except on stage local."
+    secrets_refresh_seconds: float = _setting(
+        "SECRETS_REFRESH_SECONDS",
+        300.0,
+        "How long a secret is used before it is read again.",
+        _number(float, 1, 86_400),
+    )
+    secrets_overlap_seconds: float = _setting(
+        "SECRETS_OVERLAP_SECONDS",
+        86_400.0,
+        "How long after a rotation the previous signing secret is accepted too.",
+        _number(float, 0, 2_592_000),
+    )
+    secrets_timeout_seconds: float = _setting(
+        "SECRETS_TIMEOUT_SECONDS", 1.0, "Longest wait for the secret store, twice at most.", _number(float, 0.05, 10)
     )
 
-    database_url: str = _setting(
-        "DATABASE_URL", "", "PostgreSQL as the API role: `postgresql://user:password@host:port/database`."
+    cursor_secret: str = _secret(
+        "CURSOR_SECRET",
+        "Signs the cursors of lists; the same for all functions. Needed except on stage local.",
+        overlapping=True,
     )
-    relay_database_url: str = _setting(
-        "RELAY_DATABASE_URL", "", "PostgreSQL as the relay role; the relay and the outbox endpoints use it."
+
+    database_url: str = _secret(
+        "DATABASE_URL", "PostgreSQL as the API role: `postgresql://user:password@host:port/database`."
+    )
+    relay_database_url: str = _secret(
+        "RELAY_DATABASE_URL", "PostgreSQL as the relay role; the relay and the outbox endpoints use it."
     )
     database_connect_timeout_seconds: float = _setting(
         "DATABASE_CONNECT_TIMEOUT_SECONDS", 3.0, "Longest wait for a database connection.", _number(float, 0.1, 30)
@@ -88,7 +108,7 @@ class Settings(AccessSettings):
         _one_of("", "AWS_MSK_IAM", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"),
     )
     kafka_username: str = _setting("KAFKA_USERNAME", "", "User for PLAIN and SCRAM.")
-    kafka_password: str = _setting("KAFKA_PASSWORD", "", "Password for PLAIN and SCRAM.")
+    kafka_password: str = _secret("KAFKA_PASSWORD", "Password for PLAIN and SCRAM.")
     kafka_compression: str = _setting(
         "KAFKA_COMPRESSION", "none", "Compression of record batches.", _one_of("none", "gzip", "lz4")
     )
@@ -181,12 +201,35 @@ class Settings(AccessSettings):
             try:
                 values[one.name] = one.metadata["parse"](text)
             except ValueError as problem:
-                problems.append(f"{name}={text!r}: {problem}")
+                secret = one.metadata.get("secret")
+                problems.append(f"{name}: (a secret, not shown)" if secret else f"{name}={text!r}: {problem}")
         if problems:
             raise Misconfigured("Settings that cannot be read: " + "; ".join(problems))
         settings = cls(**values)
         if trouble := settings.access_problem(settings.stage):
             raise Misconfigured(trouble)
         if not settings.cursor_secret and settings.stage != "local":
-            raise Misconfigured(f"CURSOR_SECRET is empty on stage {settings.stage}. Set it to 32 random characters.")
+            raise Misconfigured(
+                f"CURSOR_SECRET is empty on stage {settings.stage}. Refer it to a secret of 32 random characters."
+            )
+        refuse_plain_secrets(source, settings.stage)
         return settings
+
+
+def refuse_plain_secrets(env: Mapping[str, str], stage: str) -> None:
+    """Let no secret stand in the environment of a deployed stage: everybody who may see the function would see it.
+
+    Raises:
+        Misconfigured: naming each variable that has to be a reference.
+    """
+    found = [
+        one.metadata["env"]
+        for one in fields(Settings)
+        if one.metadata.get("secret")
+        and any(not Reference.parse(text) for text in words(env.get(one.metadata["env"], "")))
+    ]
+    if found and stage != "local":
+        raise Misconfigured(
+            f"{', '.join(found)}: a secret in plain text on stage {stage}. Keep it in Secrets Manager or in SSM as a "
+            f"SecureString, and set {found[0]}=secretsmanager:<name>[#<key>] or {found[0]}=ssm:<name>."
+        )

@@ -20,6 +20,7 @@ IDEMPOTENT_REPLAY: Final = "idempotency.replayed"
 IDEMPOTENCY_FALLBACK: Final = "idempotency.fallback"
 CLEANUP_FINISHED: Final = "idempotency_cleanup.finished"
 UPKEEP_FINISHED: Final = "outbox_upkeep.finished"
+CREDENTIAL_STALE: Final = "credential.stale"
 
 # Headers of a Kafka record.
 EVENT_ID: Final = "event_id"

@@ -43,6 +43,17 @@ def setting(env: str, default: Any, meaning: str, parse: Callable[[str], Any] = 
     return field(default=default, metadata={"env": env, "meaning": meaning, "parse": parse})
 
 
+def secret(
+    env: str, meaning: str, *, default: Any = "", parse: Callable[[str], Any] = str, overlapping: bool = False
+) -> Any:
+    """Return a field for a secret, or for references to one; with `overlapping` the previous value is accepted too.
+
+    Nothing shows its value, and no stage but `local` takes it in plain text.
+    """
+    about = {"env": env, "meaning": meaning, "parse": parse, "secret": True, "overlapping": overlapping}
+    return field(default=default, repr=False, metadata=about)
+
+
 def optional(parse: Callable[[str], Any]) -> Callable[[str], Any]:
     """Return what reads as `parse` does, and None from nothing."""
     return lambda text: parse(text) if text.strip() else None

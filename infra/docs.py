@@ -25,6 +25,10 @@ CONFIGURATION = """\
 Every setting is an environment variable, read once by `chalicelib/config.py`. This page is generated from it
 (`make fmt`). A value that cannot be read stops the function with an error that names the variable.
 
+What is marked **Secret** may be a reference, and on stages other than `local` has to be one: `secretsmanager:<name or
+ARN>`, with `#<key>` for one key of a JSON object, or `ssm:<parameter>` for a SecureString.
+[deployment.md](deployment.md#secrets) tells how they are read and changed.
+
 | variable | default | meaning |
 | --- | --- | --- |
 {rows}
@@ -47,7 +51,8 @@ def configuration() -> str:
     for one in fields(Settings):
         default = str(one.default).lower() if isinstance(one.default, bool) else str(one.default)
         shown = f"`{default}`" if one.default not in ("", ()) else ""
-        rows.append(f"| `{one.metadata['env']}` | {shown} | {one.metadata['meaning']} |")
+        meaning = one.metadata["meaning"] + (" **Secret.**" if one.metadata.get("secret") else "")
+        rows.append(f"| `{one.metadata['env']}` | {shown} | {meaning} |")
     return CONFIGURATION.format(rows="\n".join(rows))
 
 

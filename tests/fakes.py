@@ -11,10 +11,11 @@ from types import TracebackType
 from typing import Any, ClassVar, Generic, TypeVar
 from uuid import UUID
 
+from chalicelib.credentials import Reference
 from chalicelib.crm.events import Event
 from chalicelib.crm.model import Account, Contact, Entity, Job
 from chalicelib.crm.paging import Query
-from chalicelib.errors import Conflict, FieldError, Unavailable, Unprocessable
+from chalicelib.errors import AetherLinkError, Conflict, FieldError, Misconfigured, Unavailable, Unprocessable
 from chalicelib.ids import uuid7
 from chalicelib.messaging.envelope import DEAD_LETTER_PREFIX, PendingEvent
 from chalicelib.messaging.idempotency import (
@@ -455,3 +456,28 @@ class FakeLedger:
         self.rows[key.partition_key] = Finished(key.request_hash, answer)
         self.effects.append(key.key)
         return answer
+
+
+class FakeSecrets:
+    """A `SecretStore` in memory; `problem` is raised instead of answering."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, list[str]] = {}
+        self.problem: AetherLinkError | None = None
+        self.fetched = 0
+        self.overlapping = True
+
+    def later(self, seconds: float) -> None:
+        self.overlapping = False
+
+    def put(self, name: str, text: str) -> None:
+        self.kept.setdefault(name, []).insert(0, text)
+
+    def fetch(self, reference: Reference, *, overlapping: bool) -> tuple[str, ...]:
+        self.fetched += 1
+        if self.problem:
+            raise self.problem
+        if reference.name not in self.kept:
+            raise Misconfigured(f"{reference} cannot be read: there is none.")
+        texts = self.kept[reference.name][: 2 if overlapping and self.overlapping else 1]
+        return tuple(value for text in texts for value in reference.values(text))

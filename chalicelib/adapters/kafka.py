@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
 from typing import Any
@@ -74,9 +74,13 @@ def client_settings(settings: Settings) -> dict[str, Any]:
 class KafkaPublisher:
     """A `Publisher`. Made for one run, dropped after the first trouble: a producer that stalled can wedge for good."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Prepare; nothing is connected before the first event needs a place."""
-        self._settings = settings
+    def __init__(self, settings: Settings, on_no_way_in: Callable[[], object] = lambda: None) -> None:
+        """Prepare; nothing is connected before the first event needs a place.
+
+        `on_no_way_in` is told when connecting fails: kafka-python makes a timeout of a login that is refused, so
+        whoever keeps the password looks whether there is another one, for the next publisher's sake.
+        """
+        self._settings, self._on_no_way_in = settings, on_no_way_in
         self._producer: KafkaProducer | None = None
         self._flusher = ThreadPoolExecutor(max_workers=1, thread_name_prefix="kafka-flush")
         self._partitions: dict[str, int] = {}
@@ -143,6 +147,7 @@ class KafkaPublisher:
                 self._connect()
                 self._read_topics()
             except (errors.KafkaError, OSError, ValueError) as problem:
+                self._on_no_way_in()
                 return Unreachable(describe(problem))
         if topic not in self._partitions:
             return Refused(f"The broker has no topic {topic}. Create it: python -m infra.ops topics.", alone=True)

@@ -10,6 +10,7 @@ import pytest
 from chalicelib.adapters.postgres.unit_of_work import PostgresUnitOfWork, engine
 from chalicelib.clock import SystemClock
 from chalicelib.config import Settings
+from chalicelib.credentials import plain
 from chalicelib.crm import events, use_cases
 from chalicelib.crm.commands import (
     ChangeAccount,
@@ -53,7 +54,7 @@ def suite(request: pytest.FixtureRequest, tenant: UUID) -> Iterator[Suite]:
         return
     settings: Settings = request.getfixturevalue("database")
     server: Postgres = request.getfixturevalue("postgres")
-    database = engine(settings)
+    database = engine(plain(settings.database_url), settings)
 
     def read(who: UUID) -> list[str]:
         with server.connect() as connection:

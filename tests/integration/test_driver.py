@@ -11,6 +11,7 @@ from chalicelib.adapters.postgres import driver
 from chalicelib.adapters.postgres.unit_of_work import PostgresUnitOfWork, engine
 from chalicelib.clock import SystemClock
 from chalicelib.config import Settings
+from chalicelib.credentials import plain
 from chalicelib.crm import use_cases
 from chalicelib.crm.commands import CreateAccount, CreateJob
 from chalicelib.errors import Misconfigured, Unavailable
@@ -51,7 +52,7 @@ def test_creating_a_job_takes_few_flights(
     def flights() -> int:
         with Proxy(postgres.port) as proxy:
             settings = _through(proxy, database, postgres)
-            pool = engine(settings)
+            pool = engine(plain(settings.database_url), settings)
             account = use_cases.create_account(
                 CreateAccount(name="x"), PostgresUnitOfWork(pool, settings, tenant), SystemClock()
             )
@@ -73,7 +74,7 @@ def test_a_pooled_connection_that_died_is_replaced_unnoticed(
 ) -> None:
     with Proxy(postgres.port) as proxy:
         settings = _through(proxy, database, postgres)
-        pool = engine(settings)
+        pool = engine(plain(settings.database_url), settings)
         for _ in range(2):
             use_cases.create_account(CreateAccount(name="x"), PostgresUnitOfWork(pool, settings, tenant), SystemClock())
             proxy.disconnect()
@@ -82,7 +83,8 @@ def test_a_pooled_connection_that_died_is_replaced_unnoticed(
 
 def test_a_database_that_is_away_is_unavailable_and_says_so_in_time(database: Settings, tenant: UUID) -> None:
     settings = replace(database, database_url=f"postgresql://a:b@127.0.0.1:{free_port()}/x")
-    with pytest.raises(Unavailable) as refused, PostgresUnitOfWork(engine(settings), settings, tenant):
+    nowhere = engine(plain(settings.database_url), settings)
+    with pytest.raises(Unavailable) as refused, PostgresUnitOfWork(nowhere, settings, tenant):
         raise AssertionError("not reached")
     assert refused.value.headers["Retry-After"]
     assert str(settings.database_url) not in refused.value.detail

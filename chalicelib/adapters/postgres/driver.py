@@ -6,13 +6,14 @@ the tenant rides along with BEGIN. It reaches into pg8000's internals, which is 
 integration tests count the flights on the wire.
 """
 
+import json
 import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 from uuid import UUID
 
 import pg8000.dbapi
@@ -21,6 +22,7 @@ from pg8000.core import DESCRIBE, NULL_BYTE, SYNC_MSG, Context, _flush, _write
 from pg8000.dbapi import convert_paramstyle
 
 from chalicelib.config import Settings
+from chalicelib.credentials import Secret
 from chalicelib.errors import Misconfigured, Unavailable
 
 BEGIN = "begin transaction"
@@ -30,8 +32,16 @@ PORTAL = b"P"
 SOCKET_MARGIN_SECONDS = 2.0
 """How much longer than a statement may run the socket waits: the server gives up first, with a better message."""
 
-TEMPORARY = ("08", "25", "40", "53", "55", "57", "58", "XX")
+LOGIN_REFUSED = "28"
+TEMPORARY = ("08", "25", LOGIN_REFUSED, "40", "53", "55", "57", "58", "XX")
 """Classes of SQLSTATE that tell of the server's state, not of the statement."""
+
+RDS_KEYS = ("username", "password", "host")
+"""What a database's secret has at the least where Secrets Manager rotates it itself."""
+
+
+class LoginRefused(Unavailable):
+    """The server does not take this user and password: they are wrong, or no longer right."""
 
 
 class Connection(pg8000.dbapi.Connection):  # type: ignore[misc] # pg8000 has no types
@@ -96,14 +106,31 @@ def _numbered(statement: str) -> str:
     return str(convert_paramstyle("format", statement, ())[0])
 
 
+def log_in(url: Secret, settings: Settings, *, name: str) -> Connection:
+    """Open a connection to what `url` is; where that is refused and was changed meanwhile, to what it has become.
+
+    Raises:
+        as `connect` does.
+    """
+    try:
+        return connect(url.value(), settings, name=name)
+    except LoginRefused:
+        if not url.renew():
+            raise
+    return connect(url.value(), settings, name=name)
+
+
 def connect(url: str, settings: Settings, *, name: str) -> Connection:
     """Open a connection to `url`, `postgresql://user:password@host:port/database`, shown to the server as `name`.
 
+    A JSON object as Secrets Manager keeps it for RDS will do too.
+
     Raises:
         errors.Misconfigured: no such URL.
+        LoginRefused: the server does not take user and password.
         errors.Unavailable: nobody answers, or not in time.
     """
-    parts = urlsplit(url)
+    parts = urlsplit(_from_rds(url) if url.startswith("{") else url)
     if parts.scheme != "postgresql" or not parts.hostname or not parts.username:
         raise Misconfigured("The database URL is not postgresql://user:password@host:port/database: set DATABASE_URL.")
     with telling_apart():
@@ -125,6 +152,15 @@ def connect(url: str, settings: Settings, *, name: str) -> Connection:
         connection._usock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection._usock.settimeout(settings.database_statement_timeout_ms / 1_000 + SOCKET_MARGIN_SECONDS)
     return connection
+
+
+def _from_rds(text: str) -> str:
+    try:
+        kept = json.loads(text)
+        user, password, host = (quote(str(kept[key]), safe="") for key in RDS_KEYS)
+        return f"postgresql://{user}:{password}@{host}:{kept.get('port', 5432)}/{kept.get('dbname', 'postgres')}"
+    except (ValueError, TypeError, KeyError):
+        return ""
 
 
 def sqlstate(problem: BaseException) -> str:
@@ -159,7 +195,8 @@ def telling_apart() -> Iterator[None]:
 
 def unavailable(problem: BaseException) -> Unavailable:
     """Return the error for the caller; the cause goes to the log, not to the answer."""
-    return Unavailable(
+    kind = LoginRefused if sqlstate(problem).startswith(LOGIN_REFUSED) else Unavailable
+    return kind(
         "The database cannot be reached or is not ready. Nothing was changed unless you were told so. Try again soon.",
         code="database-unavailable",
         headers={"Retry-After": "2"},

@@ -15,17 +15,18 @@ from chalicelib.adapters.postgres.ledger import write
 from chalicelib.adapters.postgres.outbox_append import append
 from chalicelib.adapters.postgres.repositories import PostgresRepository
 from chalicelib.config import Settings
+from chalicelib.credentials import Secret
 from chalicelib.crm.events import Event
 from chalicelib.crm.model import Account, Contact, Entity, Job
 from chalicelib.messaging.envelope import Envelope, topic_of
 from chalicelib.messaging.idempotency import Note
 
 
-def engine(settings: Settings) -> Engine:
-    """Return a small pool of connections as the API role. A function serves one request at a time: one is kept."""
+def engine(url: Secret, settings: Settings) -> Engine:
+    """Return a small pool of connections to `url` as the API role. A function serves one request at a time: one."""
     return create_engine(
         "postgresql+pg8000://",
-        creator=lambda: driver.connect(settings.database_url, settings, name="aetherlink-api"),
+        creator=lambda: driver.log_in(url, settings, name="aetherlink-api"),
         poolclass=QueuePool,
         pool_size=1,
         max_overflow=15,

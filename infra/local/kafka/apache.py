@@ -47,12 +47,14 @@ class ApacheKafka:
     kind = "apache"
     api_version = ""
 
-    def __init__(self, home: Path, port: int, cache: Path, *, advertised_port: int | None = None) -> None:
+    def __init__(
+        self, home: Path, port: int, cache: Path, *, advertised_port: int | None = None, extra: str = ""
+    ) -> None:
         """Keep data under `home` and listen on loopback `port` (and the next one, for the controller).
 
-        Clients are told `advertised_port`: a proxy's, say.
+        Clients are told `advertised_port`: a proxy's, say. `extra` are properties that win over ours.
         """
-        self.home, self.port, self._advertised = home, port, advertised_port or port
+        self.home, self.port, self._advertised, self._extra = home, port, advertised_port or port, extra
         self.version = re.search(r"<kafka\.version>(.*?)<", POM.read_text())[1]  # type: ignore[index]
         self._jars = cache / f"kafka-{self.version}-{hashlib.sha256(POM.read_bytes()).hexdigest()[:8]}"
         self.process = Process("kafka", home)
@@ -149,6 +151,7 @@ class ApacheKafka:
         self.home.mkdir(parents=True, exist_ok=True)
         properties.write_text(
             PROPERTIES.format(port=self.port, advertised=self._advertised, controller=self.port + 1, data=data)
+            + self._extra
         )
         if not (data / "meta.properties").exists():
             shutil.rmtree(data, ignore_errors=True)
