@@ -30,7 +30,8 @@ from chalicelib.errors import FieldError, Invalid
 M = TypeVar("M", bound="Model")
 
 RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)")
-NO_NUL, NO_NUL_NOR_BLANK = r"^[^\u0000]*$", r"^[^\u0000]*[^\s\u0000-\u001f\u0085][^\u0000]*$"
+SHOWN = re.compile(r"[^\s\u0000-\u001f\u0085]")
+NO_NUL, NO_NUL_NOR_BLANK = r"^[^\u0000]*$", rf"^[^\u0000]*{SHOWN.pattern}[^\u0000]*$"
 YEARS = r"^(19|20|21)\d\d-"
 EARLIEST, LATEST = datetime(1899, 12, 31, tzinfo=UTC), datetime(2200, 1, 2, tzinfo=UTC)
 """The years 1900 to 2199 at every offset from UTC."""
@@ -55,7 +56,7 @@ class Model(BaseModel):
 def _stripped(text: str, *, blank: bool) -> str:
     if "\x00" in text:
         raise ValueError("must not contain a NUL character")
-    if not (text.strip() or blank):
+    if not blank and not SHOWN.search(text):
         raise ValueError("must not be empty")
     return text.strip()
 
