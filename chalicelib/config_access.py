@@ -2,8 +2,9 @@
 
 import re
 from dataclasses import dataclass
+from uuid import UUID
 
-from chalicelib.setting import boolean, number, setting, words
+from chalicelib.setting import boolean, number, optional, setting, words
 
 _URL = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
 
@@ -77,6 +78,13 @@ class AccessSettings:
     )
     oidc_timeout_seconds: float = setting(
         "OIDC_TIMEOUT_SECONDS", 2.0, "Longest wait for one answer of the issuer.", number(float, 0.1, 10)
+    )
+
+    operator_tenant_id: UUID | None = setting(  # noqa: RUF009 - declares a field, as the others do
+        "OPERATOR_TENANT_ID",
+        None,
+        "The tenant of those who run the system: its ops and admin see every tenant's outbox. Empty: nobody does.",
+        optional(UUID),
     )
 
     def access_problem(self, stage: str) -> str:

@@ -50,7 +50,7 @@ def configuration() -> str:
     rows = []
     for one in fields(Settings):
         default = str(one.default).lower() if isinstance(one.default, bool) else str(one.default)
-        shown = f"`{default}`" if one.default not in ("", ()) else ""
+        shown = f"`{default}`" if one.default not in ("", (), None) else ""
         meaning = one.metadata["meaning"] + (" **Secret.**" if one.metadata.get("secret") else "")
         rows.append(f"| `{one.metadata['env']}` | {shown} | {meaning} |")
     return CONFIGURATION.format(rows="\n".join(rows))

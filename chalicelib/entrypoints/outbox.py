@@ -76,7 +76,9 @@ def read_replay(call: Call) -> Answer:
 
 
 def _operator(call: Call) -> Operator:
-    return Operator(call.principal.subject, call.principal.tenant_id)
+    tenant_id = call.principal.tenant_id
+    everywhere = tenant_id == bootstrap.settings().operator_tenant_id
+    return Operator(call.principal.subject, None if everywhere else tenant_id)
 
 
 def _shown(replay: Replay) -> dict[str, object]:

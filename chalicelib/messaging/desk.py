@@ -66,7 +66,7 @@ class OutboxDesk(Protocol):
     """Looks after the outbox. Every action leaves an audit record in the same transaction."""
 
     def backlog(self, operator: Operator) -> Backlog:
-        """Return how the outbox stands: pending and age of all tenants together, parked of the operator's."""
+        """Return how the operator's part of the outbox stands."""
         ...
 
     def parked(self, operator: Operator, *, after: str = "", limit: int = MOST_LISTED) -> list[ParkedStream]:

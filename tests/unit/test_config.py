@@ -61,3 +61,11 @@ def test_an_issuer_is_an_address(url: str) -> None:
 
 def test_an_api_may_answer_to_several_names() -> None:
     assert Settings.from_env({**SIGN_IN, "OIDC_AUDIENCE": "web, mobile"}).oidc_audience == ("web", "mobile")
+
+
+def test_an_operator_tenant_is_a_uuid_or_nobody() -> None:
+    tenant = "0197a3c0-5f3e-7cc4-9d0a-2b8b6f0f1e11"
+    assert str(Settings.from_env({"OPERATOR_TENANT_ID": tenant}).operator_tenant_id) == tenant
+    assert Settings.from_env({"OPERATOR_TENANT_ID": ""}).operator_tenant_id is None
+    with pytest.raises(Misconfigured, match="OPERATOR_TENANT_ID"):
+        Settings.from_env({"OPERATOR_TENANT_ID": "all"})

@@ -6,15 +6,25 @@ from typing import Any
 from uuid import UUID
 
 from chalicelib.adapters.postgres.guarded import Guarded
-from chalicelib.adapters.postgres.outbox_store import OLDEST, PENDING
+from chalicelib.adapters.postgres.outbox_store import COUNTED, OLDEST, PENDING
 from chalicelib.errors import FieldError, NotFound, Unprocessable
 from chalicelib.ids import uuid7
 from chalicelib.messaging.desk import MOST_LISTED, Backlog, Operator, ParkedStream, Replay, ReplayRequest
 
 MINE = "($1::uuid IS NULL OR tenant_id = $1::uuid)"
 
+TENANT_PENDING = f"""
+SELECT count(*) FROM (SELECT FROM outbox_event WHERE NOT parked AND tenant_id = $1::uuid LIMIT {COUNTED}) pending
+"""  # noqa: S608
+TENANT_OLDEST = """
+SELECT extract(epoch FROM coalesce(min(occurred_at), clock_timestamp()))::float8 FROM outbox_event
+WHERE NOT parked AND tenant_id = $1::uuid
+"""
+
+# Of one tenant, what waits is read through: it is what came since the relay's last look.
 BACKLOG = f"""
-SELECT ({PENDING}), extract(epoch FROM clock_timestamp())::float8 - ({OLDEST}),
+SELECT CASE WHEN $1::uuid IS NULL THEN ({PENDING}) ELSE ({TENANT_PENDING}) END,
+  extract(epoch FROM clock_timestamp())::float8 - CASE WHEN $1::uuid IS NULL THEN ({OLDEST}) ELSE ({TENANT_OLDEST}) END,
   (SELECT count(*) FROM outbox_stream WHERE parked AND {MINE}),
   (SELECT count(*) FROM outbox_stream s JOIN outbox_event e USING (stream_key) WHERE s.parked AND
     ($1::uuid IS NULL OR s.tenant_id = $1::uuid))
