@@ -10,6 +10,7 @@ from pathlib import Path
 
 from chalicelib.adapters.postgres import driver
 from chalicelib.config import Settings
+from infra.aws import secrets
 from infra.aws.package import ROOT, build
 from infra.local.emulator import Emulator
 from infra.local.postgres import create_owner
@@ -68,14 +69,15 @@ def up() -> None:
     topics.ensure(Settings(kafka_bootstrap_servers=f"127.0.0.1:{ports.kafka}", kafka_request_timeout_ms=20_000))
     print("✓ topics created", flush=True)
     inside = "postgres:5432"
-    environment = {
+    kept = {
         "DATABASE_URL": url("aetherlink_api", where=inside),
         "RELAY_DATABASE_URL": url("aetherlink_relay", where=inside),
-        "KAFKA_BOOTSTRAP_SERVERS": "kafka:9092",
     }
     home = ROOT / ".local" / "compose"
-    app = build(home / "package", stage="local", environment=environment)
     emulator = Emulator(home, ports.emulator)
+    emulator.keep({secrets.name(one, "local"): text for one, text in kept.items()})
+    environment = {"KAFKA_BOOTSTRAP_SERVERS": "kafka:9092", **secrets.references(kept, "local")}
+    app = build(home / "package", stage="local", environment=environment)
     home.mkdir(parents=True, exist_ok=True)
     print(f"✓ functions deployed\n\n  API  {emulator.deploy(app, key=app.digest)}/", flush=True)
 

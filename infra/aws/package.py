@@ -19,6 +19,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from chalicelib.config import refuse_plain_secrets
+from chalicelib.errors import Misconfigured
+
 ROOT = Path(__file__).resolve().parents[2]
 MERGED = Path(__file__).with_name("gateway-responses.json")
 SOURCES = ("app.py", "chalicelib", ".chalice")
@@ -53,8 +56,12 @@ def build(
     """Build the app of `root` for `stage` into `out`; `environment` is added to every function's.
 
     Raises:
-        PackagingFailed: a step went wrong.
+        PackagingFailed: a step went wrong, or a secret would lie open in the template.
     """
+    try:
+        refuse_plain_secrets(environment or {}, stage)
+    except Misconfigured as problem:
+        raise PackagingFailed(str(problem)) from None
     out.mkdir(parents=True, exist_ok=True)
     vendor = _vendor(root, progress)
     with tempfile.TemporaryDirectory() as temporary:

@@ -91,6 +91,16 @@ class Emulator:
         settings = Config(connect_timeout=5, read_timeout=DEPLOY_SECONDS, retries={"max_attempts": 2})
         return session.client(service, config=settings)
 
+    def keep(self, secrets: Mapping[str, str]) -> None:
+        """Keep `secrets`, name -> text, in Secrets Manager; one that is there and the same is left alone."""
+        manager = self.client("secretsmanager")
+        for name, text in secrets.items():
+            try:
+                if manager.get_secret_value(SecretId=name)["SecretString"] != text:
+                    manager.put_secret_value(SecretId=name, SecretString=text)
+            except manager.exceptions.ResourceNotFoundException:
+                manager.create_secret(Name=name, SecretString=text)
+
     def deployed(self) -> dict[str, str]:
         """Return what is deployed: `key` and `api_url`; empty where nothing is."""
         try:

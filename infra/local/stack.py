@@ -4,6 +4,7 @@ import fcntl
 import hashlib
 import json
 import os
+import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -13,15 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from chalicelib.config import Settings
+from infra.aws import secrets as secret_names
 from infra.aws.package import ROOT, PackagingFailed, build
 from infra.local import kafka, surroundings
 from infra.local.emulator import Emulator
-from infra.local.postgres import Postgres
+from infra.local.postgres import Postgres, write_secret
 from infra.local.process import PartFailed, free_port
 from infra.ops import migrate, topics
 
 INPUTS = ("app.py", "chalicelib", ".chalice", "requirements.txt", "infra/aws")
 HIGHEST_PORT = 65_535  # Kafka takes the next one too
+STAGE = "local"
 PARTS = ("postgres", "kafka", "emulator")
 
 
@@ -94,6 +97,7 @@ class Stack:
     def _up(self) -> str:
         self._start_data()
         self._timed(f"AWS emulator at {self.emulator.url}", self.emulator.start)
+        self.emulator.keep({secret_names.name(one, STAGE): text for one, text in self._secrets().items()})
         key = self._key()
         deployed = self.emulator.deployed()
         if deployed.get("key") == key:
@@ -102,7 +106,8 @@ class Stack:
         try:
             self._say("· building the package")
             started = time.monotonic()
-            app = build(self.home / "package", stage="local", environment=self.environment(), progress=self._note)
+            environment = self.deployed_environment()
+            app = build(self.home / "package", stage=STAGE, environment=environment, progress=self._note)
             megabytes = app.bundle.stat().st_size / 1e6
             self._say(f"✓ package built: {megabytes:.1f} MB ({time.monotonic() - started:.1f} s)")
         except PackagingFailed as problem:
@@ -160,12 +165,27 @@ class Stack:
         return {name: process.log for name, process in found.items() if process and process.log.exists()}
 
     def environment(self) -> Mapping[str, str]:
-        """Return the functions' settings."""
+        """Return the settings of a process on this machine, secrets and all."""
+        return {**self._addresses(), **self._secrets()}
+
+    def deployed_environment(self) -> Mapping[str, str]:
+        """Return the functions' settings: they refer to the secrets, which the emulator's Secrets Manager keeps."""
+        return {**self._addresses(), **secret_names.references(self._secrets(), STAGE)}
+
+    def _addresses(self) -> dict[str, str]:
         return {
-            "DATABASE_URL": self.postgres.url("aetherlink_api"),
-            "RELAY_DATABASE_URL": self.postgres.url("aetherlink_relay"),
             "KAFKA_BOOTSTRAP_SERVERS": self.kafka.bootstrap_servers,
             "KAFKA_API_VERSION": self.kafka.api_version,
+        }
+
+    def _secrets(self) -> dict[str, str]:
+        file = self.home / "cursor-secret"
+        if not file.exists():
+            write_secret(file, secrets.token_urlsafe(32))
+        return {
+            "CURSOR_SECRET": file.read_text(),
+            "DATABASE_URL": self.postgres.url("aetherlink_api"),
+            "RELAY_DATABASE_URL": self.postgres.url("aetherlink_relay"),
         }
 
     def _parts(self) -> dict[str, Any]:
@@ -191,7 +211,7 @@ class Stack:
 
     def _key(self) -> str:
         """Stand for everything that goes into a deployment: sources, lock file, settings."""
-        digest = hashlib.sha256(json.dumps(dict(self.environment())).encode())
+        digest = hashlib.sha256(json.dumps(dict(self.deployed_environment())).encode())
         for name in INPUTS:
             start = ROOT / name
             files = [start] if start.is_file() else sorted(start.rglob("*"))

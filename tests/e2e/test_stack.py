@@ -97,6 +97,43 @@ def test_the_deployed_api_answers_as_its_document_says(system: System, tmp_path:
     }
 
 
+def _logs(system: System) -> str:
+    """Return everything that anybody may read of what the parts wrote, the functions in the first place."""
+    said = "".join(file.read_text(errors="replace") for file in system.stack.logs().values())
+    watch = system.stack.emulator.client("logs")
+    for group in watch.describe_log_groups()["logGroups"]:
+        name = group["logGroupName"]
+        for page in watch.get_paginator("filter_log_events").paginate(logGroupName=name):
+            said += "".join(event["message"] for event in page["events"])
+    return said
+
+
+def test_secrets_stand_in_the_store_alone_whatever_goes_wrong(system: System) -> None:
+    stack = system.stack
+    kept = [*stack.postgres.passwords().values(), stack.environment()["CURSOR_SECRET"]]
+    system.create("with a cursor")
+    answers = [system.send("GET", "/api/crm/accounts?limit=1"), system.send("GET", "/api/crm/accounts?cursor=made-up")]
+    with stack.postgres.connect() as connection:
+        for change in ("'not-what-the-store-has'", f"'{stack.postgres.passwords()['aetherlink_api']}'"):
+            connection.execute_simple(f"ALTER ROLE aetherlink_api PASSWORD {change}")
+            connection.execute_simple(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'aetherlink_api'"
+            )
+            answers += [system.send("GET", "/api/crm/accounts"), system.send("GET", "/health/ready")]
+    assert [answer.status_code for answer in answers] == [200, 400, 503, 503, 200, 200]
+    functions = stack.emulator.client("lambda").list_functions()["Functions"]
+    logs = _logs(system)
+    places = {
+        "template": (stack.home / "package" / "sam.json").read_text(),
+        "environment": json.dumps([one["Environment"] for one in functions]),
+        "answers": "".join(answer.text + str(answer.headers) for answer in answers),
+        "logs": logs,
+    }
+    assert "28P01" in logs, "the functions' log is among them"
+    assert "secretsmanager:aetherlink/local/database-api" in places["environment"]
+    assert not [(place, text) for place, text in places.items() for secret in kept if secret in text]
+
+
 def test_a_second_up_changes_nothing(system: System) -> None:
     said: list[str] = []
     system.stack._say = said.append

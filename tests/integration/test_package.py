@@ -9,15 +9,16 @@ from typing import Any
 
 import pytest
 
-from infra.aws.package import PackagedApp, build
+from infra.aws.package import PackagedApp, PackagingFailed, build
 
+FROM_OUTSIDE = {"CURSOR_SECRET": "secretsmanager:aetherlink/prod/cursors"}
 MOST_BYTES = 40_000_000
 RUNTIME = ("pydantic", "sqlalchemy", "pg8000", "kafka", "crc32c", "lz4", "jwt", "cryptography")
 
 
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> PackagedApp:
-    return build(tmp_path_factory.mktemp("package"), stage="prod", environment={"CURSOR_SECRET": "from-outside"})
+    return build(tmp_path_factory.mktemp("package"), stage="prod", environment=FROM_OUTSIDE)
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +80,7 @@ def test_each_function_has_its_memory_time_concurrency_and_role(template: dict[s
     for one in functions.values():
         assert one["Environment"]["Variables"]["STAGE"] == "prod"
         assert one["Environment"]["Variables"]["OIDC_ENABLED"] == "true"
-        assert one["Environment"]["Variables"]["CURSOR_SECRET"] == "from-outside"
+        assert one["Environment"]["Variables"]["CURSOR_SECRET"] == FROM_OUTSIDE["CURSOR_SECRET"]
 
 
 def test_the_table_of_idempotency_keys_forgets_and_only_the_api_may_use_it(template: dict[str, Any]) -> None:
@@ -106,5 +107,12 @@ def test_what_the_gateway_answers_itself_is_a_problem_document_too(template: dic
         assert {"type", "title", "status", "detail", "instance", "code", "requestId", "errors"} == set(body)
 
 
+def test_no_secret_is_packaged_in_plain_text(tmp_path: Path) -> None:
+    with pytest.raises(PackagingFailed, match="DATABASE_URL") as refused:
+        build(tmp_path, stage="prod", environment={**FROM_OUTSIDE, "DATABASE_URL": "postgresql://a:s3cr3t@h/x"})
+    assert "s3cr3t" not in str(refused.value)
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_same_input_makes_the_same_bytes(package: PackagedApp, tmp_path: Path) -> None:
-    assert build(tmp_path, stage="prod", environment={"CURSOR_SECRET": "from-outside"}).digest == package.digest
+    assert build(tmp_path, stage="prod", environment=FROM_OUTSIDE).digest == package.digest

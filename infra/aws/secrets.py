@@ -1,0 +1,21 @@
+"""What the secrets of a stage are called, and the settings that refer to them."""
+
+from collections.abc import Iterable
+
+NAMES = {
+    "CURSOR_SECRET": "cursors",
+    "DATABASE_URL": "database-api",
+    "KAFKA_PASSWORD": "kafka",
+    "RELAY_DATABASE_URL": "database-relay",
+}
+"""Secret setting -> the last part of its name. The policies in `.chalice` name them too."""
+
+
+def name(setting: str, stage: str) -> str:
+    """Return what the secret of `setting` is called on `stage`."""
+    return f"aetherlink/{stage}/{NAMES[setting]}"
+
+
+def references(settings: Iterable[str], stage: str) -> dict[str, str]:
+    """Return the environment that refers each of the `settings` to its secret."""
+    return {setting: f"secretsmanager:{name(setting, stage)}" for setting in settings}
