@@ -72,12 +72,14 @@ def up() -> None:
         "DATABASE_URL": url("aetherlink_api", where=inside),
         "RELAY_DATABASE_URL": url("aetherlink_relay", where=inside),
         "KAFKA_BOOTSTRAP_SERVERS": "kafka:9092",
+        "OIDC_ENABLED": "false",  # its functions run in containers, where the local issuer's loopback is another
     }
     home = ROOT / ".local" / "compose"
     app = build(home / "package", stage="local", environment=environment)
     emulator = Emulator(home, ports.emulator)
     home.mkdir(parents=True, exist_ok=True)
     print(f"✓ functions deployed\n\n  API  {emulator.deploy(app, key=app.digest)}/", flush=True)
+    print("  development sign-in: send X-Tenant-Id and X-Roles. `make up` has an issuer of real tokens.", flush=True)
 
 
 def _compose(arguments: Sequence[str]) -> None:

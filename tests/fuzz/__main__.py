@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from uuid import uuid4
 
+from chalicelib.identity import Role
 from infra.local.process import PartFailed
 from infra.local.stack import Ports, Stack
 from tests.fuzz.run import fuzz
@@ -26,7 +27,7 @@ def main() -> int:
     try:
         api = stack.up()
         print("· fuzzing", file=sys.stderr, flush=True)
-        headers = {"X-Tenant-Id": str(uuid4()), "X-Roles": "admin"}
+        headers = {"Authorization": f"Bearer {stack.issuer.token(Role.ADMIN, uuid4())}"}
         report = fuzz(api, headers, examples=chosen.examples, home=home, seed=chosen.seed)
     except PartFailed as problem:
         print(problem, file=sys.stderr)
