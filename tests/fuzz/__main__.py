@@ -27,7 +27,10 @@ def main() -> int:
     try:
         api = stack.up()
         print("· fuzzing", file=sys.stderr, flush=True)
-        headers = {"Authorization": f"Bearer {stack.issuer.token(Role.ADMIN, uuid4())}"}
+        tenant = uuid4()
+        token = stack.issuer.token(Role.ADMIN, tenant)
+        # the document knows development's headers too, and the tool would make some up
+        headers = {"Authorization": f"Bearer {token}", "X-Tenant-Id": str(tenant), "X-Roles": "admin"}
         report = fuzz(api, headers, examples=chosen.examples, home=home, seed=chosen.seed)
     except PartFailed as problem:
         print(problem, file=sys.stderr)
