@@ -22,6 +22,9 @@ logs: $(READY)  ## show the parts' logs (PART=kafka for one, FOLLOW=1 to go on)
 demo: $(READY)  ## walk through the main job: requests in, Kafka records out
 	@$(BIN)/python -m infra.local demo
 
+token: $(READY)  ## print a token (ROLE=admin, ops or sales; TENANT=uuid)
+	@$(BIN)/python -m infra.local token --role $(or $(ROLE),sales) $(if $(TENANT),--tenant $(TENANT))
+
 dev: $(READY)  ## serve the checkout with reload, without the emulator (PORT=8001)
 	@$(BIN)/python -m infra.local dev $(if $(PORT),--port $(PORT))
 
@@ -65,4 +68,4 @@ $(READY): requirements-dev.txt
 	@mkdir -p .local && touch $@
 	@echo "✓ tools installed"
 
-.PHONY: help up down status logs demo dev up-compose test faults fuzz lint fmt package lock clean
+.PHONY: help up down status logs demo token dev up-compose test faults fuzz lint fmt package lock clean

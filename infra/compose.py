@@ -76,10 +76,15 @@ def up() -> None:
     home = ROOT / ".local" / "compose"
     emulator = Emulator(home, ports.emulator)
     emulator.keep({secrets.name(one, "local"): text for one, text in kept.items()})
-    environment = {"KAFKA_BOOTSTRAP_SERVERS": "kafka:9092", **secrets.references(kept, "local")}
+    environment = {
+        "KAFKA_BOOTSTRAP_SERVERS": "kafka:9092",
+        "OIDC_ENABLED": "false",  # its functions run in containers, where the local issuer's loopback is another
+        **secrets.references(kept, "local"),
+    }
     app = build(home / "package", stage="local", environment=environment)
     home.mkdir(parents=True, exist_ok=True)
     print(f"✓ functions deployed\n\n  API  {emulator.deploy(app, key=app.digest)}/", flush=True)
+    print("  development sign-in: send X-Tenant-Id and X-Roles. `make up` has an issuer of real tokens.", flush=True)
 
 
 def _compose(arguments: Sequence[str]) -> None:

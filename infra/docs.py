@@ -40,6 +40,7 @@ The local stack itself has a few more:
 | `AETHERLINK_POSTGRES_PORT` | `54329` | Where the local PostgreSQL listens. |
 | `AETHERLINK_KAFKA_PORT` | `19092` | Where the local Kafka listens; its controller takes the next port. |
 | `AETHERLINK_EMULATOR_PORT` | `4566` | Where the AWS emulator listens. |
+| `AETHERLINK_ISSUER_PORT` | `9400` | Where the local OpenID Connect issuer listens. |
 | `KAFKA_BROKER` | best there is | `external`, `apache` or `embedded`: which broker the local stack and the tests use. |
 | `OWNER_DATABASE_URL` | | The database as its owner, for `python -m infra.ops migrate`. |
 """

@@ -177,8 +177,6 @@ def document() -> dict[str, Any]:
             "schemas": {**_schemas(defined["$defs"], inputs), "Problem": PROBLEM},
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
-                "developmentTenant": {"type": "apiKey", "in": "header", "name": "X-Tenant-Id"},
-                "developmentRoles": {"type": "apiKey", "in": "header", "name": "X-Roles"},
             },
         },
     }
@@ -197,7 +195,7 @@ def _operation(path: str, method: str, entry: Any) -> dict[str, Any]:
         "tags": [_tag(path)],
         "parameters": _parameters(path, known),
         "responses": _responses(known),
-        "security": [] if rule == PUBLIC else [{"bearer": []}, {"developmentTenant": [], "developmentRoles": []}],
+        "security": [] if rule == PUBLIC else [{"bearer": []}],
         **({} if rule == PUBLIC else {"x-roles": sorted(rule)}),
     }
     if known.takes:

@@ -8,10 +8,13 @@ import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
+from uuid import UUID
 
 from chalicelib.config import Settings
+from chalicelib.identity import Role
 from infra.aws.package import ROOT
 from infra.local import demo, dev
+from infra.local.issuer_server import DEFAULT_TENANT
 from infra.local.process import PartFailed, free_port
 from infra.local.stack import PARTS, Ports, Stack
 from infra.ops import topics
@@ -22,12 +25,14 @@ TAIL_LINES = 40
 def main() -> int:
     """Run one command; return the exit code: 0 done, 1 failed, 2 used wrongly."""
     parser = argparse.ArgumentParser(prog="python -m infra.local", description=__doc__)
-    parser.add_argument("command", choices=("up", "down", "status", "logs", "urls", "demo", "dev"))
+    parser.add_argument("command", choices=("up", "down", "status", "logs", "urls", "demo", "dev", "token"))
     parser.add_argument("part", nargs="?", choices=PARTS, help="for logs: one part only")
     parser.add_argument("--follow", action="store_true", help="for logs: go on as lines come")
     parser.add_argument("--json", action="store_true", help="print the result as JSON, progress on standard error")
     parser.add_argument("--home", type=Path, default=ROOT / ".local", help="where state is kept")
     parser.add_argument("--port", type=int, default=8000, help="for dev: where the API listens, 0 for a free port")
+    parser.add_argument("--role", type=Role, default=Role.SALES, help="for token: one of " + ", ".join(Role))
+    parser.add_argument("--tenant", type=UUID, default=DEFAULT_TENANT, help="for token: whose data, a UUID")
     chosen = parser.parse_args()
     output = sys.stderr if chosen.json else sys.stdout
     try:
@@ -67,11 +72,17 @@ def _urls(stack: Stack, chosen: argparse.Namespace) -> int:
     status = stack.status()
     api = status["api"]
     if chosen.json:
-        print(json.dumps({"api": api, "kafka": stack.kafka.bootstrap_servers, "emulator": stack.emulator.url}))
+        parts = {"kafka": stack.kafka.bootstrap_servers, "emulator": stack.emulator.url, "issuer": stack.issuer.url}
+        print(json.dumps({"api": api, **parts}))
     elif api:
         print(f"  API         {api}/\n  health      {api}/health/ready")
         print(f"  PostgreSQL  {stack.postgres.url('aetherlink_api')}")
-        print(f"  Kafka       {stack.kafka.bootstrap_servers}\n  AWS         {stack.emulator.url}\n")
+        print(f"  Kafka       {stack.kafka.bootstrap_servers}\n  AWS         {stack.emulator.url}")
+        print(f"  OIDC issuer {stack.issuer.url}\n")
+        print("  a token for each role (8 hours), for tenant", DEFAULT_TENANT)
+        for role in Role:
+            print(f"    TOKEN=$(make -s token ROLE={role})")
+        print()
         print("  make demo   walks through the main job\n  make down   stops everything, data stays")
     else:
         print("✗ nothing is deployed: run `make up`", file=sys.stderr)
@@ -94,15 +105,27 @@ def _demo(stack: Stack, chosen: argparse.Namespace) -> int:
         return 1
     output = sys.stderr if chosen.json else sys.stdout
     names = [name for name in topics.names(Settings()) if "dlq" not in name]
-    seen = demo.run(api, stack.kafka.bootstrap_servers, names, say=lambda line: print(line, file=output, flush=True))
+    seen = demo.run(
+        api,
+        stack.issuer.token,
+        stack.kafka.bootstrap_servers,
+        names,
+        say=lambda line: print(line, file=output, flush=True),
+    )
     if chosen.json:
         print(json.dumps([asdict(record) for record in seen]))
     return 0
 
 
+def _token(stack: Stack, chosen: argparse.Namespace) -> None:
+    token = stack.issuer.token(chosen.role, chosen.tenant)
+    about = {"token": token, "tenant": str(chosen.tenant), "role": str(chosen.role), "issuer": stack.issuer.url}
+    print(json.dumps(about) if chosen.json else token)
+
+
 def _dev(stack: Stack, chosen: argparse.Namespace) -> None:
     stack.up_data()
-    env = {**os.environ, **stack.environment(), "STAGE": "local", "OIDC_ENABLED": "false"}
+    env = {**os.environ, **stack.environment(), "STAGE": "local"}
     dev.serve(chosen.port or free_port(), env, say=lambda line: print(line, flush=True))
 
 

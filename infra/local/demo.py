@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import requests
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from chalicelib.identity import Role
 
 RECORD_SECONDS = 90.0
 """Longest wait for a record: the schedule fires each minute, and the relay may be between two runs."""
@@ -34,15 +36,25 @@ class Seen:
     value: dict[str, Any]
 
 
-def run(api: str, bootstrap: str, topics: list[str], *, say: Callable[[str], None]) -> list[Seen]:
-    """Walk through the main job against `api`; return the records, checked.
+def run(
+    api: str, sign_in: Callable[[Role, UUID], str], bootstrap: str, topics: list[str], *, say: Callable[[str], None]
+) -> list[Seen]:
+    """Walk through the main job against `api`, for a new tenant; return the records, checked.
+
+    Args:
+        api: where the API is.
+        sign_in: returns a token for a role and a tenant.
+        bootstrap: where Kafka is.
+        topics: what to read.
+        say: takes a line about each step.
 
     Raises:
         DemoFailed: a request failed, a record is missing, or has a wrong key, header or place.
     """
-    tenant = str(uuid4())
+    tenant_id = uuid4()
+    tenant, token = str(tenant_id), sign_in(Role.SALES, tenant_id)
     with reading(bootstrap, topics) as consumer:
-        expected = _work(api, tenant, say)
+        expected = _work(api, token, say)
         say(f"· waiting for {len(expected)} records (the relay is fired each minute)")
         seen = collect(consumer, tenant, len(expected), say=say)
     _check(seen, expected, tenant)
@@ -50,10 +62,10 @@ def run(api: str, bootstrap: str, topics: list[str], *, say: Callable[[str], Non
     return seen
 
 
-def _work(api: str, tenant: str, say: Callable[[str], None]) -> list[tuple[str, str]]:
+def _work(api: str, token: str, say: Callable[[str], None]) -> list[tuple[str, str]]:
     """Make the requests; return (stream key, event type) for each event that they cause, in order."""
     session = requests.Session()
-    session.headers.update({"X-Tenant-Id": tenant, "X-Roles": "sales"})
+    session.headers["Authorization"] = f"Bearer {token}"
 
     def send(method: str, path: str, body: dict[str, Any], **headers: str) -> dict[str, Any]:
         try:

@@ -18,6 +18,7 @@ from infra.aws import secrets as secret_names
 from infra.aws.package import ROOT, PackagingFailed, build
 from infra.local import kafka, surroundings
 from infra.local.emulator import Emulator
+from infra.local.issuer import Issuer
 from infra.local.postgres import Postgres, write_secret
 from infra.local.process import PartFailed, free_port
 from infra.ops import migrate, topics
@@ -25,7 +26,7 @@ from infra.ops import migrate, topics
 INPUTS = ("app.py", "chalicelib", ".chalice", "requirements.txt", "infra/aws")
 HIGHEST_PORT = 65_535  # Kafka takes the next one too
 STAGE = "local"
-PARTS = ("postgres", "kafka", "emulator")
+PARTS = ("postgres", "kafka", "emulator", "issuer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +36,17 @@ class Ports:
     postgres: int = 54329
     kafka: int = 19092
     emulator: int = 4566
+    issuer: int = 9400
 
     @classmethod
     def from_env(cls) -> "Ports":
-        """Read AETHERLINK_POSTGRES_PORT, AETHERLINK_KAFKA_PORT and AETHERLINK_EMULATOR_PORT, or take the defaults."""
+        """Read AETHERLINK_POSTGRES_PORT and its like, one a part, or take the defaults."""
         return cls(*(_port(part, f"AETHERLINK_{part.upper()}_PORT") for part in PARTS))
 
     @classmethod
     def free(cls) -> "Ports":
         """Return ports that nothing uses just now."""
-        return cls(free_port(), free_port(), free_port())
+        return cls(*(free_port() for _ in PARTS))
 
 
 def _port(part: str, setting: str) -> int:
@@ -55,7 +57,7 @@ def _port(part: str, setting: str) -> int:
 
 
 class Stack:
-    """PostgreSQL, Kafka, the AWS emulator, and the product deployed on them."""
+    """PostgreSQL, Kafka, the AWS emulator, an issuer of tokens, and the product deployed on them."""
 
     def __init__(
         self,
@@ -72,6 +74,7 @@ class Stack:
         self.postgres = Postgres(home / "postgres", ports.postgres, fast=fast)
         self.kafka = kafka.choose(home / "kafka", ports.kafka, ROOT / ".local" / "cache", broker)
         self.emulator = Emulator(home / "emulator", ports.emulator)
+        self.issuer = Issuer(home / "issuer", ports.issuer)
 
     def up(self) -> str:
         """Bring everything up, whatever state it is in; return the API's URL. Two at once: one after the other.
@@ -119,17 +122,18 @@ class Stack:
         return url
 
     def up_data(self) -> None:
-        """Bring up PostgreSQL and Kafka alone, with schema, roles and topics."""
+        """Bring up PostgreSQL and Kafka, with schema, roles and topics, and the issuer; no emulator."""
         with self._alone():
             self._start_data()
 
     def _start_data(self) -> None:
         wanted = topics.wanted(Settings())
-        with ThreadPoolExecutor(max_workers=2) as pool:
+        with ThreadPoolExecutor(max_workers=3) as pool:
             broker = pool.submit(self._timed, self.kafka.describe, lambda: self.kafka.start(wanted))
             database = pool.submit(self._start_postgres)
-            database.result()
-            broker.result()
+            issuer = pool.submit(self._timed, f"OIDC issuer at {self.issuer.url}", self.issuer.start)
+            for part in (database, broker, issuer):
+                part.result()
         kafka.remember(self.home / "kafka", self.kafka)
 
     def down(self) -> None:
@@ -154,6 +158,7 @@ class Stack:
                     "kind": self.kafka.kind,
                 },
                 "emulator": {"running": self.emulator.running(), "address": self.emulator.url},
+                "issuer": {"running": self.issuer.running(), "address": self.issuer.url},
             },
             "deployed": bool(deployed),
             "api": deployed.get("api_url"),
@@ -176,6 +181,7 @@ class Stack:
         return {
             "KAFKA_BOOTSTRAP_SERVERS": self.kafka.bootstrap_servers,
             "KAFKA_API_VERSION": self.kafka.api_version,
+            **self.issuer.environment(),
         }
 
     def _secrets(self) -> dict[str, str]:
@@ -189,7 +195,7 @@ class Stack:
         }
 
     def _parts(self) -> dict[str, Any]:
-        return {"postgres": self.postgres, "kafka": self.kafka, "emulator": self.emulator}
+        return {name: getattr(self, name) for name in PARTS}
 
     def _start_postgres(self) -> None:
         self._timed(f"PostgreSQL {self.postgres.version} at 127.0.0.1:{self.ports.postgres}", self.postgres.start)

@@ -6,13 +6,14 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import psutil
 import pytest
 import requests
 
 from chalicelib.config import Settings
+from chalicelib.identity import Role
 from infra.aws.package import ROOT
 from infra.local import demo
 from infra.local.process import PartFailed
@@ -32,10 +33,17 @@ class System:
     def __init__(self, stack: Stack, api: str) -> None:
         self.stack, self.api, self.tenant = stack, api, str(uuid4())
         self.accepted = 0
+        self._tokens: dict[tuple[Role, str], str] = {}
 
     def send(self, method: str, path: str, body: Any = None, **headers: str) -> requests.Response:
-        fixed = {"X-Tenant-Id": self.tenant, "X-Roles": "sales"}
+        fixed = {"Authorization": f"Bearer {self.token(Role.SALES)}"}
         return requests.request(method, self.api + path, json=body, headers={**fixed, **headers}, timeout=30)
+
+    def token(self, role: Role) -> str:
+        key = (role, self.tenant)
+        if key not in self._tokens:
+            self._tokens[key] = self.stack.issuer.token(role, UUID(self.tenant))
+        return self._tokens[key]
 
     def create(self, name: str) -> dict[str, Any]:
         answer = self.send("POST", "/api/crm/accounts", {"name": name})
@@ -68,7 +76,9 @@ def _problem(answer: requests.Response, status: int) -> dict[str, Any]:
 
 
 def test_the_main_job_goes_through(system: System) -> None:
-    seen = demo.run(system.api, system.stack.kafka.bootstrap_servers, EVENTS, say=lambda _: None)
+    seen = demo.run(
+        system.api, system.stack.issuer.token, system.stack.kafka.bootstrap_servers, EVENTS, say=lambda _: None
+    )
     assert len(seen) == 7
 
 
@@ -88,7 +98,7 @@ def test_the_gateway_passes_on_what_is_wrong(system: System) -> None:
 
 def test_the_deployed_api_answers_as_its_document_says(system: System, tmp_path: Path) -> None:
     """Some of what `make fuzz` sends."""
-    report = fuzz(system.api, tenant=str(uuid4()), examples=10, home=tmp_path, seed=1)
+    report = fuzz(system.api, system.stack.issuer.token(Role.ADMIN, uuid4()), examples=10, home=tmp_path, seed=1)
     assert report.passed, report.said[-4_000:]
     assert report.cases >= 1_000
     document = json.loads((ROOT / "chalicelib" / "static" / "openapi.json").read_text())
@@ -132,6 +142,30 @@ def test_secrets_stand_in_the_store_alone_whatever_goes_wrong(system: System) ->
     assert "28P01" in logs, "the functions' log is among them"
     assert "secretsmanager:aetherlink/local/database-api" in places["environment"]
     assert not [(place, text) for place, text in places.items() for secret in kept if secret in text]
+
+
+def test_only_tokens_of_the_issuer_open_the_api(system: System) -> None:
+    accounts = "/api/crm/accounts"
+    believed_once = {"X-Tenant-Id": system.tenant, "X-Roles": "admin"}
+    refused = requests.get(system.api + accounts, headers=believed_once, timeout=30)
+    assert _problem(refused, 401)["code"] == "unauthenticated"
+    assert [value for name, value in refused.headers.items() if name.lower().endswith("www-authenticate")]
+    for role, status in ((Role.SALES, 403), (Role.OPS, 200), (Role.ADMIN, 200)):
+        answer = system.send("GET", "/api/outbox", Authorization=f"Bearer {system.token(role)}")
+        assert answer.status_code == status, answer.text
+    foreign = system.send("GET", accounts, **{"X-Tenant-Id": str(uuid4())})
+    assert _problem(foreign, 403)["code"] == "tenant-mismatch"
+    tampered = system.token(Role.SALES)[:-10]
+    assert _problem(system.send("GET", accounts, Authorization=f"Bearer {tampered}"), 401)["code"] == "token-untrusted"
+
+
+def test_tokens_outlive_the_issuer_and_the_keys_outlive_its_absence(system: System) -> None:
+    before = system.token(Role.SALES)
+    system.stack.issuer.kill()
+    assert system.send("GET", "/api/crm/accounts").status_code == 200, "the functions have its keys"
+    assert system.stack.up() == system.api
+    assert system.stack.issuer.token(Role.SALES) != before
+    assert system.send("GET", "/api/crm/accounts").status_code == 200
 
 
 def test_a_second_up_changes_nothing(system: System) -> None:
@@ -187,6 +221,6 @@ def test_whatever_is_killed_what_was_accepted_arrives_after_the_repair(system: S
 
 
 def test_a_port_that_is_taken_is_named_with_the_setting_that_moves_it(system: System, tmp_path: Path) -> None:
-    taken = Stack(tmp_path, Ports(system.stack.ports.postgres, 1, 2), broker="embedded")
+    taken = Stack(tmp_path, Ports(system.stack.ports.postgres, 1, 2, 3), broker="embedded")
     with pytest.raises(PartFailed, match="AETHERLINK_POSTGRES_PORT"):
         taken.postgres.start()

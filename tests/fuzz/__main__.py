@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from uuid import uuid4
 
+from chalicelib.identity import Role
 from infra.local.process import PartFailed
 from infra.local.stack import Ports, Stack
 from tests.fuzz.run import fuzz
@@ -26,7 +27,8 @@ def main() -> int:
     try:
         api = stack.up()
         print("· fuzzing", file=sys.stderr, flush=True)
-        report = fuzz(api, tenant=str(uuid4()), examples=chosen.examples, home=home, seed=chosen.seed)
+        token = stack.issuer.token(Role.ADMIN, uuid4())
+        report = fuzz(api, token, examples=chosen.examples, home=home, seed=chosen.seed)
     except PartFailed as problem:
         print(problem, file=sys.stderr)
         return 1

@@ -13,8 +13,8 @@ from infra.aws.package import ROOT
 from tests.fuzz.hooks import NOTED
 
 SECONDS = 1_800
-TENANT = "AETHERLINK_FUZZ_TENANT"
-"""What the fuzzer's settings take the tenant from."""
+TOKEN = "AETHERLINK_FUZZ_TOKEN"
+"""What the fuzzer's settings take the token from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +27,12 @@ class Report:
     said: str
 
 
-def fuzz(api: str, *, tenant: str, examples: int, home: Path, seed: int | None = None) -> Report:
-    """Fuzz the API at `api` as an administrator of `tenant`.
+def fuzz(api: str, token: str, *, examples: int, home: Path, seed: int | None = None) -> Report:
+    """Fuzz the API at `api` as the caller whom `token` proves.
 
     Args:
         api: where the paths of the document begin.
-        tenant: whose rows they are.
+        token: goes with most requests; some must do without.
         examples: how many to generate for each operation in each phase.
         home: an empty folder for what is noted on the way.
         seed: repeats an earlier run; the report of a run names its own.
@@ -44,7 +44,7 @@ def fuzz(api: str, *, tenant: str, examples: int, home: Path, seed: int | None =
     command += [str(ROOT / "chalicelib" / "static" / "openapi.json"), "--url", api, "--max-examples", str(examples)]
     if seed is not None:
         command += ["--seed", str(seed)]
-    env = {**os.environ, NOTED: str(noted), TENANT: tenant, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
+    env = {**os.environ, NOTED: str(noted), TOKEN: token, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
     done = subprocess.run(command, cwd=home, env=env, capture_output=True, text=True, timeout=SECONDS)
     answers: dict[str, Counter[int]] = {}
     lines = [json.loads(line) for line in noted.read_text().splitlines()]

@@ -103,7 +103,7 @@ class OidcAuthenticator:
         except jwt.MissingRequiredClaimError as missing:
             raise _refused("token-incomplete", f"The token has no {missing.claim}.") from None
         except jwt.PyJWTError:
-            raise _refused("token-malformed", "The token's claims cannot be read.") from None
+            raise _refused("token-malformed", f"The token cannot be read: it is damaged. {NEW_TOKEN}") from None
         if any(isinstance(claims.get(name, 0), bool | str) for name in ("exp", "nbf", "iat")):
             raise _refused("token-malformed", "The token's times must be numbers.")
         return claims
