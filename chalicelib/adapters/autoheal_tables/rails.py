@@ -145,7 +145,9 @@ class Rails:
             ":last": number(action.attempt - 1),
         }
         first = "attribute_not_exists(attempts) OR " if action.attempt == 1 else ""
-        condition = f"({first}attempts = :last) AND attribute_not_exists(open_action) AND attribute_not_exists(over)"
+        condition = (
+            f"({first}attempts = :last) AND attribute_not_exists(open_action) AND attribute_not_exists(resolved_at)"
+        )
         change = "SET attempts = :n, open_action = :me, expires_at = :gone"
         return Step(self._update(episode_key(action.episode), change, values, condition), EPISODE)
 
@@ -207,7 +209,7 @@ def why(rails: dict[str, Item], claim: Claim, now: datetime) -> Reason:
         return Reason.MODE_CHANGED
     if EPISODE in rails:
         there = rails[EPISODE]
-        if "over" in there:
+        if "resolved_at" in there:
             return Reason.RESOLVED
         spent = int(there["attempts"]["N"]) >= claim.attempts if "attempts" in there else False
         return Reason.ATTEMPTS_SPENT if spent and "open_action" not in there else Reason.IN_PROGRESS

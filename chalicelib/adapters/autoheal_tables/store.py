@@ -81,7 +81,7 @@ class DynamoHealStore:
         return History(
             attempts=int(found["attempts"]["N"]) if "attempts" in found else 0,
             busy="open_action" in found,
-            resolved="over" in found,
+            resolved="resolved_at" in found,
             cooldown_until=moment_of(lock.get("cooldown_until")),
             locked="holder" in lock and lease is not None and lease >= now,
         )
@@ -142,7 +142,7 @@ class DynamoHealStore:
             done = self._dynamodb.update_item(
                 TableName=self._tables.state,
                 Key={"pk": text(rails.episode_key(episode))},
-                UpdateExpression="SET over = :now, expires_at = :gone",
+                UpdateExpression="SET resolved_at = :now, expires_at = :gone",
                 ExpressionAttributeValues={":now": at(now), ":gone": number(int((now + rails.KEPT).timestamp()))},
                 ReturnValues="ALL_NEW",
             )
