@@ -1,47 +1,20 @@
 """Every setting of the product, with its unit, default and meaning. The only reader of the environment."""
 
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from typing import Any
 
+from chalicelib.config_autoheal import AutohealSettings
 from chalicelib.errors import Misconfigured
-
-_TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
-
-
-def _boolean(text: str) -> bool:
-    word = text.strip().lower()
-    if word in _TRUE | _FALSE:
-        return word in _TRUE
-    raise ValueError("expected true or false")
-
-
-def _number(kind: type[int] | type[float], low: float, high: float) -> Callable[[str], float]:
-    def parse(text: str) -> float:
-        value = kind(text)
-        if not low <= value <= high:
-            raise ValueError(f"expected {low} to {high}")
-        return value
-
-    return parse
-
-
-def _one_of(*words: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if text not in words:
-            raise ValueError(f"expected one of: {', '.join(word or '(empty)' for word in words)}")
-        return text
-
-    return parse
-
-
-def _setting(env: str, default: Any, meaning: str, parse: Callable[[str], Any] = str) -> Any:
-    return field(default=default, metadata={"env": env, "meaning": meaning, "parse": parse})
+from chalicelib.setting import boolean as _boolean
+from chalicelib.setting import number as _number
+from chalicelib.setting import one_of as _one_of
+from chalicelib.setting import setting as _setting
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(AutohealSettings):
     """The whole configuration, read once per process. Each field names its environment variable."""
 
     stage: str = _setting("STAGE", "local", "Which deployment this is.", _one_of("local", "dev", "prod"))
@@ -210,4 +183,6 @@ class Settings:
             )
         if not settings.cursor_secret and settings.stage != "local":
             raise Misconfigured(f"CURSOR_SECRET is empty on stage {settings.stage}. Set it to 32 random characters.")
+        if settings.autoheal_chaos_failure_rate and not settings.autoheal_chaos_until and settings.stage == "prod":
+            raise Misconfigured("AUTOHEAL_CHAOS_FAILURE_RATE has no end on stage prod. Set AUTOHEAL_CHAOS_UNTIL.")
         return settings

@@ -82,7 +82,8 @@ class Conflicting:
             reasons = [{"Code": "None"} for _ in TransactItems]
             reasons[-1] = {"Code": "TransactionConflict", "Message": "Transaction is ongoing for the item"}
             error = {"Code": "TransactionCanceledException", "Message": "Transaction cancelled"}
-            raise ClientError({"Error": error, "CancellationReasons": reasons}, "TransactWriteItems")  # type: ignore[typeddict-unknown-key]
+            response: Any = {"Error": error, "CancellationReasons": reasons}
+            raise ClientError(response, "TransactWriteItems")
         return self._dynamodb.transact_write_items(TransactItems=TransactItems)
 
 
