@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from chalicelib.setting import boolean, number, optional, setting
+from chalicelib.setting import boolean, number, optional, setting, words
 
 DAY = 86_400
 COOLDOWN = optional(number(int, 0, DAY))
@@ -55,17 +55,23 @@ class AutohealSettings:
     autoheal_store_timeout_seconds: float = setting(
         "AUTOHEAL_STORE_TIMEOUT_SECONDS", 2.0, "Longest wait for one DynamoDB answer.", number(float, 0.05, 10)
     )
-    autoheal_webhook_tokens: str = setting(
-        "AUTOHEAL_WEBHOOK_TOKENS", "", "Bearer tokens that Alertmanager may send, separated by commas; empty: none."
+    autoheal_webhook_tokens: tuple[str, ...] = setting(
+        "AUTOHEAL_WEBHOOK_TOKENS",
+        (),
+        "Bearer tokens that Alertmanager may send, separated by commas; empty: none.",
+        words,
     )
-    metrics_scrape_tokens: str = setting(
-        "METRICS_SCRAPE_TOKENS", "", "Bearer tokens that may read `/metrics`, separated by commas; empty: none."
+    metrics_scrape_tokens: tuple[str, ...] = setting(
+        "METRICS_SCRAPE_TOKENS", (), "Bearer tokens that may read `/metrics`, separated by commas; empty: none.", words
     )
     autoheal_public_url: str = setting(
         "AUTOHEAL_PUBLIC_URL", "", "Where people reach this API, for the links in messages, e.g. `https://host/api`."
     )
-    autoheal_link_secret: str = setting(
-        "AUTOHEAL_LINK_SECRET", "", "Signs the acknowledge links in messages; empty: there are none."
+    autoheal_link_secrets: tuple[str, ...] = setting(
+        "AUTOHEAL_LINK_SECRETS",
+        (),
+        "Keys of the acknowledge links, separated by commas: the first signs, all are accepted; empty: no links.",
+        words,
     )
     autoheal_escalation_topic_arn: str = setting(
         "AUTOHEAL_ESCALATION_TOPIC_ARN", "", "SNS topic that is told what the healer could not cure."

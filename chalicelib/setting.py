@@ -46,3 +46,8 @@ def setting(env: str, default: Any, meaning: str, parse: Callable[[str], Any] = 
 def optional(parse: Callable[[str], Any]) -> Callable[[str], Any]:
     """Return what reads as `parse` does, and None from nothing."""
     return lambda text: parse(text) if text.strip() else None
+
+
+def words(text: str) -> tuple[str, ...]:
+    """Read words separated by commas."""
+    return tuple(word.strip() for word in text.split(",") if word.strip())

@@ -46,7 +46,7 @@ def configuration() -> str:
     rows = []
     for one in fields(Settings):
         default = str(one.default).lower() if isinstance(one.default, bool) else str(one.default)
-        shown = f"`{default}`" if default and one.default is not None else ""
+        shown = f"`{default}`" if default and one.default not in (None, ()) else ""
         rows.append(f"| `{one.metadata['env']}` | {shown} | {one.metadata['meaning']} |")
     return CONFIGURATION.format(rows="\n".join(rows))
 

@@ -13,6 +13,7 @@ from chalicelib.crm import commands, model
 from chalicelib.entrypoints.listing import LONGEST_SEARCH, MOST
 from chalicelib.messaging import desk
 from chalicelib.schema import Model
+from infra import openapi_autoheal
 
 VERSION = "1.0.0"
 PROBLEM = {
@@ -50,6 +51,7 @@ TITLES = {
     415: "Another media type is needed",
     422: "Understood, and against a rule",
     428: "If-Match is needed",
+    502: "Alertmanager does not answer",
     503: "Something needed is down: try again",
 }
 ETAG = {"ETag": {"description": "The version, for If-Match.", "schema": {"type": "string"}}}
@@ -73,6 +75,8 @@ class Operation:
     patch: bool = False
     once: bool = False
     headers: tuple[str, ...] = ()
+    parameters: tuple[tuple[str, dict[str, Any]], ...] = ()
+    media: str = ""
 
 
 def _object(**properties: Any) -> dict[str, Any]:
@@ -128,6 +132,7 @@ OPERATIONS: dict[str, Operation] = {
     "discard_event": Operation(_object(streamKey=TEXT, discarded=TEXT), problems=(400, 404, *READ)),
     "request_replay": Operation(REPLAY, 202, desk.ReplayRequest, (400, 413, 415, *READ), headers=("Location",)),
     "read_replay": Operation(desk.Replay, problems=(400, 404, *READ)),
+    **openapi_autoheal.operations(Operation),
 }
 
 
@@ -244,9 +249,10 @@ def _parameters(path: str, known: Operation) -> list[dict[str, Any]]:
         about = "Makes the request safe to repeat: 1 to 255 visible ASCII characters."
         key: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"^[\x21\x23-\x7e]+$"}
         found.append({"name": "Idempotency-Key", "in": "header", "description": about, "schema": key})
-    if known.patch or known.status == 204:
+    if known.patch or (known.once and known.status == 204):
         etag = {"type": "string", "pattern": r'^("\d{1,9}"|\*)$'}
         found.append({"name": "If-Match", "in": "header", "required": known.patch, "schema": etag})
+    found += [{"name": name, "in": "query", "schema": schema} for name, schema in known.parameters]
     if known.listed:
         found += [{"name": name, "in": "query", "schema": _filter(name)} for name in known.filters]
         found.append({"name": "cursor", "in": "query", "schema": TEXT})
@@ -284,7 +290,8 @@ def _responses(known: Operation) -> dict[str, Any]:
         )
         if known.listed:
             schema = _object(items={"type": "array", "items": schema}, nextCursor={"type": ["string", "null"]})
-        answer["content"] = {"text/html" if known.gives is TEXT else "application/json": {"schema": schema}}
+        media = known.media or ("text/html" if known.gives is TEXT else "application/json")
+        answer["content"] = {media: {"schema": schema}}
     problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     problems = {
         str(status): {"description": TITLES[status], "headers": dict(REQUEST_ID), "content": problem}
@@ -308,4 +315,4 @@ def _tag(path: str) -> str:
 
 
 def _is_input(one: type[Model]) -> bool:
-    return issubclass(one, commands.Command | commands.Patch | desk.ReplayRequest)
+    return issubclass(one, commands.Command | commands.Patch | desk.ReplayRequest | openapi_autoheal.INPUTS)

@@ -21,14 +21,15 @@ class SnsEscalation:
 
     def __init__(self, topic_arn: str, *, timeout_seconds: float) -> None:
         """Publish to `topic_arn`."""
-        limits = Config(connect_timeout=timeout_seconds, read_timeout=timeout_seconds)
-        self._topic, self._sns = topic_arn, boto3.client("sns", config=limits)
+        self._topic = topic_arn
+        self._limits = Config(connect_timeout=timeout_seconds, read_timeout=timeout_seconds)
 
     def tell(self, subject: str, facts: Mapping[str, Any]) -> None:
         """Publish the facts, as JSON."""
         plain = "".join(char if " " <= char <= "~" else "?" for char in subject)[:LONGEST_SUBJECT]
         try:
-            self._sns.publish(TopicArn=self._topic, Subject=plain, Message=json.dumps(dict(facts), indent=2))
+            sns = boto3.client("sns", config=self._limits)
+            sns.publish(TopicArn=self._topic, Subject=plain, Message=json.dumps(dict(facts), indent=2))
         except (BotoCoreError, ClientError) as problem:
             raise _untold(f"{type(problem).__name__}: {problem}") from problem
 

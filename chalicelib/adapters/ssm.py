@@ -4,7 +4,9 @@ SendCommand has no idempotency token, so the client never repeats a call by itse
 taken is found out by the command's comment. Statuses are eventually consistent: what is not to be seen is MISSING.
 """
 
+from collections.abc import Callable
 from datetime import datetime
+from functools import cache
 from typing import Any, Final
 
 import boto3
@@ -40,15 +42,15 @@ def client(*, timeout_seconds: float) -> Any:
 class SsmCommander:
     """A `Commander`."""
 
-    def __init__(self, ssm: Any) -> None:
-        """Use a client that does not retry."""
-        self._ssm = ssm
+    def __init__(self, client: Callable[[], Any]) -> None:
+        """Use a client that does not retry; it is made when it is first needed."""
+        self._client = cache(client)
 
     def send(self, action: Action, *, document: str, version: str, timeout_seconds: int) -> str:
         """Send the command to the machines of the action's target, one after the other, none after a failure."""
         tag, _, value = action.target.partition("=")
         try:
-            sent = self._ssm.send_command(
+            sent = self._client().send_command(
                 DocumentName=document,
                 DocumentVersion=version,
                 Targets=[{"Key": f"tag:{tag}", "Values": [value]}],
@@ -115,7 +117,7 @@ class SsmCommander:
 
     def _ask(self, operation: str, **call: Any) -> dict[str, Any]:
         try:
-            return dict(getattr(self._ssm, operation)(**call))
+            return dict(getattr(self._client(), operation)(**call))
         except ClientError as problem:
             response: Any = problem.response
             if response["Error"]["Code"] in ("InvalidCommandId", "InvocationDoesNotExist"):

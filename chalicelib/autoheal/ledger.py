@@ -105,6 +105,13 @@ class Increments:
             self.values[series] = self.values.get(series, 0.0) + value
         return self
 
+    def merge(self, other: "Increments") -> "Increments":
+        """Add everything of `other`."""
+        for series, value in other.values.items():
+            known = self.values.get(series, 0.0)
+            self.values[series] = max(known, value) if series.latest else known + value
+        return self
+
     def take(self) -> "Increments":
         """Return everything, and start anew."""
         taken, self.values = Increments(self.values), {}

@@ -30,7 +30,4 @@ class WriteTimes:
     def into(self, increments: Increments) -> Increments:
         """Move what was measured into `increments`, and return them."""
         with self._lock:
-            taken = self._waiting.take()
-        for series, value in taken.values.items():
-            increments.values[series] = increments.values.get(series, 0.0) + value
-        return increments
+            return increments.merge(self._waiting.take())
