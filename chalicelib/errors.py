@@ -61,6 +61,18 @@ class Forbidden(AetherLinkError):
     status, code, title = 403, "forbidden", "Not allowed"
 
 
+class BadLink(AetherLinkError):
+    """A signed link does not hold."""
+
+    status, code, title = 403, "bad-link", "Link not valid"
+
+
+class LinkExpired(BadLink):
+    """A signed link held once."""
+
+    status, code, title = 410, "link-expired", "Link expired"
+
+
 class NotFound(AetherLinkError):
     """There is no such thing, or it belongs to another tenant."""
 
