@@ -12,10 +12,12 @@ import pytest
 from chalicelib import bootstrap
 from chalicelib.config import Settings
 from infra.aws.package import ROOT
+from infra.local.demo_services import DemoServices
 from infra.local.emulator import Emulator
 from infra.local.kafka import Broker, choose
 from infra.local.postgres import Postgres
 from infra.local.process import free_port
+from infra.local.ssm_agent import LocalSsm
 from infra.ops import migrate, topics
 
 os.environ["STAGE"] = "local"
@@ -32,6 +34,10 @@ MADE = (
     bootstrap._database,
     bootstrap.outbox_desk,
     bootstrap.once,
+    bootstrap._healer_tables,
+    bootstrap.healing,
+    bootstrap.acknowledger,
+    bootstrap.request_metrics,
 )
 
 
@@ -85,6 +91,28 @@ def broker(home: Path) -> Iterator[Broker]:
 def emulator(home: Path) -> Iterator[Emulator]:
     """A real AWS emulator."""
     made = Emulator(home / "emulator", free_port())
+    made.start()
+    try:
+        yield made
+    finally:
+        made.stop()
+
+
+@pytest.fixture(scope="session")
+def services(home: Path) -> Iterator[DemoServices]:
+    """Demo services that really run, to be healed."""
+    made = DemoServices(home / "services", {"crm-api": free_port(), "crm-exporter": free_port()})
+    made.start()
+    try:
+        yield made
+    finally:
+        made.stop()
+
+
+@pytest.fixture(scope="session")
+def ssm(home: Path, services: DemoServices) -> Iterator[LocalSsm]:
+    """A Systems Manager that really runs what it is sent."""
+    made = LocalSsm(home / "ssm", free_port(), services.bin, services.ports)
     made.start()
     try:
         yield made
