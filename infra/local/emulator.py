@@ -23,6 +23,8 @@ LIVE_SECONDS = 60.0
 SETTING = "AETHERLINK_EMULATOR_PORT"
 STACK, BUCKET, REGION = "aetherlink-local", "aetherlink-deployments", "us-east-1"
 API_STAGE = "api"
+NOT_HERE = ("AWS::SSM::Document",)
+"""Resources that the emulator does not know; the local Systems Manager has the documents."""
 NO_CHANGE = "No updates are to be performed"
 SERVICES = (
     "apigateway", "cloudformation", "cloudwatch", "cognito-idp", "dynamodb", "events", "iam", "lambda",
@@ -108,15 +110,19 @@ class Emulator:
             PartFailed: the stack fails, or the API does not come alive.
         """
         template = json.loads(app.template.read_text())
+        known = {name: one for name, one in template["Resources"].items() if one["Type"] not in NOT_HERE}
+        template["Resources"] = known
         location = {"Bucket": BUCKET, "Key": f"{app.digest}.zip"}
-        for resource in template["Resources"].values():
+        for resource in known.values():
             if resource["Type"] == "AWS::Serverless::Function":
                 resource["Properties"]["CodeUri"] = location
         try:
             s3 = self.client("s3")
             s3.create_bucket(Bucket=BUCKET)
             s3.upload_file(str(app.bundle), BUCKET, location["Key"])
-            api_id = self._apply(json.dumps(template))
+            named = f"{app.digest}.json"
+            s3.put_object(Bucket=BUCKET, Key=named, Body=json.dumps(template).encode())
+            api_id = self._apply(f"{self.url}/{BUCKET}/{named}")
         except (BotoCoreError, ClientError, WaiterError) as problem:
             raise self._failed(f"deployment failed: {problem}") from problem
         api_url = f"{self.url}/restapis/{api_id}/{API_STAGE}/_user_request_"
@@ -133,7 +139,8 @@ class Emulator:
         said = functions.invoke(FunctionName=name, Payload=json.dumps(dict(payload)))
         return json.loads(said["Payload"].read())
 
-    def _apply(self, template: str) -> str:
+    def _apply(self, template_url: str) -> str:
+        """Create or update the stack. The template is too large to go along with the call, on AWS too."""
         formation = self.client("cloudformation")
         existing = {
             one["StackName"] for one in formation.list_stacks()["StackSummaries"] if "DELETE" not in one["StackStatus"]
@@ -143,7 +150,7 @@ class Emulator:
             call, waiter = (formation.update_stack, "stack_update_complete")
         capabilities = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
         try:
-            call(StackName=STACK, TemplateBody=template, Capabilities=capabilities)
+            call(StackName=STACK, TemplateURL=template_url, Capabilities=capabilities)
         except ClientError as problem:
             if NO_CHANGE not in str(problem):
                 raise
