@@ -4,13 +4,28 @@ from typing import Any
 
 from chalice.app import Chalice, CloudWatchEvent, Rate
 
-from chalicelib.entrypoints import about, crm, health, methods, outbox, schedule
+from chalicelib.entrypoints import (
+    about,
+    acknowledge,
+    audit,
+    autoheal,
+    crm,
+    health,
+    methods,
+    metrics,
+    outbox,
+    schedule,
+)
 
 app = Chalice(app_name="aetherlink")
 app.register_blueprint(about.routes)
 app.register_blueprint(health.routes)
 app.register_blueprint(crm.routes)
 app.register_blueprint(outbox.routes)
+app.register_blueprint(autoheal.routes)
+app.register_blueprint(acknowledge.routes)
+app.register_blueprint(audit.routes)
+app.register_blueprint(metrics.routes)
 methods.fill_in(app)
 
 
@@ -36,3 +51,15 @@ def outbox_upkeep(event: CloudWatchEvent) -> dict[str, Any]:  # noqa: ARG001 - C
 def idempotency_cleanup(event: CloudWatchEvent) -> dict[str, Any]:  # noqa: ARG001 - Chalice's signature
     """Delete the answers of idempotent requests after their 24 hours."""
     return schedule.run_idempotency_cleanup()
+
+
+@app.schedule(Rate(1, unit=Rate.MINUTES))
+def autoheal_tick(event: CloudWatchEvent) -> dict[str, Any]:
+    """Bring what the healer began to its end: settle, verify, try again, tell people."""
+    return schedule.run_autoheal_tick(event.context)
+
+
+@app.schedule(Rate(1, unit=Rate.MINUTES))
+def metrics_push(event: CloudWatchEvent) -> dict[str, Any]:
+    """Publish the totals of all functions."""
+    return schedule.run_metrics_push(event.context)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from chalicelib.config_access import AccessSettings
+from chalicelib.config_autoheal import AutohealSettings
 from chalicelib.credentials import Reference
 from chalicelib.errors import Misconfigured
 from chalicelib.setting import boolean as _boolean
@@ -28,7 +28,7 @@ def _origins(text: str) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings(AccessSettings):
+class Settings(AutohealSettings):
     """The whole configuration, read once per process. Each field names its environment variable."""
 
     stage: str = _setting("STAGE", "local", "Which deployment this is.", _one_of("local", "dev", "prod"))
@@ -213,6 +213,8 @@ class Settings(AccessSettings):
                 f"CURSOR_SECRET is empty on stage {settings.stage}. Refer it to a secret of 32 random characters."
             )
         refuse_plain_secrets(source, settings.stage)
+        if settings.autoheal_chaos_failure_rate and not settings.autoheal_chaos_until and settings.stage == "prod":
+            raise Misconfigured("AUTOHEAL_CHAOS_FAILURE_RATE has no end on stage prod. Set AUTOHEAL_CHAOS_UNTIL.")
         return settings
 
 

@@ -127,6 +127,12 @@ class Unavailable(AetherLinkError):
     status, code, title = 503, "unavailable", "Temporarily unavailable"
 
 
+class BadGateway(AetherLinkError):
+    """A service behind this one is down, or answers what makes no sense."""
+
+    status, code, title = 502, "bad-gateway", "A service behind this one does not answer"
+
+
 class Misconfigured(AetherLinkError):
     """A setting is missing or cannot be what it is. Callers are told that much; the log says which."""
 

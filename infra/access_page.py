@@ -1,6 +1,6 @@
 """docs/access.md, made from the table of routes and roles. `make fmt` writes it."""
 
-from chalicelib.entrypoints.access import PUBLIC, RULES
+from chalicelib.entrypoints.access import OWN_PROOF, PUBLIC, RULES, System
 from chalicelib.identity import Role
 
 PAGE = """\
@@ -12,7 +12,10 @@ This page is generated from `chalicelib/entrypoints/access.py` (`make fmt`).
 | --- | --- | {rules} | --- |
 {rows}
 
-A route without a rule is closed to everybody. OPTIONS, and the 405 of methods that a path does not have, are public.
+`system` needs the role in the tenant that `OPERATOR_TENANT_ID` names: alerts, silences, remediations and their audit
+are the whole system's. A proof of its own is the webhook's or the scraper's bearer token, or a signed link; `POST /ack`
+and `/metrics` take ops and admin of that tenant as well. A route without a rule is closed to everybody. OPTIONS, and
+the 405 of methods that a path does not have, are public.
 
 ## How a caller is known
 
@@ -60,6 +63,8 @@ def page() -> str:
     """Return the page."""
     rows = []
     for (method, path), rule in RULES.items():
-        cells = ["✓" if rule != PUBLIC and role in rule else "" for role in Role]
-        rows.append(f"| {method} | `{path}` | {' | '.join([*cells, '✓' if rule == PUBLIC else ''])} |")
+        mark = "system" if isinstance(rule, System) else "✓"
+        cells = [mark if not isinstance(rule, str) and role in rule else "" for role in Role]
+        last = {PUBLIC: "✓", OWN_PROOF: "with a proof of its own"}.get(rule, "") if isinstance(rule, str) else ""
+        rows.append(f"| {method} | `{path}` | {' | '.join([*cells, last])} |")
     return PAGE.format(roles=" | ".join(Role), rules=" | ".join(["---"] * len(Role)), rows="\n".join(rows))

@@ -8,12 +8,13 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from chalicelib.crm import commands, model
-from chalicelib.entrypoints.access import PUBLIC, RULES
+from chalicelib.entrypoints.access import OWN_PROOF, PUBLIC, RULES
 from chalicelib.entrypoints.listing import LONGEST_SEARCH, MOST
 from chalicelib.entrypoints.methods import FILLED_IN
 from chalicelib.entrypoints.outbox import STREAM_KEY
 from chalicelib.messaging import desk
 from chalicelib.schema import NO_NUL, Model
+from infra import openapi_autoheal
 
 VERSION = "1.0.0"
 PROBLEM = {
@@ -51,6 +52,7 @@ TITLES = {
     415: "Another media type is needed",
     422: "Understood, and against a rule",
     428: "If-Match is needed",
+    502: "Alertmanager does not answer",
     503: "Something needed is down: try again",
 }
 ETAG = {"ETag": {"description": "The version, for If-Match.", "schema": {"type": "string"}}}
@@ -70,6 +72,13 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "ChangeJob": JOB,
     "MoveJob": {"status": "Scheduled"},
     "ReplayRequest": {"eventType": "JobCreated", "since": "2030-01-30T00:00:00Z", "until": "2030-01-31T00:00:00Z"},
+    **openapi_autoheal.EXAMPLES,
+}
+OWN_PROOFS: dict[str, list[dict[str, list[str]]]] = {
+    "receive_alerts": [{"webhook": []}],
+    "confirm_acknowledgement": [{"link": []}],
+    "acknowledge": [{"bearer": []}, {"link": []}],
+    "read_metrics": [{"bearer": []}, {"scraper": []}],
 }
 
 
@@ -87,6 +96,8 @@ class Operation:
     once: bool = False
     headers: tuple[str, ...] = ()
     leads_to: tuple[str, ...] = ()
+    parameters: tuple[tuple[str, dict[str, Any]], ...] = ()
+    media: str = ""
 
 
 def _object(**properties: Any) -> dict[str, Any]:
@@ -146,6 +157,7 @@ OPERATIONS: dict[str, Operation] = {
         REPLAY, 202, desk.ReplayRequest, (400, 413, 415, 422, *READ), headers=("Location",), leads_to=("read_replay",)
     ),
     "read_replay": Operation(desk.Replay, problems=(400, 404, *READ)),
+    **openapi_autoheal.operations(Operation),
 }
 
 
@@ -177,6 +189,9 @@ def document() -> dict[str, Any]:
             "schemas": {**_schemas(defined["$defs"], inputs), "Problem": PROBLEM},
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+                "webhook": {"type": "http", "scheme": "bearer", "description": "AUTOHEAL_WEBHOOK_TOKENS"},
+                "scraper": {"type": "http", "scheme": "bearer", "description": "METRICS_SCRAPE_TOKENS"},
+                "link": {"type": "apiKey", "in": "query", "name": "token", "description": "a signed link"},
             },
         },
     }
@@ -195,8 +210,8 @@ def _operation(path: str, method: str, entry: Any) -> dict[str, Any]:
         "tags": [_tag(path)],
         "parameters": _parameters(path, known),
         "responses": _responses(known),
-        "security": [] if rule == PUBLIC else [{"bearer": []}],
-        **({} if rule == PUBLIC else {"x-roles": sorted(rule)}),
+        "security": [] if rule == PUBLIC else OWN_PROOFS[name] if rule == OWN_PROOF else [{"bearer": []}],
+        **({} if isinstance(rule, str) else {"x-roles": sorted(rule)}),
     }
     if known.takes:
         named = known.takes.__name__
@@ -215,12 +230,13 @@ def _parameters(path: str, known: Operation) -> list[dict[str, Any]]:
         about = "Makes the request safe to repeat: 1 to 255 visible ASCII characters."
         key: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"^[\x21\x23-\x7e]+$"}
         found.append({"name": "Idempotency-Key", "in": "header", "description": about, "schema": key})
-    if known.patch or known.status == 204:
+    if known.patch or (known.once and known.status == 204):
         etag = {"type": "string", "pattern": r'^("\d{1,9}"|\*)$'}
         about = "The ETag that was read, or `*` for any version."
         found.append(
             {"name": "If-Match", "in": "header", "required": known.patch, "description": about, "schema": etag}
         )
+    found += [{"name": name, "in": "query", "schema": schema} for name, schema in known.parameters]
     if known.listed:
         found += [{"name": name, "in": "query", "schema": _filter(name)} for name in known.filters]
         parked = known.gives is desk.ParkedStream
@@ -262,7 +278,8 @@ def _responses(known: Operation) -> dict[str, Any]:
         )
         if known.listed:
             schema = _object(items={"type": "array", "items": schema}, nextCursor={"type": ["string", "null"]})
-        answer["content"] = {"text/html" if known.gives is TEXT else "application/json": {"schema": schema}}
+        media = known.media or ("text/html" if known.gives is TEXT else "application/json")
+        answer["content"] = {media: {"schema": schema}}
     problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     problems = {
         str(status): {"description": TITLES[status], "headers": dict(REQUEST_ID), "content": problem}
@@ -309,4 +326,4 @@ def _tag(path: str) -> str:
 
 
 def _is_input(one: type[Model]) -> bool:
-    return issubclass(one, commands.Command | commands.Patch | desk.ReplayRequest)
+    return issubclass(one, commands.Command | commands.Patch | desk.ReplayRequest | openapi_autoheal.INPUTS)

@@ -9,13 +9,18 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from chalicelib import bootstrap
+from chalicelib import bootstrap, bootstrap_healing
 from chalicelib.config import Settings
 from infra.aws.package import ROOT
+from infra.local import alertmanager as alertmanager_part
+from infra.local.alertmanager import Alertmanager
+from infra.local.debian import program
+from infra.local.demo_services import DemoServices
 from infra.local.emulator import Emulator
 from infra.local.kafka import Broker, choose
 from infra.local.postgres import Postgres
-from infra.local.process import free_port
+from infra.local.process import PartFailed, free_port
+from infra.local.ssm_agent import LocalSsm
 from infra.ops import migrate, topics
 
 os.environ["STAGE"] = "local"
@@ -34,6 +39,10 @@ MADE = (
     bootstrap._database,
     bootstrap.outbox_desk,
     bootstrap.once,
+    bootstrap_healing._healer_tables,
+    bootstrap_healing.healing,
+    bootstrap_healing.acknowledger,
+    bootstrap_healing.request_metrics,
 )
 
 
@@ -88,6 +97,42 @@ def emulator(home: Path) -> Iterator[Emulator]:
     """A real AWS emulator."""
     made = Emulator(home / "emulator", free_port())
     made.start()
+    try:
+        yield made
+    finally:
+        made.stop()
+
+
+@pytest.fixture(scope="session")
+def services(home: Path) -> Iterator[DemoServices]:
+    """Demo services that really run, to be healed."""
+    made = DemoServices(home / "services", {"crm-api": free_port(), "crm-exporter": free_port()})
+    made.start()
+    try:
+        yield made
+    finally:
+        made.stop()
+
+
+@pytest.fixture(scope="session")
+def ssm(home: Path, services: DemoServices) -> Iterator[LocalSsm]:
+    """A Systems Manager that really runs what it is sent."""
+    made = LocalSsm(home / "ssm", free_port(), services.bin, services.ports)
+    made.start()
+    try:
+        yield made
+    finally:
+        made.stop()
+
+
+@pytest.fixture(scope="module")
+def alertmanager(home: Path) -> Iterator[Alertmanager]:
+    """A real Alertmanager, not started yet; tests that need it are skipped where it is not to be had."""
+    try:
+        program(alertmanager_part.PACKAGE, alertmanager_part.NAME, CACHE)
+    except PartFailed as problem:
+        pytest.skip(f"no Alertmanager on this machine: {problem}")
+    made = Alertmanager(home / f"alertmanager-{uuid4().hex[:8]}", free_port(), CACHE)
     try:
         yield made
     finally:

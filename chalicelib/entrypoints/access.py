@@ -11,13 +11,21 @@ from chalicelib import bootstrap, logs, names
 from chalicelib.errors import AetherLinkError, Forbidden, Unauthenticated
 from chalicelib.identity import Principal, Role
 
-Rule = frozenset[Role] | Literal["public"]
-"""Any one of these roles; or everybody, unasked."""
+
+class System(frozenset[Role]):
+    """Roles that count only within the tenant of those who run the system: what they open belongs to no tenant."""
+
+
+Rule = frozenset[Role] | Literal["public", "own proof"]
+"""Any one of these roles; everybody, unasked; or whoever brings the proof that the view itself asks for."""
 
 PUBLIC: Final = "public"
+OWN_PROOF: Final = "own proof"
 WRITERS: Final = frozenset({Role.SALES, Role.ADMIN})
 READERS: Final = frozenset({Role.SALES, Role.OPS, Role.ADMIN})
 OPERATORS: Final = frozenset({Role.OPS, Role.ADMIN})
+SYSTEM: Final = System(OPERATORS)
+SYSTEM_ADMINS: Final = System({Role.ADMIN})
 
 
 def _collection(path: str) -> dict[tuple[str, str], Rule]:
@@ -46,26 +54,54 @@ RULES: Final[Mapping[tuple[str, str], Rule]] = {
     ("POST", "/api/outbox/streams/{key}/discard"): OPERATORS,
     ("POST", "/api/outbox/replay"): OPERATORS,
     ("GET", "/api/outbox/replay/{id}"): OPERATORS,
+    ("POST", "/autoheal/alert"): OWN_PROOF,  # the webhook's bearer token
+    ("GET", "/autoheal/actions"): SYSTEM,
+    ("GET", "/autoheal/actions/{id}"): SYSTEM,
+    ("POST", "/autoheal/actions/{id}/approve"): SYSTEM_ADMINS,
+    ("POST", "/autoheal/actions/{id}/reject"): SYSTEM_ADMINS,
+    ("GET", "/autoheal/config"): SYSTEM,
+    ("PUT", "/autoheal/config"): SYSTEM,
+    ("GET", "/audit"): SYSTEM,
+    ("GET", "/alerts"): SYSTEM,
+    ("GET", "/silences"): SYSTEM,
+    ("DELETE", "/silences/{id}"): SYSTEM,
+    ("GET", "/ack"): OWN_PROOF,  # a signed link
+    ("POST", "/ack"): OWN_PROOF,  # a signed link, or else as SYSTEM
+    ("GET", "/metrics"): OWN_PROOF,  # the scraper's bearer token, or else as SYSTEM
 }
 
 
 def admit(rule: Rule | None, headers: Mapping[str, str]) -> Principal | None:
-    """Return who calls, where `rule` lets them in; None where nobody is asked.
+    """Return who calls, where `rule` lets them in; None where nobody is asked here.
+
+    Raises:
+        as `admitted` does; errors.Forbidden also where there is no rule.
+    """
+    if rule is None:
+        raise Forbidden("Nobody may call this.", code="rule-missing", cause="the route is not in access.RULES")
+    return None if isinstance(rule, str) else admitted(rule, headers)
+
+
+def admitted(roles: frozenset[Role], headers: Mapping[str, str]) -> Principal:
+    """Return who calls, where they have one of `roles`.
 
     Raises:
         errors.Unauthenticated: nobody, or a proof that does not hold.
-        errors.Forbidden: a caller without the role or for another tenant; or there is no rule.
+        errors.Forbidden: a caller without the role or for another tenant.
     """
-    if rule == PUBLIC:
-        return None
-    if rule is None:
-        raise Forbidden("Nobody may call this.", code="rule-missing", cause="the route is not in access.RULES")
     principal = bootstrap.authenticator().authenticate(headers)
-    if not principal.roles & rule:
+    who = f"{principal.subject} of tenant {principal.tenant_id}"
+    if not principal.roles & roles:
         raise Forbidden(
-            f"This needs one of the roles: {', '.join(sorted(rule))}.",
+            f"This needs one of the roles: {', '.join(sorted(roles))}.",
             code="role-missing",
-            cause=f"{principal.subject} of tenant {principal.tenant_id} has: {', '.join(sorted(principal.roles))}",
+            cause=f"{who} has: {', '.join(sorted(principal.roles))}",
+        )
+    if isinstance(roles, System) and principal.tenant_id != bootstrap.settings().operator_tenant_id:
+        raise Forbidden(
+            "This is for those who run the system: members of the tenant that OPERATOR_TENANT_ID names.",
+            code="operators-alone",
+            cause=who,
         )
     return principal
 

@@ -2,8 +2,11 @@
 
 from chalice.app import Blueprint
 
-from chalicelib import bootstrap
+from chalicelib import bootstrap, bootstrap_healing
+from chalicelib.autoheal import runbooks
+from chalicelib.autoheal.modes import Config, Mode
 from chalicelib.entrypoints.http import Answer, Call, endpoint, json_answer
+from chalicelib.errors import Unavailable
 from chalicelib.health import examine
 
 routes = Blueprint(__name__)
@@ -13,18 +16,27 @@ routes = Blueprint(__name__)
 @endpoint(routes)
 def home(call: Call) -> Answer:
     """Tell that the API is there, and what is switched on."""
-    settings = bootstrap.settings()
+    settings, config = bootstrap.settings(), _config()
+    percent = config.chaos_at(bootstrap.clock().now())
     return json_answer(
         {
             "status": "ok",
-            "enabled": False,
-            "dry_run": True,
-            "chaos": {"enabled": False, "failure_rate_pct": 0},
+            "enabled": config.mode is not Mode.OFF,
+            "dry_run": config.mode is not Mode.LIVE,
+            "chaos": {"enabled": percent > 0, "failure_rate_pct": percent},
             "otel": {"enabled": False},
             "oidc": {"enabled": settings.oidc_enabled},
-            "actions": [],
+            "actions": sorted(runbooks.load()) if settings.autoheal_table_prefix else [],
         }
     )
+
+
+def _config() -> Config:
+    """Return the healer's config; while its store is away, the one of the deployment."""
+    try:
+        return bootstrap_healing.healing().config()
+    except Unavailable:
+        return bootstrap_healing.deployed_config()
 
 
 @routes.route("/health/live", methods=["GET"])

@@ -17,7 +17,7 @@ from uuid import UUID
 
 from chalice.app import Blueprint, Chalice, Request, Response
 
-from chalicelib import bootstrap, logs, names
+from chalicelib import bootstrap, bootstrap_healing, logs, names
 from chalicelib.entrypoints import access, cors
 from chalicelib.errors import (
     AetherLinkError,
@@ -81,8 +81,14 @@ class Call:
         full = str((self.request.context or {}).get("path") or "")
         return f"/{stage}" if stage and full.startswith(f"/{stage}/") else ""
 
-    def body(self, types: tuple[str, ...] = JSON_TYPES) -> bytes:
-        """Return the request body.
+    @property
+    def seconds_left(self) -> float:
+        """Return how long this request may still take."""
+        context = self.request.lambda_context
+        return float(context.get_remaining_time_in_millis() / 1_000) if context else LEASE_SECONDS
+
+    def body(self, types: tuple[str, ...] = JSON_TYPES, *, most: int | None = None) -> bytes:
+        """Return the request body, of at most `most` bytes (usually what the settings say).
 
         Raises:
             errors.UnsupportedMediaType: it is none of `types`.
@@ -93,8 +99,9 @@ class Call:
             raise UnsupportedMediaType(f"Send {' or '.join(types)}, not {stated[:100] or 'nothing'}.")
         raw = self.request.raw_body
         body = raw if isinstance(raw, bytes) else str(raw).encode()
-        if len(body) > bootstrap.settings().max_body_bytes:
-            raise TooLarge(f"The body has {len(body)} bytes; at most {bootstrap.settings().max_body_bytes} are taken.")
+        largest = bootstrap.settings().max_body_bytes if most is None else most
+        if len(body) > largest:
+            raise TooLarge(f"The body has {len(body)} bytes; at most {largest} are taken.")
         return body
 
     @property
@@ -197,14 +204,16 @@ def _respond(
             where,
             request_id,
         )
-    elapsed = round((bootstrap.clock().monotonic() - started) * 1_000, 1)
+    seconds = bootstrap.clock().monotonic() - started
+    route = str((request.context or {}).get("resourcePath") or "")
+    bootstrap_healing.request_metrics().count(method=request.method, route=route, status=answer.status, seconds=seconds)
     logs.info(
         names.REQUEST_FINISHED,
         request_id=request_id,
         method=request.method,
         path=where,
         status=answer.status,
-        milliseconds=elapsed,
+        milliseconds=round(seconds * 1_000, 1),
     )
     fixed = {"Content-Type": answer.content_type, "X-Request-Id": request_id}
     return Response(
@@ -231,8 +240,7 @@ def _once(call: Call, view: View, where: str, *, creates: bool) -> Answer:
         key=parse_key(header),
         request_hash=hash_request(where, call.query, body),
     )
-    context = call.request.lambda_context
-    seconds = context.get_remaining_time_in_millis() / 1_000 if context else LEASE_SECONDS
+    seconds = call.seconds_left
     stored, again = bootstrap.once().run(key, lambda: view(replace(call, once=key)).stored(), lease_seconds=seconds)
     kept = {name: value for name, value in stored.headers.items() if name != CONTENT_TYPE}
     marked = {**kept, "Idempotent-Replayed": "true"} if again else kept

@@ -1,9 +1,15 @@
 """Scheduled work."""
 
 from dataclasses import asdict
+from datetime import timedelta
 from typing import Any
 
-from chalicelib import bootstrap, logs, names
+from chalicelib import bootstrap, bootstrap_healing, logs, names
+from chalicelib.autoheal.exposition import publish
+from chalicelib.autoheal.settle import Settler
+from chalicelib.errors import Unavailable
+
+PUSH_LEASE, PUSH_LEASE_TIME = "metrics-push", timedelta(seconds=50)
 
 
 def run_relay(context: Any) -> dict[str, Any]:
@@ -31,6 +37,32 @@ def run_idempotency_cleanup() -> dict[str, Any]:
     gone = bootstrap.idempotency_cleanup()
     logs.info(names.CLEANUP_FINISHED, deleted=gone)
     return {"deleted": gone}
+
+
+def run_autoheal_tick(context: Any) -> dict[str, Any]:
+    """Settle what the healer began, until just before this invocation's time is up; return what was done."""
+    if not bootstrap.settings().autoheal_table_prefix:
+        return {}
+    done = asdict(Settler(bootstrap_healing.healing()).run(_seconds_left(context)))
+    logs.info(names.AUTOHEAL_TICK_FINISHED, **done)
+    return done
+
+
+def run_metrics_push(context: Any) -> dict[str, Any]:
+    """Push the totals, if nobody else is doing it; a pushgateway that is down is left for the next minute."""
+    gateway = bootstrap_healing.pusher()
+    if gateway is None or not bootstrap.settings().autoheal_table_prefix:
+        return {}
+    parts, now = bootstrap_healing.healing(), bootstrap.clock().now()
+    if not parts.store.hold(PUSH_LEASE, context.aws_request_id, now, now + PUSH_LEASE_TIME):
+        return {"skipped": True}
+    try:
+        lines = publish(parts, gateway, bootstrap.settings().stage)
+    except Unavailable as problem:
+        logs.warning(names.METRICS_NOT_PUSHED, code=problem.code, cause=problem.cause)
+        return {"pushed": False}
+    logs.info(names.METRICS_PUSHED, **lines)
+    return {"pushed": True, **lines}
 
 
 def _seconds_left(context: Any) -> float:

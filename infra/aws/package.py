@@ -21,7 +21,7 @@ from pathlib import Path
 
 from chalicelib.config import refuse_plain_secrets
 from chalicelib.errors import Misconfigured
-from infra.aws import policies
+from infra.aws import autoheal, policies
 
 ROOT = Path(__file__).resolve().parents[2]
 MERGED = Path(__file__).with_name("gateway-responses.json")
@@ -133,10 +133,12 @@ def _add_environment(config: Path, stage: str, environment: Mapping[str, str]) -
 
 
 def _resources(config: Path, stage: str, into: Path) -> Path:
-    """Write what the template has besides the functions: gateway responses, and the table under the stage's name."""
+    """Write what the template has besides the functions: gateway responses, the stage's tables, SSM documents."""
     merged = json.loads(MERGED.read_text())
-    table = json.loads(config.read_text())["stages"][stage]["environment_variables"]["IDEMPOTENCY_TABLE"]
-    merged["Resources"]["IdempotencyTable"] = {"Type": "AWS::DynamoDB::Table", "Properties": idempotency_table(table)}
+    environment = json.loads(config.read_text())["stages"][stage]["environment_variables"]
+    table = idempotency_table(environment["IDEMPOTENCY_TABLE"])
+    merged["Resources"]["IdempotencyTable"] = {"Type": "AWS::DynamoDB::Table", "Properties": table}
+    merged["Resources"] |= autoheal.resources(environment[autoheal.PREFIX_SETTING])
     into.write_text(json.dumps(merged))
     return into
 

@@ -24,6 +24,8 @@ LIVE_SECONDS = 60.0
 SETTING = "AETHERLINK_EMULATOR_PORT"
 STACK, BUCKET, REGION = "aetherlink-local", "aetherlink-deployments", "us-east-1"
 API_STAGE = "api"
+NOT_HERE = ("AWS::SSM::Document",)
+"""Resources that the emulator does not know; the local Systems Manager has the documents."""
 NO_CHANGE = "No updates are to be performed"
 SERVICES = (
     "apigateway", "cloudformation", "cloudwatch", "cognito-idp", "dynamodb", "events", "iam", "lambda",
@@ -119,16 +121,19 @@ class Emulator:
             PartFailed: the stack fails, or the API does not come alive.
         """
         template = json.loads(app.template.read_text())
+        known = {name: one for name, one in template["Resources"].items() if one["Type"] not in NOT_HERE}
+        template["Resources"] = known
         location = {"Bucket": BUCKET, "Key": f"{app.digest}.zip"}
-        for resource in template["Resources"].values():
+        for resource in known.values():
             if resource["Type"] == "AWS::Serverless::Function":
                 resource["Properties"]["CodeUri"] = location
         try:
             s3 = self.client("s3")
             s3.create_bucket(Bucket=BUCKET)
             s3.upload_file(str(app.bundle), BUCKET, location["Key"])
-            s3.put_object(Bucket=BUCKET, Key="template.json", Body=json.dumps(template))
-            api_id = self._apply(f"{self.url}/{BUCKET}/template.json")
+            named = f"{app.digest}.json"
+            s3.put_object(Bucket=BUCKET, Key=named, Body=json.dumps(template).encode())
+            api_id = self._apply(f"{self.url}/{BUCKET}/{named}")
         except (BotoCoreError, ClientError, WaiterError) as problem:
             raise self._failed(f"deployment failed: {str(problem)[:LONGEST_REASON]}") from problem
         api_url = f"{self.url}/restapis/{api_id}/{API_STAGE}/_user_request_"
@@ -146,6 +151,7 @@ class Emulator:
         return json.loads(said["Payload"].read())
 
     def _apply(self, template_url: str) -> str:
+        """Create or update the stack. The template is too large to go along with the call, on AWS too."""
         formation = self.client("cloudformation")
         existing = {
             one["StackName"] for one in formation.list_stacks()["StackSummaries"] if "DELETE" not in one["StackStatus"]

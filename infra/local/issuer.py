@@ -65,7 +65,12 @@ class Issuer:
 
     def environment(self) -> Mapping[str, str]:
         """Return the settings that have the API believe this issuer."""
-        return {"OIDC_ENABLED": "true", "OIDC_ISSUER": self.url, "OIDC_AUDIENCE": CLIENT}
+        return {
+            "OIDC_ENABLED": "true",
+            "OIDC_ISSUER": self.url,
+            "OIDC_AUDIENCE": CLIENT,
+            "OPERATOR_TENANT_ID": str(DEFAULT_TENANT),
+        }
 
     def token(self, role: Role, tenant_id: UUID = DEFAULT_TENANT) -> str:
         """Sign in with the authorization code flow, as a browser would, and return the token.

@@ -1,0 +1,120 @@
+"""The audit log: append only, a partition for each day and shard, two indexes, and pages of bounded cost."""
+
+import heapq
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from chalicelib.adapters.autoheal_tables import transact
+from chalicelib.adapters.autoheal_tables.items import AUDIT_SHARDS, KEPT, event_item, read_event, text
+from chalicelib.autoheal.audit import AuditEvent, AuditPage, AuditPosition, AuditQuery
+from chalicelib.clock import rfc3339
+
+AT_ONCE = 25
+TRIES = 8
+PAUSE_SECONDS = 0.05
+PAGE = 1_000
+MOST_QUERIES = 200
+"""How often one page may ask DynamoDB; it is shorter then, and says where to go on."""
+MOST_BYTES = 3_000_000
+"""Of one page: a function's answer is at most 6 MB, and is escaped on its way."""
+DAY = timedelta(days=1)
+LAST = UUID(int=0)
+
+
+@dataclass
+class _Spent:
+    """What one page has cost so far."""
+
+    queries: int = 0
+    size: int = 0
+
+    @property
+    def enough(self) -> bool:
+        return self.queries >= MOST_QUERIES or self.size >= MOST_BYTES
+
+
+class DynamoAudit:
+    """An `AuditLog`."""
+
+    def __init__(self, dynamodb: Any, tables: transact.Tables) -> None:
+        """Use `tables.audit`."""
+        self._dynamodb, self._table = dynamodb, tables.audit
+
+    def append(self, events: Sequence[AuditEvent]) -> None:
+        """Add `events`; the same one twice is once."""
+        writes = [{"PutRequest": {"Item": event_item(event)}} for event in events]
+        for start in range(0, len(writes), AT_ONCE):
+            self._write(writes[start : start + AT_ONCE])
+
+    def find(self, query: AuditQuery, now: datetime) -> AuditPage:
+        """Return a page, newest first; it ends early rather than cost too much."""
+        until = min(query.until or now + DAY, now + DAY)
+        earliest = max(query.since or now - KEPT, now - KEPT)
+        if query.after:
+            until = min(until, query.after.time + timedelta(microseconds=1))
+        spent, found, day = _Spent(), list[AuditEvent](), until
+        position = query.after
+        while day.date() >= earliest.date():
+            for event in self._day(query, day, spent):
+                position = AuditPosition(event.time, event.id)
+                if event.time < earliest:
+                    return AuditPage(found, None)
+                if query.wants(event):
+                    found.append(event)
+                    spent.size += len(event.text())
+                if len(found) >= query.limit or spent.enough:
+                    return AuditPage(found, position)
+            start = datetime(day.year, day.month, day.day, tzinfo=UTC)
+            if spent.enough:
+                return AuditPage(found, AuditPosition(start, LAST))
+            day = start - timedelta(microseconds=1)
+        return AuditPage(found, None)
+
+    def _day(self, query: AuditQuery, day: datetime, spent: _Spent) -> Iterator[AuditEvent]:
+        """Return the day's events before the position, newest first."""
+        name, index, keys = f"{day:%Y-%m-%d}", "", [f"{day:%Y-%m-%d}#{shard}" for shard in range(AUDIT_SHARDS)]
+        if query.alertname is not None:
+            index, keys = "alertname_day", [f"{query.alertname}#{name}"]
+        elif query.kind is not None:
+            index, keys = "kind_day", [f"{query.kind}#{name}"]
+        bound = f"{name}~"
+        if query.until is not None:
+            bound = min(bound, rfc3339(query.until))
+        if query.after is not None:
+            bound = min(bound, f"{rfc3339(query.after.time)}#{query.after.id}")
+        streams = [self._partition(index, key, bound, query.limit, spent) for key in keys]
+        return heapq.merge(*streams, key=lambda event: (event.time, event.id), reverse=True)
+
+    def _partition(self, index: str, key: str, bound: str, limit: int, spent: _Spent) -> Iterator[AuditEvent]:
+        call: dict[str, Any] = {
+            "TableName": self._table,
+            "KeyConditionExpression": "#pk = :pk AND sk < :bound",
+            "ExpressionAttributeNames": {"#pk": index or "pk"},
+            "ExpressionAttributeValues": {":pk": text(key), ":bound": text(bound)},
+            "ScanIndexForward": False,
+            "Limit": min(limit + 1, PAGE),
+        }
+        if index:
+            call["IndexName"] = index
+        while True:
+            spent.queries += 1
+            with transact.telling():
+                page = self._dynamodb.query(**call)
+            yield from map(read_event, page["Items"])
+            if "LastEvaluatedKey" not in page:
+                return
+            call["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+    def _write(self, writes: list[dict[str, Any]]) -> None:
+        waiting = {self._table: writes}
+        for attempt in range(TRIES):
+            with transact.telling():
+                waiting = self._dynamodb.batch_write_item(RequestItems=waiting).get("UnprocessedItems", {})
+            if not waiting:
+                return
+            time.sleep(PAUSE_SECONDS * 2**attempt)
+        raise transact.away("audit events are not taken")

@@ -1,0 +1,52 @@
+"""The metrics ledger: totals that many functions add to at once. Each addition goes to one of several shards."""
+
+import random
+from collections.abc import Mapping
+from typing import Any
+
+from chalicelib.adapters.autoheal_tables import transact
+from chalicelib.adapters.autoheal_tables.items import LEDGER_SHARDS, ledger_updates, text
+from chalicelib.autoheal.ledger import METRICS, Increments, Series
+
+
+class DynamoLedger:
+    """A `MetricsLedger`."""
+
+    def __init__(self, dynamodb: Any, tables: transact.Tables) -> None:
+        """Use `tables.ledger`."""
+        self._dynamodb, self._table = dynamodb, tables.ledger
+
+    def add(self, increments: Increments) -> None:
+        """Add everything; each hundred at once or not at all."""
+        shard = random.randrange(LEDGER_SHARDS)  # noqa: S311 - spreads writes, guards nothing
+        steps = [transact.Step(write) for write in ledger_updates(self._table, increments, shard)]
+        for start in range(0, len(steps), transact.MOST_ITEMS):
+            transact.run(self._dynamodb, steps[start : start + transact.MOST_ITEMS])
+
+    def totals(self) -> Mapping[Series, float]:
+        """Return every total: sums over the shards, or the greatest."""
+        found: dict[Series, float] = {}
+        for shard in range(LEDGER_SHARDS):
+            for item in self._shard(shard):
+                series, value = Series.read(item["sk"]["S"]), float(item["value"]["N"])
+                if series.metric not in METRICS:
+                    continue  # of an older or newer version
+                known = found.get(series, 0.0)
+                found[series] = max(known, value) if series.latest else known + value
+        return found
+
+    def _shard(self, shard: int) -> list[dict[str, Any]]:
+        query: dict[str, Any] = {
+            "TableName": self._table,
+            "KeyConditionExpression": "pk = :pk",
+            "ExpressionAttributeValues": {":pk": text(f"shard#{shard}")},
+            "ConsistentRead": True,
+        }
+        items: list[dict[str, Any]] = []
+        while True:
+            with transact.telling():
+                page = self._dynamodb.query(**query)
+            items += page["Items"]
+            if "LastEvaluatedKey" not in page:
+                return items
+            query["ExclusiveStartKey"] = page["LastEvaluatedKey"]

@@ -1,0 +1,38 @@
+"""Publishing metrics through a pushgateway: each job's whole set replaces what was there."""
+
+from urllib.parse import quote
+
+import urllib3
+
+from chalicelib.errors import Unavailable
+
+TEXT = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Pushgateway:
+    """A `Pusher`."""
+
+    def __init__(self, url: str, *, timeout_seconds: float) -> None:
+        """Push to the gateway at `url`."""
+        self._url = url.rstrip("/")
+        limits = urllib3.Timeout(connect=timeout_seconds, read=timeout_seconds)
+        self._pool = urllib3.PoolManager(timeout=limits, retries=False, maxsize=1)
+
+    def put(self, job: str, text: str) -> None:
+        """Replace the metrics of `job`."""
+        try:
+            answer = self._pool.request(
+                "PUT",
+                f"{self._url}/metrics/job/{quote(job, safe='')}",
+                body=text.encode(),
+                headers={"Content-Type": TEXT},
+                redirect=False,
+            )
+        except (urllib3.exceptions.HTTPError, OSError) as problem:
+            raise _away(f"{type(problem).__name__}: {problem}") from problem
+        if answer.status >= 300:
+            raise _away(f"{answer.status} {answer.data[:300]!r}")
+
+
+def _away(cause: str) -> Unavailable:
+    return Unavailable("The pushgateway does not take metrics.", code="pushgateway-unavailable", cause=cause[:300])

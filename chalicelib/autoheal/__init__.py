@@ -1,0 +1,1 @@
+"""Operations: what becomes of an alert."""

@@ -1,0 +1,215 @@
+"""Taking alerts in: each becomes an action, or a reason why not. Doing it again changes nothing.
+
+Alertmanager sends again what was not answered with 200, and what goes on firing. An episode's attempt has one id,
+one lock and one place in the fleet, claimed in one transaction, so fifty deliveries at once send one command.
+"""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from chalicelib import logs, names
+from chalicelib.autoheal.actions import NOT_YET_SENT, Action, Result, State, action_id
+from chalicelib.autoheal.alert import Alert, Unreadable, parse_delivery
+from chalicelib.autoheal.audit import AuditEvent, Kind
+from chalicelib.autoheal.decide import Decision, Reason, Verdict, decide, plan
+from chalicelib.autoheal.dispatch import dispatch, finish
+from chalicelib.autoheal.modes import Config
+from chalicelib.autoheal.policy import Parts, counted, event_of, note
+from chalicelib.autoheal.ports import Claim
+from chalicelib.autoheal.runbooks import Plan
+from chalicelib.errors import BadGateway
+
+LEFT_SECONDS = 5.0
+"""How much of the request's time is kept: what is not handled by then is sent again by Alertmanager."""
+CLAIM_TRIES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one alert."""
+
+    alert: str
+    result: Result
+    reason: str = ""
+    action: Action | None = None
+
+    def shown(self) -> dict[str, Any]:
+        """Return it as callers see it."""
+        made: dict[str, Any] = {"alert": self.alert, "result": str(self.result)}
+        if self.reason:
+            made["reason"] = self.reason
+        if self.action is not None:
+            made |= {"actionId": str(self.action.id), "state": str(self.action.state)}
+        return made
+
+
+@dataclass
+class Received:
+    """What became of a delivery. What is not `complete` must be sent again; `problem` says why."""
+
+    outcomes: list[Outcome] = field(default_factory=list)
+    complete: bool = True
+    problem: str = ""
+
+
+class Healer:
+    """Takes alerts in."""
+
+    def __init__(self, parts: Parts) -> None:
+        """Work with `parts`."""
+        self._parts = parts
+
+    def receive(self, body: bytes, *, seconds: float) -> Received:
+        """Handle a webhook call within `seconds`, less what is kept.
+
+        Raises:
+            errors.Invalid: it is no payload of Alertmanager's.
+            errors.Unavailable: the store is away.
+        """
+        parts, deadline = self._parts, self._parts.clock.monotonic() + seconds - LEFT_SECONDS
+        delivery = parse_delivery(body)
+        config, received = parts.config(), Received()
+        alerts = list(delivery.alerts)
+        if delivery.truncated:
+            alerts += self._rest(alerts, delivery.group, received)
+        about = {"alerts": len(alerts), "truncated": delivery.truncated}
+        events = [AuditEvent(parts.clock.now(), Kind.WEBHOOK_RECEIVED, details=about)]
+        increments = note(*events).increments
+        for alert in alerts:
+            left = deadline - parts.clock.monotonic()
+            if left <= 0:
+                received.complete, received.problem = False, "out of time"
+                break
+            outcome = self._outcome(alert, config, left)
+            received.outcomes.append(outcome)
+            if outcome.action is None:
+                events.append(_skipped(parts, alert, outcome))
+                counted(increments, events[-1])
+            if outcome.result is Result.COOLDOWN_SKIP:
+                increments.add(names.AUTOHEAL_ACTIONS, alertname=outcome.alert, result=str(outcome.result))
+        parts.record(events, increments)
+        logs.info(
+            names.AUTOHEAL_DELIVERY,
+            alerts=len(alerts),
+            handled=len(received.outcomes),
+            complete=received.complete,
+        )
+        return received
+
+    def handle(self, alert: Alert, config: Config, *, seconds: float) -> Outcome:
+        """Do what is to be done about one alert."""
+        wanted = plan(alert, self._parts.runbooks)
+        if isinstance(wanted, Decision):
+            if wanted.verdict is Verdict.CANCEL and alert.name in self._parts.runbooks:
+                return self._resolve(alert, seconds)
+            return Outcome(alert.name, Result.SKIPPED, str(wanted.reason))
+        for _ in range(CLAIM_TRIES):
+            outcome = self._attempt(alert, wanted, config, seconds)
+            if outcome.reason != Reason.MODE_CHANGED:
+                return outcome
+            config = self._parts.config()
+        return outcome
+
+    def _outcome(self, alert: Alert | Unreadable, config: Config, seconds: float) -> Outcome:
+        if isinstance(alert, Unreadable):
+            return Outcome(alert.name, Result.ERROR, alert.problem)
+        return self.handle(alert, config, seconds=seconds)
+
+    def _attempt(self, alert: Alert, wanted: Plan, config: Config, seconds: float) -> Outcome:
+        parts = self._parts
+        now = parts.clock.now()
+        history = parts.store.history(alert.episode, wanted.target, now)
+        decision = decide(alert, wanted, history, config, now, seed=parts.policy.chaos_seed)
+        if decision.verdict is Verdict.SKIP:
+            return _stopped(alert.name, decision.reason)
+        action = _planned(parts, alert, wanted, decision, history.attempts + 1)
+        kinds = [Kind.ACTION_ELIGIBLE]
+        if action.state is State.AWAITING_APPROVAL:
+            kinds.append(Kind.APPROVAL_REQUESTED)
+        claim = Claim(
+            action=action,
+            config_version=config.version,
+            attempts=wanted.runbook.attempts,
+            hourly_cap=wanted.runbook.hourly_cap,
+            fleet_cap=parts.policy.fleet_cap,
+            breaker_failures=parts.policy.breaker_failures,
+            lease_until=now + parts.policy.lease(wanted.runbook),
+            note=note(*(event_of(action, kind, now, reason=str(decision.reason)) for kind in kinds)),
+        )
+        claimed = parts.times.timed(parts.clock, lambda: parts.store.claim(claim, seconds=seconds))
+        if isinstance(claimed, Reason):
+            return _stopped(alert.name, claimed)
+        if claimed.state is State.AWAITING_APPROVAL:
+            return Outcome(alert.name, Result.AWAITING_APPROVAL, action=claimed)
+        sent = dispatch(parts, claimed, config, seconds=seconds)
+        return Outcome(alert.name, _told(sent), sent.detail, sent)
+
+    def _resolve(self, alert: Alert, seconds: float) -> Outcome:
+        """Note that the alert is over: what is not sent yet is cancelled, what is being verified has worked."""
+        parts = self._parts
+        open_id: UUID | None = parts.store.resolve(alert.episode, parts.clock.now())
+        action = parts.store.action(open_id) if open_id else None
+        if action is None:
+            return Outcome(alert.name, Result.SKIPPED, str(Reason.RESOLVED))
+        if action.state in NOT_YET_SENT:
+            action = finish(parts, action, State.CANCELLED, seconds=seconds, detail="the alert is over")
+        elif action.state is State.VERIFYING:
+            action = finish(parts, action, State.SUCCEEDED, seconds=seconds, detail="the alert is over", rc=action.rc)
+        return Outcome(alert.name, _told(action), str(Reason.RESOLVED), action)
+
+    def _rest(self, alerts: list[Alert | Unreadable], group: Any, received: Received) -> list[Alert]:
+        """Return what the delivery left out."""
+        try:
+            firing = self._parts.alerts.alerts(group)
+        except BadGateway as problem:
+            logs.warning(names.AUTOHEAL_TROUBLE, cause=problem.cause)
+            received.complete, received.problem = False, "the alerts that were left out cannot be fetched"
+            return []
+        known = {one.episode for one in alerts if isinstance(one, Alert)}
+        return [one for one in firing if one.episode not in known]
+
+
+def _planned(parts: Parts, alert: Alert, wanted: Plan, decision: Decision, attempt: int) -> Action:
+    now, dry = parts.clock.now(), decision.verdict is Verdict.DRY_RUN
+    waits = wanted.runbook.approval and not dry
+    wait = parts.policy.approval_seconds if waits else parts.policy.dispatch_grace_seconds
+    return Action(
+        id=action_id(alert.episode, attempt),
+        episode=alert.episode,
+        attempt=attempt,
+        alertname=alert.name,
+        labels=alert.labels,
+        target=wanted.target,
+        command=wanted.command,
+        parameters=wanted.parameters,
+        state=State.AWAITING_APPROVAL if waits else State.PLANNED,
+        version=1,
+        created_at=now,
+        changed_at=now,
+        next_check=now + timedelta(seconds=wait),
+        chaos=decision.verdict is Verdict.FAIL_ON_PURPOSE,
+        dry_run=dry,
+    )
+
+
+def _stopped(name: str, reason: Reason) -> Outcome:
+    result = Result.COOLDOWN_SKIP if reason is Reason.COOLDOWN else Result.SKIPPED
+    return Outcome(name, result, str(reason))
+
+
+def _told(action: Action) -> Result:
+    """Return what the caller is told: a command that is under way counts as executed."""
+    if action.state in (State.RUNNING, State.VERIFYING):
+        return Result.EXECUTED
+    if action.state is State.DISPATCHING:
+        return Result.ERROR
+    return action.result or Result.CANCELLED
+
+
+def _skipped(parts: Parts, alert: Alert | Unreadable, outcome: Outcome) -> AuditEvent:
+    details: dict[str, Any] = {"reason": outcome.reason, "result": str(outcome.result)}
+    if isinstance(alert, Alert):
+        details |= {"episode": alert.episode, "status": str(alert.status)}
+    return AuditEvent(parts.clock.now(), Kind.DECISION_SKIP, outcome.alert, details)

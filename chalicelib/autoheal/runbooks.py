@@ -1,0 +1,117 @@
+"""Runbooks: what may be done about which alert. Data in git (`runbooks.json`), checked when it is read.
+
+A parameter comes from one label through an anchored pattern: what does not match all of it never leaves this
+module. Where the pattern has a group, the group is the value.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, TypeAdapter
+
+from chalicelib.autoheal.alert import Alert
+from chalicelib.schema import Model, Text
+
+SOURCE = Path(__file__).with_name("runbooks.json")
+OURS = "AetherLink-"
+SELF = "Autoheal"
+"""Alerts about the healer itself: it never heals these."""
+
+
+def _anchored(pattern: str) -> str:
+    if not (pattern.startswith("^") and pattern.endswith("$") and re.compile(pattern).groups <= 1):
+        raise ValueError("must start with ^, end with $ and have one group at most")
+    return pattern
+
+
+def _our_document(name: str) -> str:
+    if not name.startswith(OURS):
+        raise ValueError(f"must be one of our own documents: {OURS}...")
+    return name
+
+
+def _healable(name: str) -> str:
+    if name.startswith(SELF):
+        raise ValueError("is about the healer itself")
+    return name
+
+
+Pattern = Annotated[str, Text(200), AfterValidator(_anchored)]
+
+
+class FromLabel(Model):
+    """A value that one label has to give."""
+
+    label: Annotated[str, Text(128)]
+    pattern: Pattern
+
+    def value(self, labels: Mapping[str, str]) -> str | None:
+        """Return the label's value, or the part that the pattern's group holds; None where it does not match."""
+        match = re.fullmatch(self.pattern, labels.get(self.label, ""))
+        return None if match is None else str(match.group(match.re.groups))
+
+
+class Target(FromLabel):
+    """Which machines: those whose `tag` has the value that the label gives."""
+
+    tag: Annotated[str, Text(128)]
+
+
+class Runbook(Model):
+    """What to do about one alert. Times are seconds; `cooldown_seconds` None is the deployment's default."""
+
+    alertname: Annotated[str, Text(128), AfterValidator(_healable)]
+    document: Annotated[str, Text(128), AfterValidator(_our_document)]
+    document_version: Annotated[str, Text(20, pattern=r"^[1-9][0-9]*$")]
+    target: Target
+    parameters: dict[str, FromLabel]
+    cooldown_seconds: int | None = None
+    hourly_cap: int
+    attempts: int
+    approval: bool
+    timeout_seconds: int
+    verify_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A runbook applied to an alert: ready to send."""
+
+    runbook: Runbook
+    target: str
+    parameters: Mapping[str, str]
+
+    @property
+    def command(self) -> str:
+        """Return what will be run, for people to read."""
+        arguments = " ".join(f"{name}={value}" for name, value in sorted(self.parameters.items()))
+        return f"{self.runbook.document}:{self.runbook.document_version} {arguments}".rstrip()
+
+
+def apply(runbook: Runbook, alert: Alert) -> Plan | None:
+    """Return what `runbook` does about `alert`; None where a label is missing or does not match its pattern."""
+    target = runbook.target.value(alert.labels)
+    values = {name: one.value(alert.labels) for name, one in runbook.parameters.items()}
+    if target is None or None in values.values():
+        return None
+    found = {name: value for name, value in values.items() if value is not None}
+    return Plan(runbook, f"{runbook.target.tag}={target}", found)
+
+
+def parse(source: bytes) -> dict[str, Runbook]:
+    """Read runbooks; raises pydantic's `ValidationError` where one is not as it must be, `ValueError` on a double."""
+    listed = TypeAdapter(list[Runbook]).validate_json(source)
+    found = {one.alertname: one for one in listed}
+    if len(found) != len(listed):
+        raise ValueError("two runbooks for one alert")
+    return found
+
+
+@cache
+def load() -> Mapping[str, Runbook]:
+    """Return the product's runbooks by alert."""
+    return parse(SOURCE.read_bytes())

@@ -1,0 +1,147 @@
+"""What any `AuditLog` and `MetricsLedger` and `SilencePlaces` do; fakes, moto and the emulator pass the same suite."""
+
+import random
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from chalicelib import names
+from chalicelib.autoheal.acknowledge import Held
+from chalicelib.autoheal.audit import AuditEvent, AuditQuery, Kind
+from chalicelib.autoheal.ledger import Increments, Series
+from tests.contract.autoheal_suites import PARAMS, Suite, suites
+from tests.fakes import START
+
+MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
+
+
+@pytest.fixture(params=PARAMS)
+def suite(request: pytest.FixtureRequest) -> Iterator[Suite]:
+    yield from suites(request)
+
+
+def _events(suite: Suite) -> list[AuditEvent]:
+    """Append events of three days, oldest first."""
+    made = []
+    for number in range(60):
+        kind = Kind.ACTION_OK if number % 3 else Kind.DECISION_SKIP
+        name = "" if number % 4 == 0 else f"Alert{number % 2}"
+        made.append(AuditEvent(START - 2 * DAY + number * 72 * MINUTE, kind, name, {"n": number, "text": "Größe <b>"}))
+    shuffled = random.Random(7).sample(made, len(made))
+    suite.audit.append(shuffled)
+    suite.later(2 * 86_400)
+    return made
+
+
+def _all(suite: Suite, **values: Any) -> list[AuditEvent]:
+    """Return everything, page by page."""
+    found: list[AuditEvent] = []
+    query = AuditQuery(**values)
+    while True:
+        page = suite.audit.find(query, suite.now)
+        found += page.events
+        if page.following is None:
+            return found
+        query = AuditQuery(**{**values, "after": page.following})
+
+
+@pytest.mark.parametrize("limit", [1, 7, 200])
+def test_pages_hold_every_event_once_newest_first(suite: Suite, limit: int) -> None:
+    made = _events(suite)
+    assert _all(suite, limit=limit) == list(reversed(made))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"kind": "action_ok"},
+        {"kind": "decision_skip", "limit": 3},
+        {"alertname": "Alert1"},
+        {"alertname": "Alert1", "kind": "action_ok", "limit": 5},
+        {"alertname": "nobody"},
+        {"since": START, "until": START + DAY / 2},
+        {"since": START - 2 * DAY, "until": START - 2 * DAY},
+        {"until": START - DAY, "kind": "action_ok"},
+        {"since": START + 9 * MINUTE, "alertname": "Alert1", "limit": 2},
+        {"contains": "GRÖSSE"},
+        {"contains": '"n": 17'},
+        {"contains": "größe <b>", "limit": 7},
+        {"contains": "nowhere"},
+    ],
+)
+def test_filters_are_held_to(suite: Suite, values: dict[str, Any]) -> None:
+    made = _events(suite)
+    query = AuditQuery(**values)
+    assert _all(suite, **values) == [one for one in reversed(made) if query.wants(one)]
+
+
+def test_the_same_event_twice_is_once(suite: Suite) -> None:
+    event = AuditEvent(START, Kind.ACK, "A")
+    suite.audit.append([event])
+    suite.audit.append([event])
+    assert list(suite.audit.find(AuditQuery(), suite.now).events) == [event]
+
+
+def test_events_of_one_moment_are_all_there(suite: Suite) -> None:
+    made = [AuditEvent(START, Kind.ACK, "A", {"n": n}) for n in range(30)]
+    suite.audit.append(made)
+    found = _all(suite, limit=4)
+    assert {one.id for one in found} == {one.id for one in made}
+    assert len(found) == 30
+
+
+def test_the_ledger_adds_up_and_keeps_the_latest(suite: Suite) -> None:
+    for number in range(3):
+        adding = Increments().add(names.AUTOHEAL_EVENTS, kind="ack").observe(names.AUTOHEAL_AUDIT_WRITE, 0.15)
+        suite.ledger.add(adding.at(names.AUTOHEAL_LAST_EVENT, START + number * MINUTE))
+    totals = suite.ledger.totals()
+    assert totals[Series(names.AUTOHEAL_EVENTS, (("kind", "ack"),))] == 3
+    assert totals[Series(names.AUTOHEAL_AUDIT_WRITE, (), "le=0.2")] == 3
+    assert totals[Series(names.AUTOHEAL_AUDIT_WRITE, (), "sum")] == pytest.approx(0.45)
+    assert totals[Series(names.AUTOHEAL_LAST_EVENT)] == (START + 2 * MINUTE).timestamp()
+
+
+def test_nothing_to_add_is_nothing(suite: Suite) -> None:
+    suite.ledger.add(Increments())
+    assert suite.ledger.totals() == {}
+
+
+def test_a_thousand_additions_at_once_add_up_to_a_thousand(suite: Suite) -> None:
+    def add() -> None:
+        for _ in range(50):
+            suite.ledger.add(Increments().add(names.AUTOHEAL_EVENTS, kind="ack"))
+
+    threads = [threading.Thread(target=add) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    assert suite.ledger.totals()[Series(names.AUTOHEAL_EVENTS, (("kind", "ack"),))] == 1_000
+
+
+def test_a_place_has_one_silence_until_it_ends(suite: Suite) -> None:
+    places, until, ends = suite.places, START + MINUTE, START + 30 * MINUTE
+    assert places.reserve("k", "a", suite.now, until) is None
+    assert places.reserve("k", "b", suite.now, until) == Held("")
+    assert not places.keep("k", "b", "other", ends)
+    assert places.keep("k", "a", "s", ends)
+    places.release("k", "a")
+    assert places.reserve("k", "b", suite.now, until) == Held("s")
+    suite.later(31 * 60)
+    assert places.reserve("k", "b", suite.now, suite.now + MINUTE) is None
+
+
+def test_a_place_that_was_let_go_or_whose_silence_was_ended_is_free(suite: Suite) -> None:
+    places, until = suite.places, START + MINUTE
+    places.reserve("k", "a", suite.now, until)
+    places.release("k", "b")
+    assert places.reserve("k", "b", suite.now, until) == Held("")
+    places.release("k", "a")
+    assert places.reserve("k", "b", suite.now, until) is None
+    places.keep("k", "b", "s", START + 30 * MINUTE)
+    places.forget("other")
+    places.forget("s")
+    assert places.reserve("k", "c", suite.now, until) is None

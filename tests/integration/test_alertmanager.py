@@ -1,0 +1,113 @@
+"""The configuration and the client, on a real Alertmanager."""
+
+import subprocess
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import requests
+import yaml
+
+from chalicelib.adapters.alertmanager import AlertmanagerClient
+from chalicelib.autoheal import runbooks
+from chalicelib.autoheal.alert import Status
+from chalicelib.errors import BadGateway, NotFound
+from infra.local.alertmanager import PACKAGE, Alertmanager, write
+from infra.local.debian import program
+from infra.local.process import free_port
+from tests.conftest import CACHE
+
+VALUES = {
+    "AUTOHEAL_WEBHOOK_URL": "http://127.0.0.1:9/autoheal/alert",
+    "AUTOHEAL_WEBHOOK_TOKEN": "t",
+    "CHAT_WEBHOOK_URL": "http://127.0.0.1:9/chat",
+    "AUTOHEAL_PUBLIC_URL": "https://aetherlink.test/api",
+}
+
+
+@pytest.fixture(scope="module")
+def client(alertmanager: Alertmanager) -> Iterator[AlertmanagerClient]:
+    alertmanager.start(VALUES)
+    yield AlertmanagerClient(alertmanager.url, timeout_seconds=5)
+
+
+def fire(alertmanager: Alertmanager, *, ended: bool = False, **labels: str) -> None:
+    now = datetime.now(UTC)
+    one: dict[str, Any] = {"labels": labels, "annotations": {"autoheal": "true"}, "startsAt": now.isoformat()}
+    if ended:
+        one |= {"startsAt": (now - timedelta(minutes=1)).isoformat(), "endsAt": now.isoformat()}
+    assert requests.post(f"{alertmanager.url}/api/v2/alerts", json=[one], timeout=5).ok
+
+
+def test_amtool_accepts_the_configuration(alertmanager: Alertmanager, tmp_path: Path) -> None:
+    amtool = program(PACKAGE, "amtool", CACHE)
+    done = subprocess.run([amtool, "check-config", write(tmp_path, VALUES)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "SUCCESS" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("labels", "receivers"),
+    [
+        ({"alertname": "TcpEndpointDownFast"}, "autoheal,chat"),
+        ({"alertname": "UptimeProbeFailing"}, "autoheal,chat"),
+        ({"alertname": "CrmMetricsScrapeStale"}, "autoheal,chat"),
+        ({"alertname": "AutohealServiceDown"}, "chat"),
+        ({"alertname": "AutohealTcpEndpointDownFast"}, "chat"),
+        ({"alertname": "OutboxStalled"}, "chat"),
+    ],
+)
+def test_alerts_go_where_they_should(
+    alertmanager: Alertmanager, tmp_path: Path, labels: dict[str, str], receivers: str
+) -> None:
+    amtool = program(PACKAGE, "amtool", CACHE)
+    pairs = [f"{name}={value}" for name, value in labels.items()]
+    command = [amtool, "config", "routes", "test", f"--config.file={write(tmp_path, VALUES)}", *pairs]
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
+    assert done.stdout.strip() == receivers, done.stderr
+
+
+def test_every_runbook_s_alert_is_sent_to_the_healer() -> None:
+    configuration = yaml.safe_load((Path(__file__).parents[2] / "infra/alertmanager/alertmanager.yml").read_text())
+    [route] = [one for one in configuration["route"]["routes"] if one["receiver"] == "autoheal"]
+    assert all(name in route["matchers"][0] for name in runbooks.load())
+
+
+def test_alerts_are_read_with_their_labels_silenced_ones_too(
+    alertmanager: Alertmanager, client: AlertmanagerClient
+) -> None:
+    name = f"A{uuid4().hex[:8]}"
+    hostile = 'x"} or {y="\\'
+    fire(alertmanager, alertname=name, service=hostile)
+    fire(alertmanager, alertname=name, service="other")
+    [found] = client.alerts({"alertname": name, "service": hostile})
+    assert (found.name, found.status, found.wanted, found.labels["service"]) == (name, Status.FIRING, True, hostile)
+    now = datetime.now(UTC)
+    client.silence({"alertname": name}, now, now + timedelta(minutes=5), "ada", "x")
+    assert len(client.alerts({"alertname": name})) == 2
+    fire(alertmanager, ended=True, alertname=name, service="other")
+    assert len(client.alerts({"alertname": name})) == 1
+
+
+def test_a_silence_is_made_listed_and_ended(client: AlertmanagerClient) -> None:
+    now = datetime.now(UTC)
+    silence_id = client.silence({"alertname": "B", "x": 'a"b'}, now, now + timedelta(hours=1), "ada", "why")
+    [found] = [one for one in client.silences() if one["id"] == silence_id]
+    assert (found["createdBy"], found["comment"], found["status"]["state"]) == ("ada", "why", "active")
+    assert {one["name"]: one["value"] for one in found["matchers"]} == {"alertname": "B", "x": 'a"b'}
+    client.expire(silence_id)
+    [found] = [one for one in client.silences() if one["id"] == silence_id]
+    assert found["status"]["state"] == "expired"
+    with pytest.raises(NotFound):
+        client.expire(str(uuid4()))
+
+
+@pytest.mark.parametrize("url", ["", "http://127.0.0.1:{port}"])
+def test_an_alertmanager_that_is_down_is_a_bad_gateway(url: str) -> None:
+    client = AlertmanagerClient(url.format(port=free_port()), timeout_seconds=0.5)
+    for ask in (client.silences, client.listed, lambda: client.alerts({"alertname": "A"})):
+        with pytest.raises(BadGateway):
+            ask()

@@ -1,0 +1,223 @@
+"""The healer's values: chaos, the state machine, runbooks, audit events and CSV, metrics."""
+
+import csv
+import io
+import itertools
+import json
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from pydantic import ValidationError
+
+from chalicelib import names
+from chalicelib.autoheal import chaos, runbooks
+from chalicelib.autoheal.actions import EDGES, ENDS, Action, State, action_id
+from chalicelib.autoheal.alert import Alert, Unreadable, parse_delivery, read
+from chalicelib.autoheal.audit import AuditEvent, Kind, as_csv, guarded
+from chalicelib.autoheal.exposition import publish, series
+from chalicelib.autoheal.ledger import Increments, Series, render
+from chalicelib.errors import Conflict, Invalid, Unavailable
+from tests.builders_autoheal import TCP, World, alert, delivery, raw_alert
+from tests.fakes import START
+from tests.fakes_autoheal import FakePusher
+
+
+@pytest.mark.parametrize(("percent", "low", "high"), [(10, 800, 1_200), (5, 350, 650), (0, 0, 0), (1, 50, 150)])
+def test_chaos_strikes_as_often_as_it_is_set_to(percent: float, low: int, high: int) -> None:
+    struck = sum(chaos.strikes("seed", action_id(f"episode-{n}", 1), percent) for n in range(10_000))
+    assert low <= struck <= high
+
+
+def test_chaos_strikes_the_same_actions_every_time_and_more_at_more_percent() -> None:
+    ids = [action_id(f"episode-{n}", 1) for n in range(1_000)]
+    struck = {one for one in ids if chaos.strikes("seed", one, 5)}
+    assert struck == {one for one in ids if chaos.strikes("seed", one, 5)}
+    assert struck < {one for one in ids if chaos.strikes("seed", one, 10)}
+
+
+def _action(state: State) -> Action:
+    return Action(uuid4(), "e", 1, TCP, {}, "t=x", "cmd", {}, state, 1, START, START)
+
+
+def test_only_the_edges_that_are_drawn_can_be_taken() -> None:
+    for before, after in itertools.product(State, State):
+        if after in EDGES.get(before, ()):
+            moved = _action(before).moved(after, START)
+            assert (moved.state, moved.version) == (after, 2)
+        else:
+            with pytest.raises(Conflict):
+                _action(before).moved(after, START)
+
+
+def test_every_state_can_be_reached_and_every_way_ends() -> None:
+    reached, frontier = set[State](), {State.PLANNED, State.AWAITING_APPROVAL}
+    while frontier:
+        reached |= frontier
+        frontier = {after for one in frontier for after in EDGES.get(one, ())} - reached
+    assert reached == set(State)
+    assert {State.SUCCEEDED, State.INEFFECTIVE, State.FAILED, State.TIMED_OUT, State.CANCELLED, State.UNKNOWN} == ENDS
+
+
+def test_an_attempt_has_one_id_whoever_plans_it() -> None:
+    first = alert()
+    assert action_id(first.episode, 1) == action_id(alert().episode, 1)
+    assert len({action_id(first.episode, 1), action_id(first.episode, 2), action_id("other", 1)}) == 3
+
+
+def test_the_product_s_runbooks_are_those_of_the_three_alerts() -> None:
+    known = runbooks.load()
+    assert set(known) == {"TcpEndpointDownFast", "UptimeProbeFailing", "CrmMetricsScrapeStale"}
+    plan = runbooks.apply(known["CrmMetricsScrapeStale"], alert("CrmMetricsScrapeStale", job="crm-exporter"))
+    assert plan
+    assert (plan.target, plan.parameters) == (
+        "AetherLinkService=crm-exporter",
+        {"Service": "crm-exporter", "Port": "8080"},
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"alertname": "AutohealServiceDown"},
+        {"document": "AWS-RunShellScript"},
+        {"documentVersion": "$LATEST"},
+        {"target": {"tag": "t", "label": "l", "pattern": "[a-z]+"}},
+        {"parameters": {"Service": {"label": "l", "pattern": "^(a)(b)$"}}},
+        {"unknown": 1},
+    ],
+)
+def test_a_runbook_that_is_not_safe_is_refused(change: dict[str, object]) -> None:
+    listed = json.loads(runbooks.SOURCE.read_text())
+    with pytest.raises(ValidationError):
+        runbooks.parse(json.dumps([listed[0] | change]).encode())
+    with pytest.raises(ValueError, match="two runbooks"):
+        runbooks.parse(json.dumps([listed[0], listed[0]]).encode())
+
+
+def test_a_value_with_a_line_end_after_it_does_not_match() -> None:
+    one = runbooks.FromLabel(label="service", pattern="^[a-z]+$")
+    assert one.value({"service": "abc\n"}) is None
+    assert one.value({}) is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b"{}",
+        b'{"alerts": {}}',
+        b"[" * 100_000,
+        b"\xff",
+        b'{"alerts":[],"truncatedAlerts":-1}',
+    ],
+)
+def test_what_is_no_delivery_is_refused(body: bytes) -> None:
+    with pytest.raises(Invalid):
+        parse_delivery(body)
+
+
+def test_too_many_alerts_are_refused() -> None:
+    with pytest.raises(Invalid):
+        parse_delivery(delivery(*[raw_alert()] * 2_001))
+
+
+@pytest.mark.parametrize(
+    ("said", "same"),
+    [
+        ("2030-01-01T00:00:00Z", True),
+        ("2030-01-01T02:00:00.000000000+02:00", True),
+        ("2030-01-01T00:00:00.000000999Z", True),
+        ("2030-01-01T00:00:01Z", False),
+    ],
+)
+def test_an_episode_is_the_same_however_its_start_is_written(said: str, same: bool) -> None:
+    found = read(raw_alert() | {"startsAt": said})
+    assert isinstance(found, Alert)
+    assert (found.episode == alert().episode) is same
+
+
+@pytest.mark.parametrize("said", [None, 7, "", "yesterday", "2030-02-31T00:00:00Z", "2030-01-01", "9" * 40])
+def test_an_alert_without_a_start_is_unreadable(said: object) -> None:
+    assert isinstance(read(raw_alert() | {"startsAt": said}), Unreadable)
+
+
+@pytest.mark.parametrize("said", [None, "", "../../x", "A" * 16, "0" * 17, 7])
+def test_a_fingerprint_that_is_none_is_made_of_the_labels(said: object) -> None:
+    found, other = read(raw_alert() | {"fingerprint": said}), read(raw_alert(service="z") | {"fingerprint": said})
+    assert isinstance(found, Alert)
+    assert isinstance(other, Alert)
+    assert len(found.fingerprint) == 16
+    assert found.fingerprint != other.fingerprint
+
+
+@pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx"])
+def test_no_spreadsheet_takes_a_cell_for_a_formula(cell: str) -> None:
+    assert guarded(cell) == f"'{cell}"
+    text = as_csv([AuditEvent(START, Kind.ACK, cell)])
+    assert next(itertools.islice(csv.reader(io.StringIO(text, newline="")), 1, None))[2] == f"'{cell}"
+
+
+def test_csv_is_what_rfc_4180_says() -> None:
+    details = {"comment": 'a "quoted", line\nand another'}
+    text = as_csv([AuditEvent(START, Kind.ACK, 'x,"y"', details)])
+    assert text.startswith("time,kind,alertname,id,details\r\n")
+    assert text.endswith("\r\n")
+    rows = list(csv.reader(io.StringIO(text, newline=""), strict=True))
+    assert (rows[1][2], json.loads(rows[1][4])) == ('x,"y"', details)
+
+
+def test_metrics_are_shown_as_prometheus_reads_them() -> None:
+    adding = Increments().add(names.AUTOHEAL_ACTIONS, alertname='a"b\\c\nd', result="executed")
+    adding.observe(names.AUTOHEAL_AUDIT_WRITE, 0.15).observe(names.AUTOHEAL_AUDIT_WRITE, 0.25)
+    text = render(adding.values)
+    assert 'autoheal_actions_total{alertname="a\\"b\\\\c\\nd",result="executed"} 1\n' in text
+    assert 'autoheal_audit_write_seconds_bucket{le="0.1"} 0\n' in text
+    assert 'autoheal_audit_write_seconds_bucket{le="0.2"} 1\n' in text
+    assert 'autoheal_audit_write_seconds_bucket{le="+Inf"} 2\n' in text
+    assert "autoheal_audit_write_seconds_sum 0.4\n" in text
+    assert text.index("# TYPE autoheal_actions_total counter") < text.index("autoheal_actions_total{")
+
+
+def test_a_series_is_found_again_by_its_key() -> None:
+    one = Series(names.AUTOHEAL_AUDIT_WRITE, (("a", 'x"#|'), ("b", "")), "le=0.2")
+    assert Series.read(one.key) == one
+
+
+def test_every_counter_is_there_from_the_start_at_zero() -> None:
+    world, pusher = World(), FakePusher()
+    publish(world.parts, pusher, "local")
+    text = pusher.groups["autoheal"]
+    assert f'autoheal_actions_total{{alertname="{TCP}",result="chaos_injected_failure"}} 0' in text
+    assert 'autoheal_event_total{kind="action_eligible"} 0' in text
+    assert 'autoheal_enabled{env="local"} 1' in text
+    assert 'autoheal_audit_write_seconds_bucket{le="0.2"} 0' in text
+
+
+def test_the_cooldown_that_remains_is_computed_when_it_is_asked_for() -> None:
+    world = World()
+    world.one(raw_alert())
+    world.tick()
+    remaining = Series(names.AUTOHEAL_COOLDOWN, (("alertname", TCP),))
+    assert 590 <= series(world.parts, "local")[remaining] <= 600
+    world.later(10_000)
+    assert series(world.parts, "local")[remaining] == 0
+
+
+def test_a_pushgateway_that_is_down_says_so_and_the_totals_stay() -> None:
+    world, pusher = World(), FakePusher()
+    world.one(raw_alert(wanted=None))
+    pusher.down = True
+    with pytest.raises(Unavailable):
+        publish(world.parts, pusher, "local")
+    pusher.down = False
+    publish(world.parts, pusher, "local")
+    assert 'autoheal_event_total{kind="decision_skip"} 1' in pusher.groups["autoheal"]
+
+
+def test_what_is_recorded_of_a_pause_is_not_an_age() -> None:
+    adding = Increments().at(names.AUTOHEAL_LAST_EVENT, START).at(names.AUTOHEAL_LAST_EVENT, START - timedelta(1))
+    assert adding.values == {Series(names.AUTOHEAL_LAST_EVENT): START.timestamp()}

@@ -1,0 +1,250 @@
+"""What becomes of what was begun: settled, verified, tried again, told to people."""
+
+from datetime import timedelta
+
+import pytest
+
+from chalicelib.autoheal.actions import FollowUp, Result, State
+from chalicelib.autoheal.desk import ChaosChange, ConfigChange, ModeName
+from chalicelib.autoheal.ports import CommandState, CommandStatus
+from chalicelib.errors import Conflict, NotFound, PreconditionFailed
+from chalicelib.ids import uuid7
+from tests.builders_autoheal import MINUTE, TCP, World, alert, changed, raw_alert
+from tests.fakes import START
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def _state(world: World) -> State:
+    [action] = world.store.kept.values()
+    return action.state
+
+
+def test_an_alert_that_fires_on_was_not_cured(world: World) -> None:
+    world.alertmanager.firing = [alert()]
+    world.one(raw_alert())
+    world.tick()
+    assert _state(world) is State.VERIFYING
+    world.later(180)
+    world.tick(3)
+    assert _state(world) is State.INEFFECTIVE
+    assert world.total("autoheal_actions_total", result="failed") == 1
+
+
+def test_a_new_firing_of_the_alert_is_not_the_old_one(world: World) -> None:
+    world.alertmanager.firing = [alert(starts_at=START + MINUTE)]
+    world.one(raw_alert())
+    world.tick()
+    assert _state(world) is State.SUCCEEDED
+
+
+def test_a_resolved_delivery_ends_the_wait(world: World) -> None:
+    world.alertmanager.firing = [alert()]
+    world.one(raw_alert())
+    world.tick(5)
+    outcome = world.one(raw_alert(status="resolved"))
+    assert outcome.action
+    assert (outcome.action.state, outcome.result) == (State.SUCCEEDED, Result.EXECUTED)
+
+
+@pytest.mark.parametrize(
+    ("said", "state"),
+    [
+        (CommandState.FAILED, State.FAILED),
+        (CommandState.NO_TARGETS, State.FAILED),
+        (CommandState.TIMED_OUT, State.TIMED_OUT),
+        (CommandState.CANCELLED, State.CANCELLED),
+    ],
+)
+def test_a_command_ends_as_its_machines_say(world: World, said: CommandState, state: State) -> None:
+    world.commander.outcome = CommandStatus(said, 3, "said")
+    world.one(raw_alert())
+    world.tick(5)
+    assert _state(world) is state
+
+
+def test_a_command_that_is_not_to_be_seen_yet_is_no_failure(world: World) -> None:
+    world.one(raw_alert())
+    status, world.commander.sent[0].status = world.commander.sent[0].status, CommandStatus(CommandState.MISSING)
+    world.tick(20)
+    assert _state(world) is State.RUNNING
+    world.commander.sent[0].status = status
+    world.tick()
+    assert _state(world) is State.SUCCEEDED
+
+
+def test_a_command_that_runs_too_long_is_cancelled_and_timed_out(world: World) -> None:
+    world.commander.outcome = CommandStatus(CommandState.RUNNING)
+    world.one(raw_alert())
+    world.later(121)
+    world.tick(5)
+    assert _state(world) is State.TIMED_OUT
+    assert world.commander.cancelled == [world.commander.sent[0].id]
+
+
+def test_an_answer_that_is_lost_is_found_again_by_the_comment_and_nothing_is_sent_twice(world: World) -> None:
+    world.commander.loses_answer = True
+    assert world.one(raw_alert()).result is Result.ERROR
+    assert _state(world) is State.DISPATCHING
+    world.later(61)
+    world.tick()
+    assert (_state(world), len(world.commander.sent)) == (State.SUCCEEDED, 1)
+
+
+def test_where_nobody_knows_whether_it_was_sent_people_are_told_and_nothing_is_sent_again(world: World) -> None:
+    world.commander.takes_nothing = True
+    world.alertmanager.firing = [alert()]
+    world.one(raw_alert())
+    world.later(61)
+    world.tick(5)
+    assert _state(world) is State.UNKNOWN
+    assert world.escalation.told[0][0] == f"{TCP} on AetherLinkService=crm-api: UNKNOWN"
+    world.commander.takes_nothing = False
+    for _ in range(5):
+        world.later(700)
+        assert world.one(raw_alert()).reason == "attempts_spent"
+        world.tick(5)
+    assert world.commander.sent == []
+    assert len(world.escalation.told) == 1
+
+
+def test_a_crash_before_dispatching_is_made_up_for(world: World) -> None:
+    class Crash(BaseException):
+        pass
+
+    def crash(after: object) -> None:
+        raise Crash
+
+    world.store.on_move = crash
+    with pytest.raises(Crash):
+        world.one(raw_alert())
+    assert _state(world) is State.PLANNED
+    world.store.on_move = lambda _: None
+    world.later(61)
+    world.tick()
+    assert (_state(world), len(world.commander.sent)) == (State.SUCCEEDED, 1)
+
+
+def test_what_failed_is_tried_again_after_the_cooldown_and_then_told(world: World) -> None:
+    world.commander.outcome = CommandStatus(CommandState.FAILED, 1)
+    world.alertmanager.firing = [alert()]
+    world.one(raw_alert())
+    world.tick(5)
+    assert (len(world.commander.sent), world.escalation.told) == (1, [])
+    world.later(600)
+    world.tick(10)
+    assert len(world.commander.sent) == 2
+    assert "FAILED" in world.escalation.told[0][0]
+    world.later(6_000)
+    world.tick(10)
+    assert (len(world.commander.sent), len(world.escalation.told)) == (2, 1)
+    assert {one.follow_up for one in world.store.kept.values()} == {FollowUp.NOTHING}
+
+
+def test_what_is_over_by_itself_is_not_tried_again(world: World) -> None:
+    world.commander.outcome = CommandStatus(CommandState.FAILED, 1)
+    world.one(raw_alert())
+    world.tick(5)
+    world.alertmanager.firing = []
+    world.later(601)
+    world.tick(10)
+    assert (len(world.commander.sent), world.escalation.told) == (1, [])
+
+
+def test_nobody_is_told_less_because_telling_failed(world: World) -> None:
+    world.runbooks = changed(attempts=1)
+    world.commander.outcome, world.escalation.down = CommandStatus(CommandState.FAILED, 1), True
+    world.one(raw_alert())
+    world.tick(5)
+    assert world.escalation.told == []
+    world.escalation.down = False
+    world.later(61)
+    world.tick(5)
+    assert len(world.escalation.told) == 1
+
+
+def test_an_alertmanager_that_is_down_does_not_make_a_cure_of_a_command(world: World) -> None:
+    world.one(raw_alert())
+    world.alertmanager.down = True
+    world.tick()
+    assert _state(world) is State.VERIFYING
+    world.later(180 + 600)
+    world.tick(5)
+    assert _state(world) is State.UNKNOWN
+
+
+def test_trouble_with_one_action_does_not_hold_up_the_others(world: World) -> None:
+    world.one(raw_alert())
+    world.commander.down = True
+    done = world.tick(10)
+    assert done.troubles > 0
+    world.commander.down = False
+    world.tick()
+    assert _state(world) is State.SUCCEEDED
+
+
+def test_the_tick_beats(world: World) -> None:
+    world.tick()
+    assert world.total("autoheal_event_total", kind="heartbeat") == 1
+    assert world.total("autoheal_last_event_timestamp") == START.timestamp()
+
+
+def test_what_waits_for_approval_is_sent_when_it_is_approved(world: World) -> None:
+    world.runbooks = changed(approval=True)
+    outcome = world.one(raw_alert())
+    assert outcome.action
+    assert world.commander.sent == []
+    approved = world.desk.approve(outcome.action.id, "ada", seconds=9)
+    assert (approved["state"], approved["approvedBy"], len(world.commander.sent)) == ("RUNNING", "ada", 1)
+    with pytest.raises(Conflict):
+        world.desk.approve(outcome.action.id, "bob", seconds=9)
+    with pytest.raises(NotFound):
+        world.desk.approve(uuid7(), "bob", seconds=9)
+
+
+def test_what_is_rejected_is_never_sent(world: World) -> None:
+    world.runbooks = changed(approval=True)
+    outcome = world.one(raw_alert())
+    assert outcome.action
+    assert world.desk.reject(outcome.action.id, "ada", seconds=9)["state"] == "CANCELLED"
+    world.later(4_000)
+    world.tick(5)
+    assert (world.commander.sent, world.escalation.told) == ([], [])
+
+
+def test_what_nobody_approves_is_cancelled_and_told(world: World) -> None:
+    world.runbooks = changed(approval=True)
+    world.one(raw_alert())
+    world.later(1_801)
+    world.tick(5)
+    assert (_state(world), world.commander.sent, len(world.escalation.told)) == (State.CANCELLED, [], 1)
+
+
+def test_an_approval_after_the_switch_was_turned_off_sends_nothing(world: World) -> None:
+    world.runbooks = changed(approval=True)
+    outcome = world.one(raw_alert())
+    assert outcome.action
+    world.desk.change(ConfigChange(mode=ModeName.OFF), "ada")
+    assert world.desk.approve(outcome.action.id, "ada", seconds=9)["state"] == "CANCELLED"
+    assert world.commander.sent == []
+
+
+def test_the_config_is_changed_by_whoever_read_it(world: World) -> None:
+    assert world.desk.config()["version"] == 0
+    after = world.desk.change(ConfigChange(chaos=ChaosChange(percent=10, seconds=60)), "ada", expected=0)
+    assert (after["version"], after["mode"], after["chaos"]["percent"]) == (1, "live", 10)
+    with pytest.raises(PreconditionFailed):
+        world.desk.change(ConfigChange(mode=ModeName.OFF), "bob", expected=0)
+    world.later(61)
+    assert world.desk.config()["chaos"] == {"percent": 0.0, "until": None}
+    assert "config_changed" in world.audit.kinds()
+
+
+def test_an_action_s_lease_outlives_whatever_it_may_take(world: World) -> None:
+    world.one(raw_alert())
+    lock = world.store.locks["AetherLinkService=crm-api"]
+    assert lock.lease_until is not None
+    assert lock.lease_until >= START + timedelta(seconds=60 + 60 + 180 + 600)
