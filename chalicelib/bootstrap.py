@@ -25,6 +25,7 @@ from chalicelib.metrics import Meter
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+    from chalicelib.adapters.oidc.keys import IssuerKeys
     from chalicelib.adapters.postgres.guarded import Guarded
     from chalicelib.messaging.desk import OutboxDesk
     from chalicelib.messaging.ports import Publisher
@@ -49,16 +50,10 @@ def clock() -> Clock:
 
 
 @cache
-def authenticator() -> Authenticator:
-    """Return what tells callers apart."""
-    chosen = settings()
-    if not chosen.oidc_enabled:
-        from chalicelib.adapters.dev_identity import HeaderIdentity
-
-        return HeaderIdentity()
-    from chalicelib.adapters.oidc.authenticator import OidcAuthenticator, Terms
+def _issuer_keys() -> "IssuerKeys":
     from chalicelib.adapters.oidc.keys import IssuerKeys, Source
 
+    chosen = settings()
     source = Source(
         issuer=chosen.oidc_issuer,
         jwks_url=chosen.oidc_jwks_url,
@@ -67,6 +62,19 @@ def authenticator() -> Authenticator:
         timeout_seconds=chosen.oidc_timeout_seconds,
         max_bytes=chosen.oidc_keys_max_bytes,
     )
+    return IssuerKeys(source, clock())
+
+
+@cache
+def authenticator() -> Authenticator:
+    """Return what tells callers apart."""
+    chosen = settings()
+    if not chosen.oidc_enabled:
+        from chalicelib.adapters.dev_identity import HeaderIdentity
+
+        return HeaderIdentity()
+    from chalicelib.adapters.oidc.authenticator import OidcAuthenticator, Terms
+
     terms = Terms(
         issuer=chosen.oidc_issuer,
         audience=chosen.oidc_audience,
@@ -75,7 +83,7 @@ def authenticator() -> Authenticator:
         clock_skew_seconds=chosen.oidc_clock_skew_seconds,
         max_bytes=chosen.oidc_token_max_bytes,
     )
-    return OidcAuthenticator(terms, IssuerKeys(source, clock()))
+    return OidcAuthenticator(terms, _issuer_keys())
 
 
 @cache
@@ -253,4 +261,7 @@ def checks() -> dict[str, Check]:
     """Return what readiness depends on: a name and something that raises when it is down."""
     from chalicelib.adapters.postgres import probe as postgres
 
-    return {"postgres": lambda: postgres.probe(secret("database_url"), settings())}
+    needed: dict[str, Check] = {"postgres": lambda: postgres.probe(secret("database_url"), settings())}
+    if settings().oidc_enabled:
+        needed["issuer"] = lambda: _issuer_keys().check()
+    return needed

@@ -27,6 +27,7 @@ CACHE = ROOT / ".local" / "cache"
 
 MADE = (
     bootstrap.settings,
+    bootstrap._issuer_keys,
     bootstrap.authenticator,
     bootstrap.api_meter,
     bootstrap._secret,
