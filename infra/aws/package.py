@@ -21,6 +21,7 @@ from pathlib import Path
 
 from chalicelib.config import refuse_plain_secrets
 from chalicelib.errors import Misconfigured
+from infra.aws import policies
 
 ROOT = Path(__file__).resolve().parents[2]
 MERGED = Path(__file__).with_name("gateway-responses.json")
@@ -67,6 +68,7 @@ def build(
     with tempfile.TemporaryDirectory() as temporary:
         copy = Path(temporary) / "build"
         _copy(root, copy, vendor)
+        policies.narrow_all(copy / ".chalice", stage)
         if environment:
             _add_environment(copy / ".chalice" / "config.json", stage, environment)
         progress("packaging")

@@ -107,6 +107,28 @@ def test_what_the_gateway_answers_itself_is_a_problem_document_too(template: dic
         assert {"type", "title", "status", "detail", "instance", "code", "requestId", "errors"} == set(body)
 
 
+def _lint(template: Path) -> str:
+    linter = Path(sys.executable).with_name("cfn-lint")
+    said = subprocess.run([str(linter), "--regions", "us-east-1", "--", str(template)], capture_output=True, text=True)
+    return said.stdout + said.stderr
+
+
+@pytest.mark.parametrize("stage", ["local", "dev", "prod"])
+def test_cloudformation_finds_nothing_wrong_with_a_stage_s_template(
+    package: PackagedApp, tmp_path: Path, stage: str
+) -> None:
+    made = package if stage == "prod" else build(tmp_path, stage=stage)
+    assert _lint(made.template) == ""
+
+
+def test_a_template_that_is_wrong_is_told(package: PackagedApp, tmp_path: Path) -> None:
+    template = json.loads(package.template.read_text())
+    template["Resources"]["IdempotencyTable"]["Properties"]["BillingMode"] = "FREE"
+    wrong = tmp_path / "sam.json"
+    wrong.write_text(json.dumps(template))
+    assert "PAY_PER_REQUEST" in _lint(wrong)
+
+
 def test_no_secret_is_packaged_in_plain_text(tmp_path: Path) -> None:
     with pytest.raises(PackagingFailed, match="DATABASE_URL") as refused:
         build(tmp_path, stage="prod", environment={**FROM_OUTSIDE, "DATABASE_URL": "postgresql://a:s3cr3t@h/x"})

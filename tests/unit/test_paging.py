@@ -43,7 +43,10 @@ def test_a_cursor_of_another_list_is_refused(wrong: dict[str, object]) -> None:
         _read(CURSOR, **wrong)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("cursor", ["", "x", "é", "A" * 600, CURSOR[:-2], "B" + CURSOR[1:], "====", CURSOR + "\n"])
+FORGED = ("B" if CURSOR[0] == "A" else "A") + CURSOR[1:]
+
+
+@pytest.mark.parametrize("cursor", ["", "x", "é", "A" * 600, CURSOR[:-2], FORGED, "====", CURSOR + "\n"])
 def test_a_cursor_made_by_hand_is_refused(cursor: str) -> None:
     with pytest.raises(Invalid) as refused:
         _read(cursor)

@@ -1,0 +1,53 @@
+"""The functions' IAM policies, narrowed for one deployment.
+
+`.chalice/policy-*.json` hold for every stage and account, because Chalice reads them as they are: the stage, the region
+and the account are wildcards there. A package knows them, or CloudFormation does, so they are put in.
+"""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+ANYWHERE = re.compile(r"arn:\*:([a-z0-9-]+):\*:\*:")
+STAGE = re.compile(r"(aetherlink(?:/|-[a-z]+-))\*")
+"""The first part after `aetherlink/` or `aetherlink-<what>-` in a name is the stage."""
+
+LOGS = "/aws/lambda/aetherlink-*"
+
+
+def narrow(policy: dict[str, Any], stage: str) -> dict[str, Any]:
+    """Return `policy` for `stage`, in the region, account and stack that it is deployed to."""
+    return {
+        **policy,
+        "Statement": [
+            {**statement, "Resource": [_resource(one, stage) for one in resources(statement)]}
+            for statement in policy["Statement"]
+        ],
+    }
+
+
+def narrow_all(folder: Path, stage: str) -> None:
+    """Narrow every policy file in `folder` in place."""
+    for file in folder.glob("policy-*.json"):
+        file.write_text(json.dumps(narrow(json.loads(file.read_text()), stage)))
+
+
+def resources(statement: dict[str, Any]) -> list[str]:
+    """Return the resources of a policy's `statement`."""
+    return _list(statement["Resource"])
+
+
+def actions(statement: dict[str, Any]) -> list[str]:
+    """Return the actions of a policy's `statement`."""
+    return _list(statement["Action"])
+
+
+def _list(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
+
+
+def _resource(text: str, stage: str) -> str | dict[str, str]:
+    named = STAGE.sub(rf"\g<1>{stage}", text).replace(LOGS, "/aws/lambda/${AWS::StackName}-*")
+    placed = ANYWHERE.sub(r"arn:${AWS::Partition}:\1:${AWS::Region}:${AWS::AccountId}:", named)
+    return {"Fn::Sub": placed} if "${" in placed else placed

@@ -1,0 +1,206 @@
+"""What the functions may do on AWS is what they do: their policies, held against every call they make."""
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID, uuid4
+
+import boto3
+import pytest
+from chalice.test import Client
+
+import app
+from chalicelib.config import Settings
+from chalicelib.entrypoints import schedule
+from infra.aws import policies, secrets
+from infra.aws.package import ROOT
+from infra.local.emulator import REGION, Emulator
+from infra.local.process import free_port
+from tests.contract.test_lease_store import TABLE, create_table
+
+FOLDER = ROOT / ".chalice"
+FUNCTIONS = {
+    name: one["iam_policy_file"]
+    for name, one in json.loads((FOLDER / "config.json").read_text())["lambda_functions"].items()
+}
+ACCOUNT = "000000000000"
+Calls = dict[str, set[tuple[str, str]]]
+EVERYTHING = {
+    "ec2:CreateNetworkInterface": "Lambda makes it before there is a name; EC2 lets only subnets and groups be named",
+    "ec2:DescribeNetworkInterfaces": "EC2's Describe calls know no resources",
+    "ec2:DeleteNetworkInterface": "Lambda deletes what it made, whose ids nobody knows ahead",
+}
+"""What is allowed on every resource, and why AWS allows nothing narrower."""
+
+NOT_BY_THE_CODE = {
+    "logs:CreateLogGroup": "Lambda does",
+    "logs:CreateLogStream": "Lambda does",
+    "logs:PutLogEvents": "Lambda does",
+    "ec2:CreateNetworkInterface": "Lambda does, and the condition keeps the code from it",
+    "ec2:DescribeNetworkInterfaces": "Lambda does, and the condition keeps the code from it",
+    "ec2:DeleteNetworkInterface": "Lambda does, and the condition keeps the code from it",
+    "kafka-cluster:Connect": "MSK asks for it when a client logs in",
+    "kafka-cluster:DescribeTopic": "MSK asks for it when the publisher reads its topics",
+    "kafka-cluster:WriteData": "MSK asks for it when the publisher sends",
+    "kafka-cluster:WriteDataIdempotently": "MSK asks for it: the producer is idempotent",
+}
+"""What no call of an AWS client in the code needs."""
+
+
+@dataclass
+class Recorder:
+    """Every call of an AWS client: the action and the resource that IAM would be asked about."""
+
+    calls: set[tuple[str, str]] = field(default_factory=set)
+
+    def __call__(self, params: dict[str, Any], model: Any, **_: Any) -> None:
+        service = str(model.service_model.signing_name)
+        self.calls.add((f"{service}:{model.name}", f"arn:aws:{service}:{REGION}:{ACCOUNT}:{_resource(params)}"))
+
+
+def _resource(params: dict[str, Any]) -> str:
+    if "TableName" in params:
+        return f"table/{params['TableName']}"
+    return f"secret:{params['SecretId']}-AbCdEf" if "SecretId" in params else f"parameter{params['Name']}"
+
+
+def _matches(pattern: str, arn: str) -> bool:
+    expression = "".join({"*": ".*", "?": "."}.get(character, re.escape(character)) for character in pattern)
+    return re.fullmatch(expression, arn) is not None
+
+
+def _policy(file: str) -> dict[str, Any]:
+    return dict(json.loads((FOLDER / file).read_text()))
+
+
+def _allowed(file: str) -> set[tuple[str, str]]:
+    return {
+        (action, resource)
+        for statement in _policy(file)["Statement"]
+        for action in policies.actions(statement)
+        for resource in policies.resources(statement)
+    }
+
+
+class Context:
+    """What Lambda tells an invocation."""
+
+    @staticmethod
+    def get_remaining_time_in_millis() -> int:
+        return 2_500
+
+
+def _serve(tenant: UUID) -> None:
+    fixed = {"X-Tenant-Id": str(tenant), "Content-Type": "application/json"}
+    with Client(app.app, stage_name="local") as client:
+
+        def send(method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
+            answer = client.http.request(
+                method, path, {**fixed, "X-Roles": "sales", **headers}, json.dumps(body).encode()
+            )
+            return answer.status_code, answer.json_body
+
+        once = {"Idempotency-Key": str(uuid4())}
+        assert send("POST", "/api/crm/accounts", {"name": "x"}, **once)[0] == 201
+        assert send("POST", "/api/crm/accounts", {"name": "y"})[0] == 201
+        nobody = {"accountId": str(uuid4()), "title": "x"}
+        assert send("POST", "/api/crm/jobs", nobody, **{"Idempotency-Key": str(uuid4())})[0] == 422
+        assert send("GET", "/api/crm/accounts?limit=1")[1]["nextCursor"]
+        assert send("GET", "/api/outbox", **{"X-Roles": "ops"})[0] == 200
+
+
+def _work(tenant: UUID) -> dict[str, Callable[[], object]]:
+    return {
+        "api_handler": lambda: _serve(tenant),
+        "relay": lambda: schedule.run_relay(Context()),
+        "replay": lambda: schedule.run_replays(Context()),
+        "outbox_upkeep": schedule.run_outbox_upkeep,
+        "idempotency_cleanup": schedule.run_idempotency_cleanup,
+    }
+
+
+@pytest.fixture
+def recorded(
+    emulator: Emulator,
+    database: Settings,
+    tenant: UUID,
+    composed: Callable[[Settings], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Calls:
+    """The calls of each function, with its secrets kept in one service and then in the other."""
+    kept = {
+        "CURSOR_SECRET": "x" * 32,
+        "DATABASE_URL": database.database_url,
+        "KAFKA_PASSWORD": "not asked for here",
+        "RELAY_DATABASE_URL": database.relay_database_url,
+    }
+    names = {setting: secrets.name(setting, "local") for setting in kept}
+    create_table(emulator.client("dynamodb"))
+    emulator.keep({names[setting]: text for setting, text in kept.items()})
+    store = emulator.client("ssm")
+    for setting, text in kept.items():
+        store.put_parameter(Name="/" + names[setting], Value=text, Type="SecureString", Overwrite=True)
+    for name, value in {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": REGION}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", emulator.url)
+    fixed = {
+        "IDEMPOTENCY_TABLE": TABLE,
+        "KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{free_port()}",
+        "KAFKA_REQUEST_TIMEOUT_MS": "200",
+    }
+    found: Calls = {}
+    for references in (secrets.references(kept, "local"), {one: f"ssm:/{name}" for one, name in names.items()}):
+        for function, work in _work(tenant).items():
+            recorder = Recorder()
+            session = boto3.session.Session()
+            session.events.register("provide-client-params", recorder)
+            monkeypatch.setattr(boto3, "DEFAULT_SESSION", session)
+            composed(Settings.from_env({**fixed, **references}))
+            work()
+            found[function] = found.get(function, set()) | recorder.calls
+    return found
+
+
+def test_every_function_has_a_policy_and_its_calls_are_known() -> None:
+    assert set(_work(uuid4())) == set(FUNCTIONS)
+    assert {file.name for file in FOLDER.glob("policy-*.json")} == set(FUNCTIONS.values())
+
+
+def test_functions_may_do_what_they_do_and_nothing_else(recorded: Calls) -> None:
+    for file in set(FUNCTIONS.values()):
+        calls = {call for function, found in recorded.items() if FUNCTIONS[function] == file for call in found}
+        allowed = {one for one in _allowed(file) if one[0] not in NOT_BY_THE_CODE}
+        needed = {(call, one) for call in calls for one in allowed if call[0] == one[0] and _matches(one[1], call[1])}
+        missing = calls - {call for call, _ in needed}
+        unused = allowed - {one for _, one in needed}
+        assert calls, f"{file}: nothing was recorded"
+        assert not missing, f"{file} lacks {missing}"
+        assert not unused, f"{file} allows what nobody does: {unused}"
+
+
+@pytest.mark.parametrize("file", sorted(set(FUNCTIONS.values())))
+def test_policies_name_single_actions_on_our_own_resources(file: str) -> None:
+    for action, resource in _allowed(file):
+        assert "*" not in action, f"{file}: {action}"
+        if resource == "*":
+            assert EVERYTHING.get(action), f"{file}: {action} is allowed on everything without a reason"
+        else:
+            assert re.search(r"[:/]aetherlink[-/*]", resource), f"{file}: {resource} may be somebody else's"
+    for statement in _policy(file)["Statement"]:
+        if any(action.startswith("ec2:") for action in policies.actions(statement)):
+            assert statement["Condition"] == {"Null": {"lambda:SourceFunctionArn": "true"}}
+
+
+@pytest.mark.parametrize("file", sorted(set(FUNCTIONS.values())))
+def test_a_package_narrows_them_to_its_stage_account_and_region(file: str) -> None:
+    for statement in policies.narrow(_policy(file), "prod")["Statement"]:
+        for resource in statement["Resource"]:
+            text = resource if isinstance(resource, str) else resource["Fn::Sub"]
+            if text == "*":
+                continue
+            assert text.startswith("arn:${AWS::Partition}:"), text
+            assert "${AWS::Region}:${AWS::AccountId}:" in text
+            if "kafka" not in text:
+                assert "prod" in text or "${AWS::StackName}" in text, f"{text} is any stage's"
