@@ -10,7 +10,7 @@ from chalicelib import names
 from chalicelib.config import Settings
 from chalicelib.crm.events import TYPES
 from chalicelib.messaging.envelope import topic_of
-from infra import openapi
+from infra import audit, openapi
 from infra.aws.package import ROOT
 
 RECORD_HEADERS = (
@@ -111,6 +111,7 @@ def documents() -> dict[str, str]:
     return {
         "docs/configuration.md": configuration(),
         "docs/asyncapi.json": asyncapi(),
+        "docs/licences.md": audit.page(audit.run()),
         "chalicelib/static/openapi.json": json.dumps(described, indent=1) + "\n",
         "chalicelib/static/docs.html": openapi.page(described),
         **schemas,
