@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from chalicelib.messaging.ports import Publisher
     from chalicelib.messaging.relay import Relay
     from chalicelib.messaging.replay import Replayer
+    from chalicelib.quota import TenantRate
 
 DEVELOPMENT_SECRET = "local-development"  # noqa: S105 - Settings refuse an empty secret on any other stage
 
@@ -140,6 +141,25 @@ def once() -> Once:
         leases = dynamodb.DynamoLeaseStore(client, chosen.idempotency_table)
     ledger = PostgresLedger(Guarded(lambda: driver.log_in(secret("database_url"), chosen, name="aetherlink-ledger")))
     return Once(leases, ledger, EmfMeter(clock(), stage=chosen.stage, function="api"))
+
+
+@cache
+def tenant_rate() -> "TenantRate | None":
+    """Return what limits a tenant's requests, if anything does."""
+    chosen = settings()
+    if not chosen.tenant_rate_per_second:
+        return None
+    from chalicelib.adapters import dynamodb
+    from chalicelib.adapters.emf import EmfMeter
+    from chalicelib.quota import TenantRate
+
+    counters = dynamodb.DynamoCounters(
+        dynamodb.client(timeout_seconds=chosen.idempotency_timeout_seconds), chosen.idempotency_table
+    )
+    meter = EmfMeter(clock(), stage=chosen.stage, function="api")
+    return TenantRate(
+        counters, clock(), meter, per_second=chosen.tenant_rate_per_second, burst=chosen.tenant_rate_burst
+    )
 
 
 def idempotency_cleanup() -> int:

@@ -18,6 +18,7 @@ IDEMPOTENCY_FALLBACK: Final = "idempotency.fallback"
 CLEANUP_FINISHED: Final = "idempotency_cleanup.finished"
 UPKEEP_FINISHED: Final = "outbox_upkeep.finished"
 CREDENTIAL_STALE: Final = "credential.stale"
+RATE_LIMIT_OPENED: Final = "rate_limit.opened"
 
 # Headers of a Kafka record.
 EVENT_ID: Final = "event_id"
@@ -49,3 +50,5 @@ OUTBOX_MARK_SECONDS: Final = "outbox_mark_duration_seconds"
 OUTBOX_LEASE_MISSES: Final = "outbox_lease_misses_total"
 IDEMPOTENT_REPLAYS: Final = "idempotent_replays_total"
 IDEMPOTENCY_FALLBACKS: Final = "idempotency_fallbacks_total"
+RATE_LIMITED: Final = "rate_limited_total"
+RATE_LIMIT_OPEN: Final = "rate_limit_open_total"

@@ -219,6 +219,8 @@ def _admitted(headers: Mapping[str, str], roles: set[Role]) -> Principal:
     principal = bootstrap.authenticator().authenticate(headers)
     if not principal.roles & roles:
         raise Forbidden(f"This needs one of the roles: {', '.join(sorted(roles))}.", code="role-missing")
+    if rate := bootstrap.tenant_rate():
+        rate.admit(principal.tenant_id)
     return principal
 
 
