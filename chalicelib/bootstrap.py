@@ -177,13 +177,17 @@ def _relay_connection(name: str) -> "Guarded":
     return Guarded(lambda: driver.log_in(secret("relay_database_url"), chosen, name=name))
 
 
+def kafka_settings() -> Settings:
+    """Return the settings with Kafka's password itself where they refer to it."""
+    chosen = settings()
+    return replace(chosen, kafka_password=secret("kafka_password").value()) if chosen.kafka_password else chosen
+
+
 def _publisher() -> "Publisher":
     from chalicelib.adapters.kafka import KafkaPublisher
 
-    if not settings().kafka_password:
-        return KafkaPublisher(settings())
-    password = secret("kafka_password")
-    return KafkaPublisher(replace(settings(), kafka_password=password.value()), on_no_way_in=password.renew)
+    chosen = kafka_settings()
+    return KafkaPublisher(chosen, secret("kafka_password").renew) if chosen.kafka_password else KafkaPublisher(chosen)
 
 
 def relay() -> "Relay":
