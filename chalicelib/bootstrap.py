@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from chalicelib.messaging.ports import Publisher
     from chalicelib.messaging.relay import Relay
     from chalicelib.messaging.replay import Replayer
+    from chalicelib.quota import TenantRate
 
 DEVELOPMENT_SECRET = "local-development"  # noqa: S105 - Settings refuse an empty secret on any other stage
 
@@ -178,6 +179,25 @@ def once() -> Once:
     return Once(leases, ledger, api_meter())
 
 
+@cache
+def tenant_rate() -> "TenantRate | None":
+    """Return what limits a tenant's requests, if anything does."""
+    chosen = settings()
+    if not chosen.tenant_rate_per_second:
+        return None
+    from chalicelib.adapters import dynamodb
+    from chalicelib.adapters.emf import EmfMeter
+    from chalicelib.quota import TenantRate
+
+    counters = dynamodb.DynamoCounters(
+        dynamodb.client(timeout_seconds=chosen.idempotency_timeout_seconds), chosen.idempotency_table
+    )
+    meter = EmfMeter(clock(), stage=chosen.stage, function="api")
+    return TenantRate(
+        counters, clock(), meter, per_second=chosen.tenant_rate_per_second, burst=chosen.tenant_rate_burst
+    )
+
+
 def idempotency_cleanup() -> int:
     """Delete what the ledger kept past its time; return how many rows."""
     from chalicelib.adapters.postgres.ledger import clean
@@ -193,13 +213,17 @@ def _relay_connection(name: str) -> "Guarded":
     return Guarded(lambda: driver.log_in(secret("relay_database_url"), chosen, name=name))
 
 
+def kafka_settings() -> Settings:
+    """Return the settings with Kafka's password itself where they refer to it."""
+    chosen = settings()
+    return replace(chosen, kafka_password=secret("kafka_password").value()) if chosen.kafka_password else chosen
+
+
 def _publisher() -> "Publisher":
     from chalicelib.adapters.kafka import KafkaPublisher
 
-    if not settings().kafka_password:
-        return KafkaPublisher(settings())
-    password = secret("kafka_password")
-    return KafkaPublisher(replace(settings(), kafka_password=password.value()), on_no_way_in=password.renew)
+    chosen = kafka_settings()
+    return KafkaPublisher(chosen, secret("kafka_password").renew) if chosen.kafka_password else KafkaPublisher(chosen)
 
 
 def relay() -> "Relay":

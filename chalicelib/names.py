@@ -21,6 +21,7 @@ IDEMPOTENCY_FALLBACK: Final = "idempotency.fallback"
 CLEANUP_FINISHED: Final = "idempotency_cleanup.finished"
 UPKEEP_FINISHED: Final = "outbox_upkeep.finished"
 CREDENTIAL_STALE: Final = "credential.stale"
+RATE_LIMIT_OPENED: Final = "rate_limit.opened"
 
 # Headers of a Kafka record.
 EVENT_ID: Final = "event_id"
@@ -54,3 +55,5 @@ IDEMPOTENT_REPLAYS: Final = "idempotent_replays_total"
 IDEMPOTENCY_FALLBACKS: Final = "idempotency_fallbacks_total"
 ACCESS_UNAUTHENTICATED: Final = "access_unauthenticated_total"
 ACCESS_FORBIDDEN: Final = "access_forbidden_total"
+RATE_LIMITED: Final = "rate_limited_total"
+RATE_LIMIT_OPEN: Final = "rate_limit_open_total"

@@ -35,6 +35,7 @@ MADE = (
     bootstrap._database,
     bootstrap.outbox_desk,
     bootstrap.once,
+    bootstrap.tenant_rate,
 )
 
 

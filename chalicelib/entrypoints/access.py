@@ -55,6 +55,7 @@ def admit(rule: Rule | None, headers: Mapping[str, str]) -> Principal | None:
     Raises:
         errors.Unauthenticated: nobody, or a proof that does not hold.
         errors.Forbidden: a caller without the role or for another tenant; or there is no rule.
+        errors.RateLimited: the tenant has used up its share for now.
     """
     if rule == PUBLIC:
         return None
@@ -67,6 +68,8 @@ def admit(rule: Rule | None, headers: Mapping[str, str]) -> Principal | None:
             code="role-missing",
             cause=f"{principal.subject} of tenant {principal.tenant_id} has: {', '.join(sorted(principal.roles))}",
         )
+    if rate := bootstrap.tenant_rate():
+        rate.admit(principal.tenant_id)
     return principal
 
 
