@@ -40,10 +40,11 @@ faults: $(READY)  ## every fault on real parts, long, with a report
 fuzz: $(READY)  ## the deployed API against its own OpenAPI document, long, with a report
 	@$(BIN)/python -m tests.fuzz $(ARGS)
 
-lint: $(READY)  ## ruff, mypy, import contracts, generated files
+lint: $(READY)  ## ruff, mypy, import contracts, dependencies, generated files
 	@echo "· ruff"; $(BIN)/ruff check . && $(BIN)/ruff format --check -q .
 	@echo "· mypy"; $(BIN)/mypy --no-error-summary
 	@echo "· import contracts"; $(BIN)/lint-imports --no-logo >.local/imports.txt 2>&1 || { cat .local/imports.txt; exit 1; }
+	@echo "· dependencies"; $(BIN)/python -m infra.audit
 	@echo "· generated files"; $(BIN)/python -m infra.docs --check
 
 fmt: $(READY)  ## format the code and generate the documents

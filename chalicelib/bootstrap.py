@@ -25,11 +25,13 @@ from chalicelib.metrics import Meter
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+    from chalicelib.adapters.oidc.keys import IssuerKeys
     from chalicelib.adapters.postgres.guarded import Guarded
     from chalicelib.messaging.desk import OutboxDesk
     from chalicelib.messaging.ports import Publisher
     from chalicelib.messaging.relay import Relay
     from chalicelib.messaging.replay import Replayer
+    from chalicelib.quota import TenantRate
 
 DEVELOPMENT_SECRET = "local-development"  # noqa: S105 - Settings refuse an empty secret on any other stage
 
@@ -49,16 +51,10 @@ def clock() -> Clock:
 
 
 @cache
-def authenticator() -> Authenticator:
-    """Return what tells callers apart."""
-    chosen = settings()
-    if not chosen.oidc_enabled:
-        from chalicelib.adapters.dev_identity import HeaderIdentity
-
-        return HeaderIdentity()
-    from chalicelib.adapters.oidc.authenticator import OidcAuthenticator, Terms
+def _issuer_keys() -> "IssuerKeys":
     from chalicelib.adapters.oidc.keys import IssuerKeys, Source
 
+    chosen = settings()
     source = Source(
         issuer=chosen.oidc_issuer,
         jwks_url=chosen.oidc_jwks_url,
@@ -67,6 +63,19 @@ def authenticator() -> Authenticator:
         timeout_seconds=chosen.oidc_timeout_seconds,
         max_bytes=chosen.oidc_keys_max_bytes,
     )
+    return IssuerKeys(source, clock())
+
+
+@cache
+def authenticator() -> Authenticator:
+    """Return what tells callers apart."""
+    chosen = settings()
+    if not chosen.oidc_enabled:
+        from chalicelib.adapters.dev_identity import HeaderIdentity
+
+        return HeaderIdentity()
+    from chalicelib.adapters.oidc.authenticator import OidcAuthenticator, Terms
+
     terms = Terms(
         issuer=chosen.oidc_issuer,
         audience=chosen.oidc_audience,
@@ -75,7 +84,7 @@ def authenticator() -> Authenticator:
         clock_skew_seconds=chosen.oidc_clock_skew_seconds,
         max_bytes=chosen.oidc_token_max_bytes,
     )
-    return OidcAuthenticator(terms, IssuerKeys(source, clock()))
+    return OidcAuthenticator(terms, _issuer_keys())
 
 
 @cache
@@ -170,6 +179,25 @@ def once() -> Once:
     return Once(leases, ledger, api_meter())
 
 
+@cache
+def tenant_rate() -> "TenantRate | None":
+    """Return what limits a tenant's requests, if anything does."""
+    chosen = settings()
+    if not chosen.tenant_rate_per_second:
+        return None
+    from chalicelib.adapters import dynamodb
+    from chalicelib.adapters.emf import EmfMeter
+    from chalicelib.quota import TenantRate
+
+    counters = dynamodb.DynamoCounters(
+        dynamodb.client(timeout_seconds=chosen.idempotency_timeout_seconds), chosen.idempotency_table
+    )
+    meter = EmfMeter(clock(), stage=chosen.stage, function="api")
+    return TenantRate(
+        counters, clock(), meter, per_second=chosen.tenant_rate_per_second, burst=chosen.tenant_rate_burst
+    )
+
+
 def idempotency_cleanup() -> int:
     """Delete what the ledger kept past its time; return how many rows."""
     from chalicelib.adapters.postgres.ledger import clean
@@ -185,13 +213,17 @@ def _relay_connection(name: str) -> "Guarded":
     return Guarded(lambda: driver.log_in(secret("relay_database_url"), chosen, name=name))
 
 
+def kafka_settings() -> Settings:
+    """Return the settings with Kafka's password itself where they refer to it."""
+    chosen = settings()
+    return replace(chosen, kafka_password=secret("kafka_password").value()) if chosen.kafka_password else chosen
+
+
 def _publisher() -> "Publisher":
     from chalicelib.adapters.kafka import KafkaPublisher
 
-    if not settings().kafka_password:
-        return KafkaPublisher(settings())
-    password = secret("kafka_password")
-    return KafkaPublisher(replace(settings(), kafka_password=password.value()), on_no_way_in=password.renew)
+    chosen = kafka_settings()
+    return KafkaPublisher(chosen, secret("kafka_password").renew) if chosen.kafka_password else KafkaPublisher(chosen)
 
 
 def relay() -> "Relay":
@@ -253,4 +285,7 @@ def checks() -> dict[str, Check]:
     """Return what readiness depends on: a name and something that raises when it is down."""
     from chalicelib.adapters.postgres import probe as postgres
 
-    return {"postgres": lambda: postgres.probe(secret("database_url"), settings())}
+    needed: dict[str, Check] = {"postgres": lambda: postgres.probe(secret("database_url"), settings())}
+    if settings().oidc_enabled:
+        needed["issuer"] = lambda: _issuer_keys().check()
+    return needed

@@ -1,4 +1,4 @@
-"""The composition root of the healer: DynamoDB, SSM, Alertmanager, the pushgateway; never the database or the broker."""
+"""The healer's composition root: DynamoDB, SSM, Alertmanager and the pushgateway; never the database or the broker."""
 
 from functools import cache
 from typing import TYPE_CHECKING, Any

@@ -54,6 +54,16 @@ class Settings(AutohealSettings):
         "IDEMPOTENCY_TIMEOUT_SECONDS", 1.0, "Longest wait for DynamoDB, twice at most.", _number(float, 0.05, 10)
     )
 
+    tenant_rate_per_second: float = _setting(
+        "TENANT_RATE_PER_SECOND",
+        0.0,
+        "Requests a second that one tenant may send; 0 sets no limit.",
+        _number(float, 0, 100_000),
+    )
+    tenant_rate_burst: int = _setting(
+        "TENANT_RATE_BURST", 100, "Requests that one tenant may send at once.", _number(int, 1, 1_000_000)
+    )
+
     secrets_refresh_seconds: float = _setting(
         "SECRETS_REFRESH_SECONDS",
         300.0,
@@ -212,6 +222,8 @@ class Settings(AutohealSettings):
             raise Misconfigured(
                 f"CURSOR_SECRET is empty on stage {settings.stage}. Refer it to a secret of 32 random characters."
             )
+        if settings.tenant_rate_per_second and not settings.idempotency_table:
+            raise Misconfigured("TENANT_RATE_PER_SECOND counts in the table that IDEMPOTENCY_TABLE names. Set it too.")
         refuse_plain_secrets(source, settings.stage)
         if settings.autoheal_chaos_failure_rate and not settings.autoheal_chaos_until and settings.stage == "prod":
             raise Misconfigured("AUTOHEAL_CHAOS_FAILURE_RATE has no end on stage prod. Set AUTOHEAL_CHAOS_UNTIL.")

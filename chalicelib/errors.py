@@ -121,6 +121,12 @@ class PreconditionRequired(AetherLinkError):
     status, code, title = 428, "precondition-required", "If-Match needed"
 
 
+class RateLimited(AetherLinkError):
+    """The tenant sends more than its share."""
+
+    status, code, title = 429, "rate-limited", "Too many requests"
+
+
 class Unavailable(AetherLinkError):
     """Something this request needs is down or too slow; the same request may succeed soon."""
 

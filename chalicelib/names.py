@@ -29,6 +29,7 @@ AUTOHEAL_ESCALATION_FAILED: Final = "autoheal.escalation_failed"
 AUTOHEAL_TICK_FINISHED: Final = "autoheal_tick.finished"
 METRICS_PUSHED: Final = "metrics_push.finished"
 METRICS_NOT_PUSHED: Final = "metrics_push.failed"
+RATE_LIMIT_OPENED: Final = "rate_limit.opened"
 
 # Headers of a Kafka record.
 EVENT_ID: Final = "event_id"
@@ -72,3 +73,5 @@ AUTOHEAL_LAST_EVENT: Final = "autoheal_last_event_timestamp"
 AUTOHEAL_AUDIT_WRITE: Final = "autoheal_audit_write_seconds"
 CRM_REQUESTS: Final = "crm_http_requests_total"
 CRM_REQUEST_SECONDS: Final = "crm_http_request_duration_seconds"
+RATE_LIMITED: Final = "rate_limited_total"
+RATE_LIMIT_OPEN: Final = "rate_limit_open_total"

@@ -35,6 +35,9 @@ Cognito puts custom attributes into ID tokens; for access tokens, add the tenant
 The issuer is asked for its keys once, then when they are an hour old (`OIDC_KEYS_MAX_AGE_SECONDS`) or when a token
 names an unknown one, at most every 30 seconds (`OIDC_KEYS_REFRESH_SECONDS`). While it is down, the last keys are used.
 
+On one machine, `make token ROLE=ops TENANT=<uuid>` signs in at the local issuer and prints a token;
+`OIDC_ENABLED=false`, on stage local alone, believes the headers `X-Tenant-Id` and `X-Roles` instead.
+
 ## What is answered to those who are kept out
 
 | status | `code` | what to do |

@@ -10,7 +10,7 @@ from chalicelib import names
 from chalicelib.config import Settings
 from chalicelib.crm.events import TYPES
 from chalicelib.messaging.envelope import topic_of
-from infra import access_page, openapi, openapi_page
+from infra import access_page, audit, openapi, openapi_page
 from infra.aws.package import ROOT
 
 RECORD_HEADERS = (
@@ -113,6 +113,7 @@ def documents() -> dict[str, str]:
         "docs/configuration.md": configuration(),
         "docs/access.md": access_page.page(),
         "docs/asyncapi.json": asyncapi(),
+        "docs/licences.md": audit.page(audit.run()),
         "chalicelib/static/openapi.json": json.dumps(described, indent=1) + "\n",
         "chalicelib/static/docs.html": openapi_page.page(described),
         **schemas,

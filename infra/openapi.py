@@ -52,6 +52,8 @@ TITLES = {
     415: "Another media type is needed",
     422: "Understood, and against a rule",
     428: "If-Match is needed",
+    410: "The link has ended",
+    429: "Too much at once: come back after `Retry-After`",
     502: "Alertmanager does not answer",
     503: "Something needed is down: try again",
 }
@@ -106,7 +108,7 @@ def _object(**properties: Any) -> dict[str, Any]:
 
 STREAM = {"type": "string", "pattern": f"^{STREAM_KEY.pattern}$"}
 TEXT, COUNT, TRUTH = {"type": "string"}, {"type": "integer"}, {"type": "boolean"}
-READ, WRITE = (401, 403, 503), (400, 401, 403, 409, 413, 415, 422, 503)
+READ, WRITE = (401, 403, 429, 503), (400, 401, 403, 409, 413, 415, 422, 429, 503)
 HOME = _object(
     status=TEXT,
     enabled=TRUTH,
@@ -135,7 +137,7 @@ def _crm(name: str, kind: type[Model], filters: tuple[str, ...]) -> dict[str, Op
         f"list_{low}s": Operation(kind, problems=(400, *READ), filters=filters, listed=True),
         f"read_{low}": Operation(kind, problems=(400, 404, *READ)),
         f"change_{low}": Operation(kind, takes=change, problems=(*WRITE, 404, 412, 428), patch=True, once=True),
-        f"delete_{low}": Operation(None, 204, problems=(400, 401, 403, 404, 409, 412, 422, 503), once=True),
+        f"delete_{low}": Operation(None, 204, problems=(400, 404, 409, 412, 422, *READ), once=True),
     }
 
 

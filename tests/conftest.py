@@ -32,6 +32,7 @@ CACHE = ROOT / ".local" / "cache"
 
 MADE = (
     bootstrap.settings,
+    bootstrap._issuer_keys,
     bootstrap.authenticator,
     bootstrap.api_meter,
     bootstrap._secret,
@@ -43,6 +44,7 @@ MADE = (
     bootstrap_healing.healing,
     bootstrap_healing.acknowledger,
     bootstrap_healing.request_metrics,
+    bootstrap.tenant_rate,
 )
 
 

@@ -1,4 +1,4 @@
-"""Leases of idempotency keys in DynamoDB: one conditional write to claim, one to finish or let go."""
+"""Leases of idempotency keys in DynamoDB: one conditional write to claim, one to finish or let go. And counters."""
 
 import time
 from collections.abc import Iterator
@@ -33,13 +33,50 @@ def client(*, timeout_seconds: float) -> Any:
     return boto3.client("dynamodb", config=limits)
 
 
-class DynamoLeaseStore:
-    """A `LeaseStore`. Times are Unix seconds of this machine: they bound leases, they do not order anything."""
+class _Table:
+    """A table that is left alone for a while after trouble."""
 
     def __init__(self, dynamodb: Any, table: str) -> None:
         """Use `table`, whose key is `pk` and whose TTL attribute is `expires_at`."""
         self._dynamodb, self._table = dynamodb, table
         self._away_until = float("-inf")
+
+    @contextmanager
+    def _telling_apart(self) -> Iterator[None]:
+        """Tell a condition that did not hold from a store that is away, and leave the latter alone for a while."""
+        if time.monotonic() < self._away_until:
+            raise _away("left alone after trouble")
+        try:
+            yield
+        except ClientError as problem:
+            if problem.response["Error"]["Code"] == "ConditionalCheckFailedException":
+                item: Any = problem.response.get("Item")
+                raise _Refused(item or {}) from None
+            self._away_until = time.monotonic() + LEFT_ALONE_SECONDS
+            raise _away(problem) from problem
+        except BotoCoreError as problem:
+            self._away_until = time.monotonic() + LEFT_ALONE_SECONDS
+            raise _away(problem) from problem
+
+
+class DynamoCounters(_Table):
+    """`Counters`, beside the idempotency keys."""
+
+    def add(self, key: str, *, expires_at: int) -> int:
+        """Add one, in one call."""
+        with self._telling_apart():
+            said = self._dynamodb.update_item(
+                TableName=self._table,
+                Key={"pk": {"S": key}},
+                UpdateExpression="SET expires_at = :expires ADD times :one",
+                ExpressionAttributeValues={":expires": {"N": str(expires_at)}, ":one": {"N": "1"}},
+                ReturnValues="UPDATED_NEW",
+            )
+        return int(said["Attributes"]["times"]["N"])
+
+
+class DynamoLeaseStore(_Table):
+    """A `LeaseStore`. Times are Unix seconds of this machine: they bound leases, they do not order anything."""
 
     def claim(self, key: OnceKey, owner: UUID, *, lease_seconds: float) -> Claim:
         """Claim `key`; one call, whatever the outcome."""
@@ -104,23 +141,6 @@ class DynamoLeaseStore:
             return True
         except _Refused:
             return False
-
-    @contextmanager
-    def _telling_apart(self) -> Iterator[None]:
-        """Tell a condition that did not hold from a store that is away, and leave the latter alone for a while."""
-        if time.monotonic() < self._away_until:
-            raise _away("left alone after trouble")
-        try:
-            yield
-        except ClientError as problem:
-            if problem.response["Error"]["Code"] == "ConditionalCheckFailedException":
-                item: Any = problem.response.get("Item")
-                raise _Refused(item or {}) from None
-            self._away_until = time.monotonic() + LEFT_ALONE_SECONDS
-            raise _away(problem) from problem
-        except BotoCoreError as problem:
-            self._away_until = time.monotonic() + LEFT_ALONE_SECONDS
-            raise _away(problem) from problem
 
 
 class _Refused(Exception):

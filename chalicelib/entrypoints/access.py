@@ -88,6 +88,7 @@ def admitted(roles: frozenset[Role], headers: Mapping[str, str]) -> Principal:
     Raises:
         errors.Unauthenticated: nobody, or a proof that does not hold.
         errors.Forbidden: a caller without the role or for another tenant.
+        errors.RateLimited: the tenant has used up its share for now.
     """
     principal = bootstrap.authenticator().authenticate(headers)
     who = f"{principal.subject} of tenant {principal.tenant_id}"
@@ -103,6 +104,8 @@ def admitted(roles: frozenset[Role], headers: Mapping[str, str]) -> Principal:
             code="operators-alone",
             cause=who,
         )
+    if rate := bootstrap.tenant_rate():
+        rate.admit(principal.tenant_id)
     return principal
 
 

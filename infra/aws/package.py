@@ -32,6 +32,10 @@ SECONDS = 300
 LAMBDA_HAS = ("boto3", "botocore", "s3transfer")
 """What Lambda's own runtime brings; 25 MB that need not travel. The emulator's workers have them too."""
 
+THROTTLE = {"ThrottlingRateLimit": 500, "ThrottlingBurstLimit": 250}
+"""Requests a second, and at once, that the gateway takes of everybody together; the rest get its 429. Tenants have a
+limit of their own (TENANT_RATE_PER_SECOND): a usage plan would count API keys, and tenants have none."""
+
 
 class PackagingFailed(Exception):
     """A step of the build failed; the text has its output and what to do."""
@@ -138,6 +142,8 @@ def _resources(config: Path, stage: str, into: Path) -> Path:
     environment = json.loads(config.read_text())["stages"][stage]["environment_variables"]
     table = idempotency_table(environment["IDEMPOTENCY_TABLE"])
     merged["Resources"]["IdempotencyTable"] = {"Type": "AWS::DynamoDB::Table", "Properties": table}
+    throttled = [{"HttpMethod": "*", "ResourcePath": "/*", **THROTTLE}]
+    merged["Resources"]["RestAPI"] = {"Properties": {"MethodSettings": throttled}}
     merged["Resources"] |= autoheal.resources(environment[autoheal.PREFIX_SETTING])
     into.write_text(json.dumps(merged))
     return into

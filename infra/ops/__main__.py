@@ -48,7 +48,7 @@ def _migrate(chosen: argparse.Namespace) -> dict[str, Any]:
 
 
 def _topics(_: argparse.Namespace) -> dict[str, Any]:
-    return {"created": topics.ensure(bootstrap.settings())}
+    return {"created": topics.ensure(bootstrap.kafka_settings())}
 
 
 def _outbox(chosen: argparse.Namespace) -> dict[str, Any]:

@@ -13,8 +13,10 @@ import app
 from chalicelib import bootstrap
 from chalicelib.config import Settings
 from chalicelib.entrypoints.methods import METHODS
+from chalicelib.quota import TenantRate
 from infra.local.postgres import Postgres
 from infra.local.process import free_port
+from tests.fakes import FakeClock, FakeCounters, FakeMeter
 
 
 class Api:
@@ -222,6 +224,20 @@ def test_a_database_that_is_away_is_a_503_that_says_when_to_come_back(
     ready = api("GET", "/health/ready")
     assert (ready.status_code, ready.json_body["dependencies"]["postgres"]["status"]) == (503, "down")
     assert api("GET", "/health/live").status_code == 200
+
+
+def test_a_tenant_that_sends_too_much_is_told_when_to_come_back_and_others_are_served(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rate = TenantRate(FakeCounters(), FakeClock(), FakeMeter(), per_second=1, burst=2)
+    monkeypatch.setattr(bootstrap, "tenant_rate", lambda: rate)
+    assert [api("GET", "/api/crm/accounts").status_code for _ in range(2)] == [200, 200]
+    refused = api("GET", "/api/crm/accounts")
+    _problem(refused, 429, "rate-limited")
+    assert refused.headers["Retry-After"] == "2"
+    assert api("GET", "/health/live").status_code == 200
+    api.tenant = uuid4()
+    assert api("GET", "/api/crm/accounts").status_code == 200
 
 
 def test_a_crash_is_a_500_without_a_stack_trace(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -532,6 +532,30 @@ def test_the_whole_api_lets_in_who_belongs_and_nobody_else(
         assert len(call("GET", accounts, issuer.token()).json_body["items"]) == 1
         assert issuer.key_calls <= 2
         issuer.status = 500
-        bootstrap.authenticator.cache_clear()
+        composed(chosen)
         answer = call("GET", accounts, issuer.token())
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
+
+
+def test_readiness_needs_the_issuer_s_keys_and_not_the_issuer(
+    issuer: Issuer, database: Settings, composed: Callable[[Settings], None]
+) -> None:
+    urls = {"database_url": database.database_url, "relay_database_url": database.relay_database_url}
+
+    def ready() -> tuple[int, str]:
+        answer = client.http.get("/health/ready")
+        return answer.status_code, answer.json_body["dependencies"]["issuer"]["status"]
+
+    with Client(app.app, stage_name="local") as client:
+        composed(issuer.settings(**urls))
+        issuer.status = 500
+        assert ready() == (503, "down")
+        composed(issuer.settings(**urls))
+        issuer.status = 200
+        assert ready() == (200, "ok")
+        issuer.status, asked = 500, len(issuer.calls)
+        for _ in range(5):
+            assert ready() == (200, "ok")
+        assert len(issuer.calls) == asked
+        composed(database)
+        assert "issuer" not in client.http.get("/health/ready").json_body["dependencies"]

@@ -136,5 +136,20 @@ def test_no_secret_is_packaged_in_plain_text(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_the_gateway_throttles_and_says_when_to_come_back(template: dict[str, Any]) -> None:
+    settings = template["RestAPI"]["Properties"]["MethodSettings"]
+    assert settings == [
+        {"HttpMethod": "*", "ResourcePath": "/*", "ThrottlingRateLimit": 500, "ThrottlingBurstLimit": 250}
+    ]
+    answers = {
+        one["Properties"]["ResponseType"]: one["Properties"]
+        for one in template.values()
+        if one["Type"] == "AWS::ApiGateway::GatewayResponse"
+    }
+    for kind in ("THROTTLED", "QUOTA_EXCEEDED"):
+        assert answers[kind]["StatusCode"] == "429"
+        assert int(answers[kind]["ResponseParameters"]["gatewayresponse.header.Retry-After"].strip("'")) >= 1
+
+
 def test_the_same_input_makes_the_same_bytes(package: PackagedApp, tmp_path: Path) -> None:
     assert build(tmp_path, stage="prod", environment=FROM_OUTSIDE).digest == package.digest

@@ -147,6 +147,7 @@ def recorded(
     monkeypatch.setenv("AWS_ENDPOINT_URL", emulator.url)
     fixed = {
         "IDEMPOTENCY_TABLE": TABLE,
+        "TENANT_RATE_PER_SECOND": "1000",
         "KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{free_port()}",
         "KAFKA_REQUEST_TIMEOUT_MS": "200",
     }

@@ -65,8 +65,16 @@ class IssuerKeys:
         Raises:
             errors.Unavailable: the issuer does not answer, and never did.
         """
+        return self._with(key_id).get(key_id, {})
+
+    def check(self) -> None:
+        """Raise `errors.Unavailable` where no token could be verified; asks the issuer only while there are no keys."""
+        self._with(None)
+
+    def _with(self, key_id: str | None) -> Keys:
+        """Return the keys, fetched if there are none, if they are old, or if `key_id` is not among them."""
         seen = self._keys
-        if seen is None or key_id not in seen:
+        if seen is None or (key_id is not None and key_id not in seen):
             with self._fetching:
                 if self._keys is seen:  # nobody else fetched while this thread waited
                     self._fetch()
@@ -84,7 +92,7 @@ class IssuerKeys:
                 headers={"Retry-After": str(round(FIRST_RETRY_SECONDS))},
                 cause=f"no keys from {self._source.issuer}",
             )
-        return self._keys.get(key_id, {})
+        return self._keys
 
     def _fetch(self) -> None:
         """Fetch the set unless that was tried within the interval; keep the last good one where it fails."""
