@@ -16,32 +16,37 @@ from chalicelib.config import Settings
 from infra.aws.package import ROOT, PackagingFailed, build
 from infra.local import kafka, surroundings
 from infra.local.emulator import Emulator
+from infra.local.healing import Healing
 from infra.local.postgres import Postgres
 from infra.local.process import PartFailed, free_port
 from infra.ops import migrate, topics
 
 INPUTS = ("app.py", "chalicelib", ".chalice", "requirements.txt", "infra/aws")
 HIGHEST_PORT = 65_535  # Kafka takes the next one too
-PARTS = ("postgres", "kafka", "emulator")
+PARTS = ("postgres", "kafka", "services", "ssm", "emulator", "alertmanager", "pushgateway")
 
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Where the parts listen, on loopback. Kafka's controller takes the port after `kafka`."""
+    """Where the parts listen, on loopback. Kafka's controller and the second demo service take the next port."""
 
     postgres: int = 54329
     kafka: int = 19092
+    services: int = 18081
+    ssm: int = 4567
     emulator: int = 4566
+    alertmanager: int = 19093
+    pushgateway: int = 19091
 
     @classmethod
     def from_env(cls) -> "Ports":
-        """Read AETHERLINK_POSTGRES_PORT, AETHERLINK_KAFKA_PORT and AETHERLINK_EMULATOR_PORT, or take the defaults."""
+        """Read AETHERLINK_POSTGRES_PORT and so on, or take the defaults."""
         return cls(*(_port(part, f"AETHERLINK_{part.upper()}_PORT") for part in PARTS))
 
     @classmethod
     def free(cls) -> "Ports":
         """Return ports that nothing uses just now."""
-        return cls(free_port(), free_port(), free_port())
+        return cls(*(free_port() for _ in PARTS))
 
 
 def _port(part: str, setting: str) -> int:
@@ -69,6 +74,7 @@ class Stack:
         self.postgres = Postgres(home / "postgres", ports.postgres, fast=fast)
         self.kafka = kafka.choose(home / "kafka", ports.kafka, ROOT / ".local" / "cache", broker)
         self.emulator = Emulator(home / "emulator", ports.emulator)
+        self.healing = Healing(home, ports.services, ports.ssm, ports.alertmanager, ports.pushgateway)
 
     def up(self) -> str:
         """Bring everything up, whatever state it is in; return the API's URL. Two at once: one after the other.
@@ -93,7 +99,13 @@ class Stack:
 
     def _up(self) -> str:
         self._start_data()
+        self._timed(f"demo services and Systems Manager at {self.healing.ssm.url}", self.healing.start)
         self._timed(f"AWS emulator at {self.emulator.url}", self.emulator.start)
+        url = self._deploy()
+        self.healing.watch(url, self._say)
+        return url
+
+    def _deploy(self) -> str:
         key = self._key()
         deployed = self.emulator.deployed()
         if deployed.get("key") == key:
@@ -149,6 +161,7 @@ class Stack:
                     "kind": self.kafka.kind,
                 },
                 "emulator": {"running": self.emulator.running(), "address": self.emulator.url},
+                **self.healing.status(),
             },
             "deployed": bool(deployed),
             "api": deployed.get("api_url"),
@@ -166,10 +179,11 @@ class Stack:
             "RELAY_DATABASE_URL": self.postgres.url("aetherlink_relay"),
             "KAFKA_BOOTSTRAP_SERVERS": self.kafka.bootstrap_servers,
             "KAFKA_API_VERSION": self.kafka.api_version,
+            **self.healing.environment(),
         }
 
     def _parts(self) -> dict[str, Any]:
-        return {"postgres": self.postgres, "kafka": self.kafka, "emulator": self.emulator}
+        return {"postgres": self.postgres, "kafka": self.kafka, "emulator": self.emulator, **self.healing.parts()}
 
     def _start_postgres(self) -> None:
         self._timed(f"PostgreSQL {self.postgres.version} at 127.0.0.1:{self.ports.postgres}", self.postgres.start)
