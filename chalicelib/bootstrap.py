@@ -254,15 +254,12 @@ def _escalation() -> "Escalation":
     from chalicelib.adapters import escalation
 
     chosen = settings()
-    if chosen.autoheal_escalation_topic_arn:
-        return escalation.SnsEscalation(
-            chosen.autoheal_escalation_topic_arn, timeout_seconds=chosen.ssm_timeout_seconds
-        )
-    if chosen.autoheal_escalation_url:
-        return escalation.WebhookEscalation(
-            chosen.autoheal_escalation_url, timeout_seconds=chosen.alertmanager_timeout_seconds
-        )
-    return escalation.LogEscalation()
+    topic, url, seconds = (
+        chosen.autoheal_escalation_topic_arn, chosen.autoheal_escalation_url, chosen.alertmanager_timeout_seconds,
+    )  # fmt: skip
+    if topic:
+        return escalation.SnsEscalation(topic, timeout_seconds=seconds)
+    return escalation.WebhookEscalation(url, timeout_seconds=seconds) if url else escalation.LogEscalation()
 
 
 @cache
