@@ -3,9 +3,12 @@
 from collections.abc import Iterable
 
 NAMES = {
+    "AUTOHEAL_LINK_SECRETS": "autoheal-links",
+    "AUTOHEAL_WEBHOOK_TOKENS": "autoheal-webhook",
     "CURSOR_SECRET": "cursors",
     "DATABASE_URL": "database-api",
     "KAFKA_PASSWORD": "kafka",
+    "METRICS_SCRAPE_TOKENS": "metrics-scrape",
     "RELAY_DATABASE_URL": "database-relay",
 }
 """Secret setting -> the last part of its name. The policies in `.chalice` name them too."""

@@ -40,13 +40,20 @@ class Alertmanager:
         return self.process.running() and self._ready()
 
     def start(self, values: Mapping[str, str]) -> bool:
-        """Start it, with the configuration filled in; return whether it had to be started. Raises `PartFailed`."""
+        """Start it with the configuration filled in, or load a changed one; return whether there was anything to do.
+
+        Raises:
+            PartFailed: it does not start.
+        """
+        file = self.home / "alertmanager.yml"
+        before = file.read_text() if file.exists() else ""
+        configuration = write(self.home, values)
         if self.running():
-            return False
+            changed = configuration.read_text() != before
+            return changed and requests.post(f"{self.url}/-/reload", timeout=10).ok
         self.process.kill()
         refuse_foreign("alertmanager", self.port, SETTING)
         binary = program(PACKAGE, NAME, self._cache)
-        configuration = write(self.home, values)
         self.process.start(
             [
                 *_with_its_templates(binary),

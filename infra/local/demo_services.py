@@ -44,8 +44,14 @@ class DemoServices:
         script.write_text(f'#!/bin/sh\nPYTHONPATH={shlex.quote(str(ROOT))} exec {shlex.join(command)} "$@"\n')
         script.chmod(0o755)
 
-    def start(self) -> None:
-        """Start every service that does not run. Raises `PartFailed`."""
+    def running(self) -> bool:
+        """Tell whether every service answers."""
+        return all(process.running() and self.answers(name) for name, process in self.processes.items())
+
+    def start(self) -> bool:
+        """Start every service that does not run; return whether there was one. Raises `PartFailed`."""
+        if self.running():
+            return False
         self.install()
         for name, process in self.processes.items():
             if not (process.running() and listening(self.ports[name])):
@@ -53,6 +59,7 @@ class DemoServices:
                 done = subprocess.run([self.bin / "service-control", "restart", name], capture_output=True, text=True)
                 if done.returncode:
                     raise PartFailed("services", done.stderr.strip()[-300:], remedy="read the log and try again")
+        return True
 
     def restart(self, name: str) -> None:
         """Restart one service and wait until it answers. Raises `PartFailed`."""

@@ -18,6 +18,7 @@ from infra.aws import secrets as secret_names
 from infra.aws.package import ROOT, PackagingFailed, build
 from infra.local import kafka, surroundings
 from infra.local.emulator import Emulator
+from infra.local.healing import Healing
 from infra.local.issuer import Issuer
 from infra.local.postgres import Postgres, write_secret
 from infra.local.process import PartFailed, free_port
@@ -26,17 +27,21 @@ from infra.ops import migrate, topics
 INPUTS = ("app.py", "chalicelib", ".chalice", "requirements.txt", "infra/aws")
 HIGHEST_PORT = 65_535  # Kafka takes the next one too
 STAGE = "local"
-PARTS = ("postgres", "kafka", "emulator", "issuer")
+PARTS = ("postgres", "kafka", "services", "ssm", "emulator", "issuer", "alertmanager", "pushgateway")
 
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Where the parts listen, on loopback. Kafka's controller takes the port after `kafka`."""
+    """Where the parts listen, on loopback. Kafka's controller and the second demo service take the next port."""
 
     postgres: int = 54329
     kafka: int = 19092
+    services: int = 18081
+    ssm: int = 4567
     emulator: int = 4566
     issuer: int = 9400
+    alertmanager: int = 19093
+    pushgateway: int = 19091
 
     @classmethod
     def from_env(cls) -> "Ports":
@@ -75,6 +80,7 @@ class Stack:
         self.kafka = kafka.choose(home / "kafka", ports.kafka, ROOT / ".local" / "cache", broker)
         self.emulator = Emulator(home / "emulator", ports.emulator)
         self.issuer = Issuer(home / "issuer", ports.issuer)
+        self.healing = Healing(home, ports.services, ports.ssm, ports.alertmanager, ports.pushgateway)
 
     def up(self) -> str:
         """Bring everything up, whatever state it is in; return the API's URL. Two at once: one after the other.
@@ -99,8 +105,14 @@ class Stack:
 
     def _up(self) -> str:
         self._start_data()
+        self._timed(f"demo services and Systems Manager at {self.healing.ssm.url}", self.healing.start)
         self._timed(f"AWS emulator at {self.emulator.url}", self.emulator.start)
         self.emulator.keep({secret_names.name(one, STAGE): text for one, text in self._secrets().items()})
+        url = self._deploy()
+        self.healing.watch(url, self._say)
+        return url
+
+    def _deploy(self) -> str:
         key = self._key()
         deployed = self.emulator.deployed()
         if deployed.get("key") == key:
@@ -159,6 +171,7 @@ class Stack:
                 },
                 "emulator": {"running": self.emulator.running(), "address": self.emulator.url},
                 "issuer": {"running": self.issuer.running(), "address": self.issuer.url},
+                **self.healing.status(),
             },
             "deployed": bool(deployed),
             "api": deployed.get("api_url"),
@@ -182,6 +195,7 @@ class Stack:
             "KAFKA_BOOTSTRAP_SERVERS": self.kafka.bootstrap_servers,
             "KAFKA_API_VERSION": self.kafka.api_version,
             **self.issuer.environment(),
+            **self.healing.environment(),
         }
 
     def _secrets(self) -> dict[str, str]:
@@ -192,10 +206,12 @@ class Stack:
             "CURSOR_SECRET": file.read_text(),
             "DATABASE_URL": self.postgres.url("aetherlink_api"),
             "RELAY_DATABASE_URL": self.postgres.url("aetherlink_relay"),
+            **self.healing.secrets(),
         }
 
     def _parts(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in PARTS}
+        core = ("postgres", "kafka", "emulator", "issuer")
+        return {**{name: getattr(self, name) for name in core}, **self.healing.parts()}
 
     def _start_postgres(self) -> None:
         self._timed(f"PostgreSQL {self.postgres.version} at 127.0.0.1:{self.ports.postgres}", self.postgres.start)

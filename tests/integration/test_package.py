@@ -47,7 +47,8 @@ def test_the_bundle_has_its_byte_code_and_nothing_that_only_builds_or_tests(pack
 
 
 @pytest.mark.parametrize(
-    "handler", ["app.app", "app.relay", "app.replay", "app.outbox_upkeep", "app.idempotency_cleanup"]
+    "handler",
+    ["app.app", "app.relay", "app.replay", "app.outbox_upkeep", "app.idempotency_cleanup", "app.autoheal_tick"],
 )
 def test_every_handler_loads_from_the_bundle_alone(package: PackagedApp, tmp_path: Path, handler: str) -> None:
     with zipfile.ZipFile(package.bundle) as bundle:

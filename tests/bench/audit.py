@@ -1,0 +1,55 @@
+"""How long the audit log's first page takes among many events: `python -m tests.bench.audit --events 100000`."""
+
+import argparse
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from statistics import quantiles
+
+from chalicelib.adapters.autoheal_tables.audit import DynamoAudit
+from chalicelib.adapters.autoheal_tables.transact import Tables
+from chalicelib.autoheal.audit import AuditEvent, AuditQuery, Kind
+from infra.local.emulator import Emulator
+from infra.local.process import free_port
+from tests.contract.autoheal_suites import create_tables
+
+ROUNDS = 30
+BATCH = 500
+QUERIES = {"all": AuditQuery(), "kind": AuditQuery(kind="action_ok"), "alertname": AuditQuery(alertname="Alert3")}
+
+
+def main() -> int:
+    """Fill a table of the emulator, ask for first pages, print milliseconds."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.audit", description=__doc__)
+    parser.add_argument("--events", type=int, default=100_000)
+    chosen = parser.parse_args()
+    emulator = Emulator(Path(tempfile.mkdtemp(prefix="aetherlink-bench-")), free_port())
+    emulator.start()
+    try:
+        client = emulator.client("dynamodb")
+        create_tables(client, "bench")
+        audit, now = DynamoAudit(client, Tables.of("bench")), datetime.now(UTC)
+        made = [
+            AuditEvent(now - timedelta(seconds=n), list(Kind)[n % len(Kind)], f"Alert{n % 10}", {"n": n})
+            for n in range(chosen.events)
+        ]
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(audit.append, [made[n : n + BATCH] for n in range(0, len(made), BATCH)]))
+        for name, query in QUERIES.items():
+            took = []
+            for _ in range(ROUNDS):
+                started = time.perf_counter()
+                assert audit.find(query, now + timedelta(seconds=1)).events
+                took.append((time.perf_counter() - started) * 1_000)
+            p95 = quantiles(took, n=20)[-1]
+            print(f"{name:10} of {chosen.events} events: p50 {sorted(took)[ROUNDS // 2]:.0f} ms, p95 {p95:.0f} ms")
+    finally:
+        emulator.stop()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

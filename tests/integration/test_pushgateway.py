@@ -1,0 +1,58 @@
+"""Publishing the totals through a real pushgateway."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from chalicelib.adapters.pushgateway import Pushgateway
+from chalicelib.autoheal.exposition import publish
+from chalicelib.errors import Unavailable
+from infra.local.debian import program
+from infra.local.process import PartFailed, free_port
+from infra.local.pushgateway import NAME, PACKAGE, LocalPushgateway
+from tests.builders_autoheal import TCP, World, raw_alert
+from tests.conftest import CACHE
+
+
+@pytest.fixture(scope="module")
+def gateway(home: Path) -> Iterator[LocalPushgateway]:
+    try:
+        program(PACKAGE, NAME, CACHE)
+    except PartFailed as problem:
+        pytest.skip(f"no pushgateway on this machine: {problem}")
+    made = LocalPushgateway(home / "pushgateway", free_port(), CACHE)
+    made.start()
+    try:
+        yield made
+    finally:
+        made.stop()
+
+
+def _scraped(gateway: LocalPushgateway) -> dict[str, float]:
+    lines = requests.get(f"{gateway.url}/metrics", timeout=5).text.splitlines()
+    pairs = [line.rsplit(" ", 1) for line in lines if line and not line.startswith("#")]
+    return {name: float(value) for name, value in pairs}
+
+
+def test_the_whole_set_is_published_and_replaces_what_was_there(gateway: LocalPushgateway) -> None:
+    world, pusher = World(), Pushgateway(gateway.url, timeout_seconds=3)
+    publish(world.parts, pusher, "local")
+    executed = f'autoheal_actions_total{{alertname="{TCP}",instance="",job="autoheal",result="executed"}}'
+    assert _scraped(gateway)[executed] == 0
+    world.one(raw_alert())
+    world.tick()
+    publish(world.parts, pusher, "local")
+    found = _scraped(gateway)
+    assert found[executed] == 1
+    assert found['autoheal_enabled{env="local",instance="",job="autoheal"}'] == 1
+    assert found['autoheal_audit_write_seconds_bucket{instance="",job="autoheal",le="+Inf"}'] > 0
+    assert found['push_failure_time_seconds{instance="",job="autoheal"}'] == 0
+
+
+def test_what_the_gateway_refuses_and_a_gateway_that_is_down_are_told(gateway: LocalPushgateway) -> None:
+    with pytest.raises(Unavailable):
+        Pushgateway(gateway.url, timeout_seconds=3).put("broken", "this is no metric\n")
+    with pytest.raises(Unavailable):
+        Pushgateway(f"http://127.0.0.1:{free_port()}", timeout_seconds=1).put("autoheal", "x 1\n")
