@@ -36,6 +36,24 @@ def create_table(client: Any) -> None:
         client.get_waiter("table_exists").wait(TableName=TABLE)
 
 
+class OneAtATime:
+    """A client of moto's, one call at a time: moto isolates no threads from one another, DynamoDB does."""
+
+    def __init__(self, client: Any) -> None:
+        self._client, self._lock = client, threading.Lock()
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._client, name)
+        if not callable(found):
+            return found
+
+        def call(*values: Any, **named: Any) -> Any:
+            with self._lock:
+                return found(*values, **named)
+
+        return call
+
+
 @pytest.fixture(params=["fake", "moto", "emulator"])
 def suite(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Suite]:
     passed = 0.0
@@ -57,7 +75,7 @@ def suite(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
     with mock_aws():
         client = boto3.client("dynamodb", region_name="us-east-1")
         create_table(client)
-        yield Suite(dynamodb.DynamoLeaseStore(client, TABLE), later)
+        yield Suite(dynamodb.DynamoLeaseStore(OneAtATime(client), TABLE), later)
 
 
 def _key(**values: Any) -> OnceKey:
