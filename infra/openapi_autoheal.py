@@ -97,7 +97,7 @@ LISTING = (
 def operations(operation: Callable[..., Any]) -> dict[str, Any]:
     """Return the operations, each made by `operation`."""
     return {
-        "receive_alerts": operation(RESULTS, problems=(400, 401, 413, 415, 503)),
+        "receive_alerts": operation(RESULTS, problems=(400, 401, 403, 413, 415, 503)),
         "list_actions": operation(_page(ACTION), problems=(400, *READ), parameters=LISTING),
         "read_action": operation(ACTION, problems=(400, 404, *READ)),
         "approve_action": operation(ACTION, problems=(400, 404, 409, *READ)),

@@ -21,7 +21,7 @@ from infra.local.process import free_port
 from infra.local.ssm_agent import LocalSsm
 
 pytestmark = pytest.mark.e2e
-TOKEN = "e2e-token"
+TOKEN, OPERATORS = "e2e-token", UUID(int=7)
 TCP = {"alertname": "TcpEndpointDownFast", "service": "crm-api", "severity": "critical"}
 SECONDS = 60.0
 SCHEDULED = {
@@ -47,7 +47,7 @@ class System:
     api: str
 
     def ask(self, method: str, path: str, body: Any = None, roles: str = "admin") -> Any:
-        headers = {"X-Tenant-Id": str(UUID(int=7)), "X-Roles": roles}
+        headers = {"X-Tenant-Id": str(OPERATORS), "X-Roles": roles}
         answer = requests.request(method, self.api + path, json=body, headers=headers, timeout=30)
         assert answer.ok, answer.text
         return answer.json()
@@ -76,6 +76,8 @@ def system(services: DemoServices, ssm: LocalSsm, alertmanager: Alertmanager) ->
     emulator = Emulator(home / "emulator", free_port())
     dead = f"127.0.0.1:{free_port()}"
     environment = {
+        "OIDC_ENABLED": "false",
+        "OPERATOR_TENANT_ID": str(OPERATORS),
         "DATABASE_URL": f"postgresql://nobody:nothing@{dead}/none",
         "RELAY_DATABASE_URL": f"postgresql://nobody:nothing@{dead}/none",
         "KAFKA_BOOTSTRAP_SERVERS": dead,
@@ -111,10 +113,11 @@ def test_an_alert_drives_a_restart_and_its_end_verifies_the_cure(system: System)
     assert system.ask("GET", "/")["enabled"] is False
     system.ask("PUT", "/autoheal/config", {"mode": "live"})
     system.services.kill("crm-api")
+    until(lambda: not system.services.answers("crm-api"))
     since = datetime.now(UTC) - timedelta(seconds=1)
     system.fire(TCP, since=since)
+    [action] = until(system.actions)
     until(lambda: system.services.answers("crm-api"))
-    [action] = system.actions()
     assert (action["alertname"], action["attempt"]) == (TCP["alertname"], 1)
     system.fire(TCP, over=True, since=since)
     done = system.emulator.invoke("AutohealTick", SCHEDULED)
@@ -137,7 +140,7 @@ def test_the_healer_s_own_alerts_never_reach_it(system: System) -> None:
 
 def test_the_metrics_are_those_of_all_functions(system: System) -> None:
     text = requests.get(
-        f"{system.api}/metrics", headers={"X-Tenant-Id": str(UUID(int=7)), "X-Roles": "ops"}, timeout=30
+        f"{system.api}/metrics", headers={"X-Tenant-Id": str(OPERATORS), "X-Roles": "ops"}, timeout=30
     ).text
     assert 'autoheal_actions_total{alertname="TcpEndpointDownFast",result="executed"} 1' in text
     assert 'autoheal_event_total{kind="heartbeat"}' in text

@@ -80,6 +80,7 @@ def settings(
         metrics_scrape_tokens=("scrape",),
         autoheal_link_secrets=("k" * 32,),
         autoheal_public_url="https://aetherlink.test/api",
+        operator_tenant_id=UUID(int=7),
         alertmanager_url=alertmanager.url,
     )
 
