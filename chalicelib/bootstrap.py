@@ -5,7 +5,7 @@ importing `app` loads no database, no Kafka and no AWS client.
 """
 
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import fields
 from functools import cache, partial
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -26,11 +26,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from chalicelib.adapters.oidc.keys import IssuerKeys
-    from chalicelib.adapters.postgres.guarded import Guarded
-    from chalicelib.messaging.desk import OutboxDesk
-    from chalicelib.messaging.ports import Publisher
-    from chalicelib.messaging.relay import Relay
-    from chalicelib.messaging.replay import Replayer
     from chalicelib.quota import TenantRate
 
 DEVELOPMENT_SECRET = "local-development"  # noqa: S105 - Settings refuse an empty secret on any other stage
@@ -196,89 +191,6 @@ def tenant_rate() -> "TenantRate | None":
     return TenantRate(
         counters, clock(), meter, per_second=chosen.tenant_rate_per_second, burst=chosen.tenant_rate_burst
     )
-
-
-def idempotency_cleanup() -> int:
-    """Delete what the ledger kept past its time; return how many rows."""
-    from chalicelib.adapters.postgres.ledger import clean
-
-    return clean(_relay_connection("aetherlink-cleanup"))
-
-
-def _relay_connection(name: str) -> "Guarded":
-    from chalicelib.adapters.postgres import driver
-    from chalicelib.adapters.postgres.guarded import Guarded
-
-    chosen = settings()
-    return Guarded(lambda: driver.log_in(secret("relay_database_url"), chosen, name=name))
-
-
-def kafka_settings() -> Settings:
-    """Return the settings with Kafka's password itself where they refer to it."""
-    chosen = settings()
-    return replace(chosen, kafka_password=secret("kafka_password").value()) if chosen.kafka_password else chosen
-
-
-def _publisher() -> "Publisher":
-    from chalicelib.adapters.kafka import KafkaPublisher
-
-    chosen = kafka_settings()
-    return KafkaPublisher(chosen, secret("kafka_password").renew) if chosen.kafka_password else KafkaPublisher(chosen)
-
-
-def relay() -> "Relay":
-    """Return a relay on Postgres and Kafka."""
-    from chalicelib.adapters.emf import EmfMeter
-    from chalicelib.adapters.postgres.outbox_store import PostgresOutboxStore
-    from chalicelib.messaging.policy import Policy
-    from chalicelib.messaging.relay import Relay
-
-    chosen = settings()
-    store = PostgresOutboxStore(
-        _relay_connection("aetherlink-relay"),
-        dead_letter_topic=chosen.outbox_dead_letter_topic,
-        dead_letter_bytes=chosen.max_body_bytes // 2,
-    )
-    policy = Policy(
-        poll_seconds=chosen.relay_poll_seconds,
-        wave_rows=chosen.relay_wave_rows,
-        wave_bytes=chosen.relay_wave_bytes,
-        shards=chosen.relay_shards_per_run,
-        max_attempts=chosen.relay_max_attempts,
-        backoff_base_seconds=chosen.relay_backoff_base_seconds,
-        backoff_max_seconds=chosen.relay_backoff_max_seconds,
-        delivery_timeout_seconds=chosen.kafka_delivery_timeout_ms / 1_000,
-        lease_margin_seconds=chosen.relay_lease_margin_seconds,
-    )
-    meter = EmfMeter(clock(), stage=chosen.stage, function="relay")
-    return Relay(store, _publisher, clock(), policy, meter)
-
-
-def replayer() -> "Replayer":
-    """Return what carries out replays."""
-    from chalicelib.adapters.postgres.replay_store import PostgresReplayStore
-    from chalicelib.messaging.replay import Pace, Replayer
-
-    chosen = settings()
-    pace = Pace(
-        per_second=chosen.replay_events_per_second, delivery_timeout_seconds=chosen.kafka_delivery_timeout_ms / 1_000
-    )
-    return Replayer(PostgresReplayStore(_relay_connection("aetherlink-replay")), _publisher, clock(), pace)
-
-
-@cache
-def outbox_desk() -> "OutboxDesk":
-    """Return the operators' desk."""
-    from chalicelib.adapters.postgres.outbox_desk import PostgresOutboxDesk
-
-    return PostgresOutboxDesk(_relay_connection("aetherlink-desk"))
-
-
-def outbox_upkeep() -> dict[str, list[str]]:
-    """Make the archive's partitions ahead and drop those past retention; return their names."""
-    from chalicelib.adapters.postgres.outbox_upkeep import maintain
-
-    return maintain(_relay_connection("aetherlink-upkeep"), retention_days=settings().outbox_archive_retention_days)
 
 
 def checks() -> dict[str, Check]:

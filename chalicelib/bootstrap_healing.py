@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from chalicelib.adapters.autoheal_tables.transact import Tables
     from chalicelib.autoheal.acknowledge import Acknowledger
     from chalicelib.autoheal.buffer import RequestMetrics
-    from chalicelib.autoheal.ledger import Pusher
+    from chalicelib.autoheal.ledger import MetricsLedger, Pusher
     from chalicelib.autoheal.modes import Config
     from chalicelib.autoheal.policy import Parts, Policy
     from chalicelib.autoheal.ports import Escalation
@@ -52,7 +52,6 @@ def healing() -> "Parts":
     from chalicelib.adapters import ssm
     from chalicelib.adapters.alertmanager import AlertmanagerClient
     from chalicelib.adapters.autoheal_tables.audit import DynamoAudit
-    from chalicelib.adapters.autoheal_tables.ledger import DynamoLedger
     from chalicelib.adapters.autoheal_tables.store import DynamoHealStore
     from chalicelib.autoheal import runbooks
     from chalicelib.autoheal.policy import Parts
@@ -62,7 +61,7 @@ def healing() -> "Parts":
     return Parts(
         store=DynamoHealStore(client, tables, bootstrap.clock()),
         audit=DynamoAudit(client, tables),
-        ledger=DynamoLedger(client, tables),
+        ledger=ledger(),
         commander=ssm.SsmCommander(lambda: ssm.client(timeout_seconds=chosen.ssm_timeout_seconds)),
         alerts=AlertmanagerClient(chosen.alertmanager_url, timeout_seconds=chosen.alertmanager_timeout_seconds),
         escalation=_escalation(),
@@ -129,9 +128,14 @@ def pusher() -> "Pusher | None":
 @cache
 def request_metrics() -> "RequestMetrics":
     """Return what counts requests; it counts nothing where there is no ledger."""
-    from chalicelib.adapters.autoheal_tables.ledger import DynamoLedger
     from chalicelib.autoheal.buffer import RequestMetrics
 
-    if not bootstrap.settings().autoheal_table_prefix:
-        return RequestMetrics(None, bootstrap.clock())
-    return RequestMetrics(lambda: DynamoLedger(*_healer_tables()), bootstrap.clock())
+    return RequestMetrics(ledger if bootstrap.settings().autoheal_table_prefix else None, bootstrap.clock())
+
+
+@cache
+def ledger() -> "MetricsLedger":
+    """Return the metrics ledger. Raises `errors.Unavailable` as `healing` does."""
+    from chalicelib.adapters.autoheal_tables.ledger import DynamoLedger
+
+    return DynamoLedger(*_healer_tables())

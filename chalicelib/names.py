@@ -29,6 +29,7 @@ AUTOHEAL_ESCALATION_FAILED: Final = "autoheal.escalation_failed"
 AUTOHEAL_TICK_FINISHED: Final = "autoheal_tick.finished"
 METRICS_PUSHED: Final = "metrics_push.finished"
 METRICS_NOT_PUSHED: Final = "metrics_push.failed"
+METRICS_INCOMPLETE: Final = "metrics_push.incomplete"
 RATE_LIMIT_OPENED: Final = "rate_limit.opened"
 
 # Headers of a Kafka record.

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from chalicelib import bootstrap, bootstrap_healing
+from chalicelib import bootstrap, bootstrap_healing, bootstrap_outbox
 from chalicelib.config import Settings
 from infra.aws.package import ROOT
 from infra.local import alertmanager as alertmanager_part
@@ -38,9 +38,11 @@ MADE = (
     bootstrap._secret,
     bootstrap._secret_store,
     bootstrap._database,
-    bootstrap.outbox_desk,
+    bootstrap_outbox.desk,
+    bootstrap_outbox._standing_store,
     bootstrap.once,
     bootstrap_healing._healer_tables,
+    bootstrap_healing.ledger,
     bootstrap_healing.healing,
     bootstrap_healing.acknowledger,
     bootstrap_healing.request_metrics,

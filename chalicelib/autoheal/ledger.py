@@ -1,4 +1,4 @@
-"""Metrics of functions that do not live long: totals that are added up in a ledger, and their Prometheus text.
+"""Metrics of functions that do not live long: totals that are added up in a ledger.
 
 A pushgateway keeps what was pushed last and adds nothing up. So counters and histogram buckets are added here, in
 the same transaction as the state change where there is one, and whoever publishes them publishes the whole set.
@@ -6,8 +6,7 @@ the same transaction as the state change where there is one, and whoever publish
 
 import json
 import re
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Protocol
@@ -19,7 +18,7 @@ AUTOHEAL, CRM = "autoheal", "crm"
 
 AUDIT_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.5, 5.0)
 REQUEST_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-ESCAPED: Final = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n"})
+FLIGHT_BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 Labels = tuple[tuple[str, str], ...]
 
 
@@ -48,6 +47,17 @@ METRICS: Final[Mapping[str, Metric]] = {
         Metric(names.AUTOHEAL_AUDIT_WRITE, "histogram", "How long audit writes took.", buckets=AUDIT_BUCKETS),
         Metric(names.CRM_REQUESTS, "counter", "HTTP requests answered.", CRM),
         Metric(names.CRM_REQUEST_SECONDS, "histogram", "How long HTTP requests took.", CRM, REQUEST_BUCKETS),
+        Metric(names.OUTBOX_PENDING, "gauge", "Events that wait to be published.", CRM),
+        Metric(
+            names.OUTBOX_OLDEST_PENDING, "gauge", "When the oldest waiting event occurred, or now; Unix seconds.", CRM
+        ),
+        Metric(names.OUTBOX_PARKED_STREAMS, "gauge", "Streams that wait for an operator.", CRM),
+        Metric(names.OUTBOX_PUBLISHED, "counter", "Events that the broker acknowledged.", CRM),
+        Metric(names.OUTBOX_REFUSED, "counter", "Attempts at an event that the broker refused.", CRM),
+        Metric(names.OUTBOX_PARKED, "counter", "Streams that were parked.", CRM),
+        Metric(names.OUTBOX_LEASE_MISSES, "counter", "Times that a relay found every shard leased.", CRM),
+        Metric(names.OUTBOX_PUBLISH_SECONDS, "histogram", "How long flights to the broker took.", CRM, FLIGHT_BUCKETS),
+        Metric(names.OUTBOX_MARK_SECONDS, "histogram", "How long marking a flight took.", CRM, FLIGHT_BUCKETS),
     )
 }
 _LABEL = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -136,38 +146,6 @@ class Pusher(Protocol):
     def put(self, job: str, text: str) -> None:
         """Replace what is known of `job`. Raises `errors.Unavailable`."""
         ...
-
-
-def render(totals: Mapping[Series, float], job: str | None = None) -> str:
-    """Return `totals` (of one `job`) as Prometheus text, cumulative buckets included."""
-    grouped: dict[str, dict[Labels, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
-    for series, value in totals.items():
-        grouped[series.metric][series.labels][series.part] = value
-    lines: list[str] = []
-    for metric in METRICS.values():
-        if job in (None, metric.job) and grouped[metric.name]:
-            lines += [f"# HELP {metric.name} {metric.help}", f"# TYPE {metric.name} {metric.kind}"]
-            for labels, parts in sorted(grouped[metric.name].items()):
-                lines += _shown(metric, labels, parts)
-    return "\n".join([*lines, ""])
-
-
-def _shown(metric: Metric, labels: Labels, parts: Mapping[str, float]) -> Iterable[str]:
-    if not metric.buckets:
-        yield _line(metric.name, labels, parts[""])
-        return
-    running = 0.0
-    for bound in (*(f"{limit:g}" for limit in metric.buckets), "+Inf"):
-        running += parts.get(f"le={bound}", 0.0)
-        yield _line(f"{metric.name}_bucket", (*labels, ("le", bound)), running)
-    yield _line(f"{metric.name}_sum", labels, parts.get("sum", 0.0))
-    yield _line(f"{metric.name}_count", labels, parts.get("count", 0.0))
-
-
-def _line(name: str, labels: Labels, value: float) -> str:
-    shown = ",".join(f'{key}="{text.translate(ESCAPED)}"' for key, text in labels)
-    number = f"{int(value)}" if value == int(value) else repr(value)
-    return f"{name}{{{shown}}} {number}" if shown else f"{name} {number}"
 
 
 def _sorted(labels: Mapping[str, str]) -> Labels:

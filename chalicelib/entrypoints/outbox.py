@@ -5,7 +5,7 @@ from urllib.parse import unquote
 
 from chalice.app import Blueprint
 
-from chalicelib import bootstrap
+from chalicelib import bootstrap, bootstrap_outbox
 from chalicelib.entrypoints.http import Answer, Call, endpoint, json_answer
 from chalicelib.errors import FieldError, Invalid
 from chalicelib.messaging.desk import MOST_LISTED, Operator, Replay, ReplayRequest
@@ -20,7 +20,7 @@ routes = Blueprint(__name__)
 @endpoint(routes)
 def read_outbox(call: Call) -> Answer:
     """Tell how many events wait, how old the oldest is, and which streams are parked, with the error."""
-    desk, operator = bootstrap.outbox_desk(), _operator(call)
+    desk, operator = bootstrap_outbox.desk(), _operator(call)
     backlog = desk.backlog(operator).model_dump(mode="json", by_alias=True)
     parked = [one.model_dump(mode="json", by_alias=True) for one in desk.parked(operator)]
     return json_answer({**backlog, "parked": parked})
@@ -35,7 +35,7 @@ def list_parked_streams(call: Call) -> Answer:
         reason = "must be parked: other streams are not listed"
         raise Invalid(f"state {reason}.", code="bad-parameter", errors=[FieldError("state", reason)])
     after = "" if cursor is None else _key(cursor)
-    found = bootstrap.outbox_desk().parked(_operator(call), after=after, limit=MOST_LISTED)
+    found = bootstrap_outbox.desk().parked(_operator(call), after=after, limit=MOST_LISTED)
     following = found[-1].stream_key if len(found) == MOST_LISTED else None
     items = [one.model_dump(mode="json", by_alias=True) for one in found]
     return json_answer({"items": items, "nextCursor": following})
@@ -46,7 +46,7 @@ def list_parked_streams(call: Call) -> Answer:
 def requeue_stream(call: Call) -> Answer:
     """Let a parked stream flow again."""
     stream_key = _key(unquote(call.path["key"]))
-    waiting = bootstrap.outbox_desk().requeue(_operator(call), stream_key)
+    waiting = bootstrap_outbox.desk().requeue(_operator(call), stream_key)
     return json_answer({"streamKey": stream_key, "requeued": waiting})
 
 
@@ -55,7 +55,7 @@ def requeue_stream(call: Call) -> Answer:
 def discard_event(call: Call) -> Answer:
     """Take the refused event out of a parked stream for good, and let the rest flow."""
     stream_key = _key(unquote(call.path["key"]))
-    discarded = bootstrap.outbox_desk().discard(_operator(call), stream_key)
+    discarded = bootstrap_outbox.desk().discard(_operator(call), stream_key)
     return json_answer({"streamKey": stream_key, "discarded": str(discarded)})
 
 
@@ -63,7 +63,7 @@ def discard_event(call: Call) -> Answer:
 @endpoint(routes)
 def request_replay(call: Call) -> Answer:
     """Send published events again; the scheduled replayer does it."""
-    replay = bootstrap.outbox_desk().request_replay(_operator(call), parse(ReplayRequest, call.body()))
+    replay = bootstrap_outbox.desk().request_replay(_operator(call), parse(ReplayRequest, call.body()))
     location = f"{call.base_path}/api/outbox/replay/{replay.id}"
     return json_answer({"count": replay.total, **_shown(replay)}, status=202, headers={"Location": location})
 
@@ -72,7 +72,7 @@ def request_replay(call: Call) -> Answer:
 @endpoint(routes)
 def read_replay(call: Call) -> Answer:
     """Tell how far a replay is."""
-    return json_answer(_shown(bootstrap.outbox_desk().replay(_operator(call), call.id)))
+    return json_answer(_shown(bootstrap_outbox.desk().replay(_operator(call), call.id)))
 
 
 def _operator(call: Call) -> Operator:

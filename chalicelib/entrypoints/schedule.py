@@ -4,9 +4,10 @@ from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
-from chalicelib import bootstrap, bootstrap_healing, logs, names
+from chalicelib import bootstrap, bootstrap_healing, bootstrap_outbox, logs, names
 from chalicelib.autoheal.exposition import publish
 from chalicelib.autoheal.settle import Settler
+from chalicelib.entrypoints import metrics
 from chalicelib.errors import Unavailable
 
 PUSH_LEASE, PUSH_LEASE_TIME = "metrics-push", timedelta(seconds=50)
@@ -14,12 +15,12 @@ PUSH_LEASE, PUSH_LEASE_TIME = "metrics-push", timedelta(seconds=50)
 
 def run_relay(context: Any) -> dict[str, Any]:
     """Relay the outbox until just before this invocation's time is up; return what was done."""
-    return asdict(bootstrap.relay().run(_seconds_left(context)))
+    return asdict(bootstrap_outbox.relay().run(_seconds_left(context)))
 
 
 def run_replays(context: Any) -> dict[str, Any]:
     """Carry out replays until just before this invocation's time is up; return how many events were sent."""
-    sent = bootstrap.replayer().run(_seconds_left(context))
+    sent = bootstrap_outbox.replayer().run(_seconds_left(context))
     if sent:
         logs.info(names.REPLAY_FINISHED, events=sent)
     return {"events": sent}
@@ -27,14 +28,14 @@ def run_replays(context: Any) -> dict[str, Any]:
 
 def run_outbox_upkeep() -> dict[str, Any]:
     """Look after the archive's partitions; return what was created and dropped."""
-    done = bootstrap.outbox_upkeep()
+    done = bootstrap_outbox.upkeep()
     logs.info(names.UPKEEP_FINISHED, **done)
     return dict(done)
 
 
 def run_idempotency_cleanup() -> dict[str, Any]:
     """Delete answers kept past their time; return how many."""
-    gone = bootstrap.idempotency_cleanup()
+    gone = bootstrap_outbox.idempotency_cleanup()
     logs.info(names.CLEANUP_FINISHED, deleted=gone)
     return {"deleted": gone}
 
@@ -57,7 +58,7 @@ def run_metrics_push(context: Any) -> dict[str, Any]:
     if not parts.store.hold(PUSH_LEASE, context.aws_request_id, now, now + PUSH_LEASE_TIME):
         return {"skipped": True}
     try:
-        lines = publish(parts, gateway, bootstrap.settings().stage)
+        lines = publish(metrics.everything(), gateway)
     except Unavailable as problem:
         logs.warning(names.METRICS_NOT_PUSHED, code=problem.code, cause=problem.cause)
         return {"pushed": False}

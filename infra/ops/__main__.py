@@ -10,7 +10,7 @@ from typing import Any
 
 from kafka.errors import KafkaError
 
-from chalicelib import bootstrap
+from chalicelib import bootstrap, bootstrap_outbox
 from chalicelib.errors import AetherLinkError
 from infra.ops import migrate, outbox, topics
 
@@ -48,7 +48,7 @@ def _migrate(chosen: argparse.Namespace) -> dict[str, Any]:
 
 
 def _topics(_: argparse.Namespace) -> dict[str, Any]:
-    return {"created": topics.ensure(bootstrap.kafka_settings())}
+    return {"created": topics.ensure(bootstrap_outbox.kafka_settings())}
 
 
 def _outbox(chosen: argparse.Namespace) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def _outbox(chosen: argparse.Namespace) -> dict[str, Any]:
 def _relay(chosen: argparse.Namespace) -> dict[str, Any]:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that leases are given back
     while True:
-        report = bootstrap.relay().run(chosen.seconds, until_idle=chosen.until_idle)
+        report = bootstrap_outbox.relay().run(chosen.seconds, until_idle=chosen.until_idle)
         if not chosen.forever:
             return asdict(report)
 

@@ -7,7 +7,7 @@ import sys
 from typing import Any
 from uuid import UUID
 
-from chalicelib import bootstrap
+from chalicelib import bootstrap, bootstrap_outbox
 from chalicelib.messaging.desk import Operator, Replay, ReplayRequest
 from chalicelib.schema import Model, parse
 
@@ -35,7 +35,7 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
 
 def run(chosen: argparse.Namespace) -> dict[str, Any]:
     """Carry out one command. Raises the product's own errors."""
-    operator, desk = Operator(f"cli:{getpass.getuser()}", getattr(chosen, "tenant", None)), bootstrap.outbox_desk()
+    operator, desk = Operator(f"cli:{getpass.getuser()}", getattr(chosen, "tenant", None)), bootstrap_outbox.desk()
     if chosen.action == "status":
         return _plain(desk.backlog(operator))
     if chosen.action == "parked":
@@ -45,7 +45,7 @@ def run(chosen: argparse.Namespace) -> dict[str, Any]:
     if chosen.action == "discard":
         return {"streamKey": chosen.stream_key, "discarded": str(desk.discard(operator, chosen.stream_key))}
     if chosen.action == "upkeep":
-        return dict(bootstrap.outbox_upkeep())
+        return dict(bootstrap_outbox.upkeep())
     request = {"eventType": chosen.event_type, "since": chosen.since, "until": chosen.until}
     replay = desk.request_replay(operator, parse(ReplayRequest, json.dumps(request).encode()))
     return _plain(replay if chosen.detach else _carry_out(operator, replay))
@@ -55,8 +55,8 @@ def _carry_out(operator: Operator, replay: Replay) -> Replay:
     """Replay here and now, telling how far it is; the scheduled replayer may help, and goes on if this ends."""
     while not replay.done:
         print(f"· {replay.replayed} of {replay.total} events", file=sys.stderr, flush=True)
-        bootstrap.replayer().run(FOLLOW_SECONDS)
-        before, replay = replay, bootstrap.outbox_desk().replay(operator, replay.id)
+        bootstrap_outbox.replayer().run(FOLLOW_SECONDS)
+        before, replay = replay, bootstrap_outbox.desk().replay(operator, replay.id)
         if replay == before:
             bootstrap.clock().sleep(FOLLOW_SECONDS)
     return replay

@@ -25,7 +25,7 @@ import psutil
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from kafka import KafkaProducer
 
-from chalicelib import bootstrap
+from chalicelib import bootstrap, bootstrap_outbox
 from chalicelib.adapters.kafka import BATCH_BYTES
 from chalicelib.adapters.postgres import driver
 from chalicelib.adapters.postgres.outbox_append import append
@@ -197,7 +197,7 @@ class Bench:
 
     def sample(self, events: int) -> list[PendingEvent]:
         """Return what waits in the outbox, as the relay fetches it."""
-        relay = bootstrap.relay()
+        relay = bootstrap_outbox.relay()
         owner, store = uuid7(), relay._store
         found: list[PendingEvent] = []
         shards = store.claim(owner, limit=100, seconds=60)
@@ -216,7 +216,7 @@ class Bench:
         reader = threading.Thread(target=self._receive, args=(received, stop, ready), daemon=True)
         reader.start()
         ready.wait(20)
-        relay = threading.Thread(target=lambda: bootstrap.relay().run(seconds + 10), daemon=True)
+        relay = threading.Thread(target=lambda: bootstrap_outbox.relay().run(seconds + 10), daemon=True)
         relay.start()
         time.sleep(2)
         writers = max(1, round(per_second / 50))  # a commit waits for the disk: one connection makes few
@@ -291,7 +291,7 @@ class Bench:
 RELAY_PROGRAM = """
 import json, time
 from chalicelib import bootstrap
-relay = bootstrap.relay()
+relay = bootstrap_outbox.relay()
 started = time.monotonic()
 report = relay.run(1000, until_idle=True)
 print(json.dumps({"published": report.published, "seconds": time.monotonic() - started}))

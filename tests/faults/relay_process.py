@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from chalicelib import bootstrap
+from chalicelib import bootstrap_outbox
 from chalicelib.clock import SystemClock
 from chalicelib.messaging.relay import Relay
 
@@ -70,7 +70,7 @@ def main() -> None:
     if chosen.clock_off:
         real = time.time
         time.time = lambda: real() + chosen.clock_off
-    relay = bootstrap.relay()
+    relay = bootstrap_outbox.relay()
     store, publishers, policy = relay._store, relay._publishers, relay._policy
     if chosen.lease_seconds is not None:
         claim, short = store.claim, chosen.lease_seconds

@@ -12,7 +12,7 @@ import pytest
 from chalice.test import Client
 
 import app
-from chalicelib import bootstrap
+from chalicelib import bootstrap_outbox
 from chalicelib.adapters.postgres import driver
 from chalicelib.adapters.postgres.inbox import PostgresInbox
 from chalicelib.config import Settings
@@ -105,7 +105,7 @@ def test_a_replay_sends_again_what_was_asked_for_marked_and_throttled(
     assert stranger("POST", "/api/outbox/replay", period).json_body["count"] == 0
     answer = ops("POST", "/api/outbox/replay", {"eventType": "JobCreated", **period})
     assert (answer.status_code, answer.json_body["count"]) == (202, 21)
-    assert bootstrap.replayer().run(30) == 21
+    assert bootstrap_outbox.replayer().run(30) == 21
     done = ops("GET", answer.headers["Location"]).json_body
     assert (done["replayed"], done["done"]) == (21, True)
     assert stranger("GET", answer.headers["Location"]).status_code == 404
@@ -115,7 +115,7 @@ def test_a_replay_sends_again_what_was_asked_for_marked_and_throttled(
     assert {dict(record.headers())["event_id"] for record in again} == {
         dict(record.headers())["event_id"] for record in records if record not in again
     }
-    assert bootstrap.replayer().run(5) == 0
+    assert bootstrap_outbox.replayer().run(5) == 0
     assert [row[1] for row in _audit(postgres)] == ["replay", "replay"]
 
 
@@ -126,14 +126,14 @@ def test_a_replay_goes_on_where_a_replayer_died(world: World, ops: Api, postgres
     ops(
         "POST", "/api/outbox/replay", {"since": "2020-01-01T00:00:00Z", "until": (now + timedelta(hours=1)).isoformat()}
     )
-    dying = bootstrap.replayer()
+    dying = bootstrap_outbox.replayer()
     dying._pace = replace(dying._pace, page_rows=10)
     store = dying._store
     page = store.take(rows=10, seconds=0)
     assert page is not None
     store.advance(page)
     store.close()
-    assert bootstrap.replayer().run(30) == 20
+    assert bootstrap_outbox.replayer().run(30) == 20
 
 
 def test_the_shell_does_the_same_for_every_tenant(

@@ -13,6 +13,7 @@ import pytest
 from chalice.test import Client
 
 import app
+from chalicelib import bootstrap_outbox
 from chalicelib.autoheal.runbooks import load
 from chalicelib.config import Settings
 from chalicelib.entrypoints import schedule
@@ -184,10 +185,17 @@ def _heal(send: Send) -> None:
     assert send("GET", "/metrics", Authorization="Bearer scrape")[0] == 200
 
 
+def _relay() -> None:
+    """Relay with a broker that is away, and again while somebody else holds every shard: one has something to count."""
+    schedule.run_relay(Context())
+    bootstrap_outbox._store("somebody else").claim(uuid4(), limit=1_000, seconds=60)
+    schedule.run_relay(Context())
+
+
 def _work(tenant: UUID) -> dict[str, Callable[[], object]]:
     return {
         "api_handler": lambda: _serve(tenant),
-        "relay": lambda: schedule.run_relay(Context()),
+        "relay": _relay,
         "replay": lambda: schedule.run_replays(Context()),
         "outbox_upkeep": schedule.run_outbox_upkeep,
         "idempotency_cleanup": schedule.run_idempotency_cleanup,

@@ -7,7 +7,7 @@ import pytest
 import requests
 
 from chalicelib.adapters.pushgateway import Pushgateway
-from chalicelib.autoheal.exposition import publish
+from chalicelib.autoheal.exposition import publish, series
 from chalicelib.errors import Unavailable
 from infra.local.debian import program
 from infra.local.process import PartFailed, free_port
@@ -38,12 +38,12 @@ def _scraped(gateway: LocalPushgateway) -> dict[str, float]:
 
 def test_the_whole_set_is_published_and_replaces_what_was_there(gateway: LocalPushgateway) -> None:
     world, pusher = World(), Pushgateway(gateway.url, timeout_seconds=3)
-    publish(world.parts, pusher, "local")
+    publish(series(world.parts, "local"), pusher)
     executed = f'autoheal_actions_total{{alertname="{TCP}",instance="",job="autoheal",result="executed"}}'
     assert _scraped(gateway)[executed] == 0
     world.one(raw_alert())
     world.tick()
-    publish(world.parts, pusher, "local")
+    publish(series(world.parts, "local"), pusher)
     found = _scraped(gateway)
     assert found[executed] == 1
     assert found['autoheal_enabled{env="local",instance="",job="autoheal"}'] == 1

@@ -10,7 +10,7 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 from kafka import KafkaAdminClient
 
-from chalicelib import bootstrap
+from chalicelib import bootstrap, bootstrap_outbox
 from chalicelib.adapters.postgres import driver
 from chalicelib.adapters.postgres.outbox_append import append
 from chalicelib.config import Settings
@@ -42,7 +42,7 @@ class World:
             connection.commit()
 
     def run(self) -> Report:
-        return bootstrap.relay().run(30, until_idle=True)
+        return bootstrap_outbox.relay().run(30, until_idle=True)
 
     def read(self, *topics: str) -> list[Any]:
         """Return this tenant's records of `topics`, each partition in order."""
@@ -128,7 +128,7 @@ def test_a_broker_that_is_away_costs_nothing_but_time(world: World, monkeypatch:
     world.append(("job:1", CREATED, b"{}"))
     gone = replace(world.settings, kafka_bootstrap_servers="127.0.0.1:1", kafka_request_timeout_ms=200)
     monkeypatch.setattr(bootstrap, "settings", lambda: gone)
-    report = bootstrap.relay().run(2)
+    report = bootstrap_outbox.relay().run(2)
     assert (report.published, report.broker_troubles > 1) == (0, True)
     assert world.waiting() == [["job:1", 1, False, 0]]
     monkeypatch.setattr(bootstrap, "settings", lambda: world.settings)

@@ -13,7 +13,7 @@ import pytest
 from chalice.test import Client, HTTPResponse
 
 import app
-from chalicelib import bootstrap, logs
+from chalicelib import bootstrap, bootstrap_outbox, logs
 from chalicelib.clock import SystemClock
 from chalicelib.config import Settings
 from chalicelib.credentials import PAUSE_SECONDS
@@ -212,7 +212,7 @@ def test_no_secret_is_told_when_the_database_refuses_it(
             world.send("GET", "/api/outbox", role="ops"),
             world.send("GET", "/health/ready"),
         ]
-        report = bootstrap.relay().run(0.3)
+        report = bootstrap_outbox.relay().run(0.3)
     finally:
         logs._logger.handlers.clear()
         logs.configure("INFO")
@@ -256,17 +256,17 @@ def test_a_kafka_password_that_is_refused_is_fetched_anew(
     )
     guarded.start({"guarded": 1})
     try:
-        first = bootstrap._publisher()
+        first = bootstrap_outbox._publisher()
         refused = first.place(event)
         first.close()
         assert isinstance(refused, Unreachable)
         assert CANARY not in refused.reason + "".join(capfd.readouterr())
         world.keep(kafka="right")
         world.clock.passed += PAUSE_SECONDS
-        second = bootstrap._publisher()
+        second = bootstrap_outbox._publisher()
         assert isinstance(second.place(event), Unreachable), "still the old one; told that it is refused"
         second.close()
-        third = bootstrap._publisher()
+        third = bootstrap_outbox._publisher()
         assert not isinstance(third.place(event), Unreachable | Refused)
         third.close()
     finally:

@@ -15,8 +15,8 @@ from chalicelib.autoheal import chaos, runbooks
 from chalicelib.autoheal.actions import EDGES, ENDS, Action, State, action_id
 from chalicelib.autoheal.alert import Alert, Unreadable, parse_delivery, read
 from chalicelib.autoheal.audit import AuditEvent, Kind, as_csv, guarded
-from chalicelib.autoheal.exposition import publish, series
-from chalicelib.autoheal.ledger import Increments, Series, render
+from chalicelib.autoheal.exposition import publish, render, series
+from chalicelib.autoheal.ledger import CRM, Increments, Series
 from chalicelib.errors import Conflict, Invalid, Unavailable
 from tests.builders_autoheal import TCP, World, alert, delivery, raw_alert
 from tests.fakes import START
@@ -174,10 +174,10 @@ def test_metrics_are_shown_as_prometheus_reads_them() -> None:
     adding = Increments().add(names.AUTOHEAL_ACTIONS, alertname='a"b\\c\nd', result="executed")
     adding.observe(names.AUTOHEAL_AUDIT_WRITE, 0.15).observe(names.AUTOHEAL_AUDIT_WRITE, 0.25)
     text = render(adding.values)
-    assert 'autoheal_actions_total{alertname="a\\"b\\\\c\\nd",result="executed"} 1\n' in text
-    assert 'autoheal_audit_write_seconds_bucket{le="0.1"} 0\n' in text
-    assert 'autoheal_audit_write_seconds_bucket{le="0.2"} 1\n' in text
-    assert 'autoheal_audit_write_seconds_bucket{le="+Inf"} 2\n' in text
+    assert 'autoheal_actions_total{alertname="a\\"b\\\\c\\nd",result="executed"} 1.0\n' in text
+    assert 'autoheal_audit_write_seconds_bucket{le="0.1"} 0.0\n' in text
+    assert 'autoheal_audit_write_seconds_bucket{le="0.2"} 1.0\n' in text
+    assert 'autoheal_audit_write_seconds_bucket{le="+Inf"} 2.0\n' in text
     assert "autoheal_audit_write_seconds_sum 0.4\n" in text
     assert text.index("# TYPE autoheal_actions_total counter") < text.index("autoheal_actions_total{")
 
@@ -189,12 +189,19 @@ def test_a_series_is_found_again_by_its_key() -> None:
 
 def test_every_counter_is_there_from_the_start_at_zero() -> None:
     world, pusher = World(), FakePusher()
-    publish(world.parts, pusher, "local")
+    publish(series(world.parts, "local"), pusher)
     text = pusher.groups["autoheal"]
     assert f'autoheal_actions_total{{alertname="{TCP}",result="chaos_injected_failure"}} 0' in text
     assert 'autoheal_event_total{kind="action_eligible"} 0' in text
     assert 'autoheal_enabled{env="local"} 1' in text
     assert 'autoheal_audit_write_seconds_bucket{le="0.2"} 0' in text
+
+
+def test_every_route_can_be_seen_to_fail_for_the_first_time() -> None:
+    text = render(series(World().parts, "local", [("POST", "/api/crm/jobs")]), CRM)
+    assert 'crm_http_requests_total{code="500",method="POST",route="/api/crm/jobs"} 0' in text
+    assert 'crm_http_request_duration_seconds_bucket{code="200",le="0.5"} 0' in text
+    assert "outbox_parked_total 0" in text
 
 
 def test_the_cooldown_that_remains_is_computed_when_it_is_asked_for() -> None:
@@ -212,9 +219,9 @@ def test_a_pushgateway_that_is_down_says_so_and_the_totals_stay() -> None:
     world.one(raw_alert(wanted=None))
     pusher.down = True
     with pytest.raises(Unavailable):
-        publish(world.parts, pusher, "local")
+        publish(series(world.parts, "local"), pusher)
     pusher.down = False
-    publish(world.parts, pusher, "local")
+    publish(series(world.parts, "local"), pusher)
     assert 'autoheal_event_total{kind="decision_skip"} 1' in pusher.groups["autoheal"]
 
 

@@ -5,7 +5,8 @@ import threading
 import pytest
 
 from chalicelib import names
-from chalicelib.autoheal.buffer import EVERY_REQUESTS, EVERY_SECONDS, LEFT_ALONE_SECONDS, RequestMetrics
+from chalicelib.autoheal.buffer import EVERY_REQUESTS, EVERY_SECONDS, LEFT_ALONE_SECONDS, LedgerMeter, RequestMetrics
+from chalicelib.autoheal.ledger import Series
 from tests.fakes import FakeClock
 from tests.fakes_autoheal import FakeMetricsLedger
 
@@ -30,17 +31,18 @@ def counted() -> Counted:
 
 
 def test_a_hundred_requests_are_added_at_once(counted: Counted) -> None:
+    counted.request()
     counted.request(EVERY_REQUESTS - 1)
-    assert counted.total == 0
+    assert counted.total == 1
     counted.request()
-    assert counted.total == EVERY_REQUESTS
+    assert counted.total == EVERY_REQUESTS + 1
 
 
-def test_few_requests_are_added_after_a_while(counted: Counted) -> None:
-    counted.request()
-    counted.clock.seconds += EVERY_SECONDS
-    counted.request()
-    assert counted.total == 2
+def test_requests_that_are_few_are_each_added_at_once(counted: Counted) -> None:
+    for number in range(1, 4):
+        counted.request()
+        assert counted.total == number
+        counted.clock.seconds += EVERY_SECONDS
 
 
 def test_trouble_loses_nothing_and_is_left_alone_for_a_while(counted: Counted) -> None:
@@ -60,7 +62,30 @@ def test_many_threads_lose_nothing(counted: Counted) -> None:
         thread.start()
     for thread in threads:
         thread.join(30)
-    assert counted.total == 10 * EVERY_REQUESTS
+    counted.clock.seconds += EVERY_SECONDS
+    counted.request()
+    assert counted.total == 10 * EVERY_REQUESTS + 1
+
+
+def test_a_meter_adds_the_sums_that_the_ledger_has_and_leaves_gauges_alone() -> None:
+    ledger, clock = FakeMetricsLedger(), FakeClock()
+    meter = LedgerMeter(lambda: ledger, clock)
+    meter.count(names.OUTBOX_PUBLISHED, 2)
+    meter.count(names.OUTBOX_PUBLISHED, 3)
+    meter.count("known_to_nobody_total")
+    meter.gauge(names.OUTBOX_PENDING, 7)
+    meter.observe(names.OUTBOX_PUBLISH_SECONDS, 0.3)
+    meter.observe("known_to_nobody_seconds", 1)
+    ledger.down = True
+    meter.flush()
+    assert not ledger.values
+    ledger.down = False
+    clock.seconds += LEFT_ALONE_SECONDS
+    meter.flush()
+    meter.flush()
+    assert ledger.values[Series(names.OUTBOX_PUBLISHED)] == 5
+    assert ledger.values[Series(names.OUTBOX_PUBLISH_SECONDS, (), "le=0.5")] == 1
+    assert {series.metric for series in ledger.values} == {names.OUTBOX_PUBLISHED, names.OUTBOX_PUBLISH_SECONDS}
 
 
 def test_without_a_ledger_nothing_is_kept() -> None:
