@@ -60,7 +60,7 @@ def healing() -> "Parts":
     client, tables = _healer_tables()
     return Parts(
         store=DynamoHealStore(client, tables, bootstrap.clock()),
-        audit=DynamoAudit(client, tables),
+        audit=DynamoAudit(client, tables, patience_seconds=chosen.autoheal_audit_patience_seconds),
         ledger=ledger(),
         commander=ssm.SsmCommander(lambda: ssm.client(timeout_seconds=chosen.ssm_timeout_seconds)),
         alerts=AlertmanagerClient(chosen.alertmanager_url, timeout_seconds=chosen.alertmanager_timeout_seconds),

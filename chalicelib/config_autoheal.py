@@ -56,6 +56,12 @@ class AutohealSettings(AccessSettings):
     autoheal_store_timeout_seconds: float = setting(
         "AUTOHEAL_STORE_TIMEOUT_SECONDS", 2.0, "Longest wait for one DynamoDB answer.", number(float, 0.05, 10)
     )
+    autoheal_audit_patience_seconds: float = setting(
+        "AUTOHEAL_AUDIT_PATIENCE_SECONDS",
+        0.15,
+        "How long one page of the audit looks for what no index has, before it says where to go on.",
+        number(float, 0.05, 10),
+    )
     autoheal_webhook_tokens: tuple[str, ...] = secret(
         "AUTOHEAL_WEBHOOK_TOKENS",
         "Bearer tokens that Alertmanager may send, separated by commas; empty: none.",

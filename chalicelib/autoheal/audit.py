@@ -92,6 +92,11 @@ class AuditQuery:
     contains: str | None = None
     after: AuditPosition | None = None
 
+    @property
+    def picky(self) -> bool:
+        """Tell whether events must be read to know whether they are wanted: no index has the answer."""
+        return self.contains is not None or (self.kind is not None and self.alertname is not None)
+
     def wants(self, event: AuditEvent) -> bool:
         """Tell whether `event` is among them, the page's end aside."""
         return (
@@ -111,11 +116,12 @@ class AuditPage:
     following: AuditPosition | None
 
 
-def as_csv(events: Iterable[AuditEvent]) -> str:
-    """Return `events` as CSV with a header line."""
+def as_csv(events: Iterable[AuditEvent], *, header: bool = True) -> str:
+    """Return `events` as CSV, with a header line or without."""
     out = io.StringIO()
     writer = csv.writer(out, quoting=csv.QUOTE_MINIMAL, lineterminator="\r\n")
-    writer.writerow(COLUMNS)
+    if header:
+        writer.writerow(COLUMNS)
     for event in events:
         details = json.dumps(dict(event.details), ensure_ascii=False, sort_keys=True)
         cells = (rfc3339(event.time), str(event.kind), event.alertname, str(event.id), details)

@@ -12,7 +12,7 @@ from kafka.errors import KafkaError
 
 from chalicelib import bootstrap, bootstrap_outbox
 from chalicelib.errors import AetherLinkError
-from infra.ops import migrate, outbox, topics
+from infra.ops import audit, migrate, outbox, topics
 
 FOREVER_SLICE_SECONDS = 60.0
 
@@ -30,13 +30,15 @@ def main() -> int:
     relaying.add_argument("--until-idle", action="store_true", help="end when nothing is left to send")
     relaying.add_argument("--forever", action="store_true", help="run after run, until ended")
     outbox.add_commands(commands.add_parser("outbox", help="look after the outbox"))
+    audit.add_commands(commands.add_parser("audit", help="take the healer's audit log out"))
     chosen = parser.parse_args()
     try:
         result = globals()[f"_{chosen.command}"](chosen)
     except (AetherLinkError, KafkaError) as problem:
         print(f"✗ {problem}", file=sys.stderr)
         return 1
-    print(json.dumps(result) if chosen.json else _readable(result))
+    to = sys.stderr if getattr(chosen, "out", "") == "-" else sys.stdout
+    print(json.dumps(result) if chosen.json else _readable(result), file=to)
     return 0
 
 
@@ -53,6 +55,10 @@ def _topics(_: argparse.Namespace) -> dict[str, Any]:
 
 def _outbox(chosen: argparse.Namespace) -> dict[str, Any]:
     return outbox.run(chosen)
+
+
+def _audit(chosen: argparse.Namespace) -> dict[str, Any]:
+    return audit.run(chosen)
 
 
 def _relay(chosen: argparse.Namespace) -> dict[str, Any]:

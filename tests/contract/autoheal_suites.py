@@ -102,7 +102,7 @@ def on_dynamodb(client: Any, clock: FakeClock, prefix: str) -> Suite:
     tables = Tables.of(prefix)
     return Suite(
         DynamoHealStore(client, tables, clock),
-        DynamoAudit(client, tables),
+        DynamoAudit(client, tables, patience_seconds=5),
         DynamoLedger(client, tables),
         DynamoSilencePlaces(client, tables),
         clock,

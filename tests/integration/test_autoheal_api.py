@@ -112,8 +112,8 @@ def test_an_alert_restarts_the_service_and_the_cure_is_verified(api: Api, servic
     kinds = [one["kind"] for one in api("GET", "/audit").json_body["events"]]
     assert kinds == ["action_ok", "action_sent", "action_eligible", "webhook_received", "config_changed"]
     text = api("GET", "/metrics", headers={"Authorization": "Bearer scrape"}).body.decode()
-    assert f'autoheal_actions_total{{alertname="{TCP}",result="executed"}} 1\n' in text
-    assert 'autoheal_enabled{env="local"} 1\n' in text
+    assert f'autoheal_actions_total{{alertname="{TCP}",result="executed"}} 1.0\n' in text
+    assert 'autoheal_enabled{env="local"} 1.0\n' in text
 
 
 def test_fifty_deliveries_of_one_episode_send_one_command(api: Api, ssm: LocalSsm) -> None:
