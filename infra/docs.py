@@ -43,7 +43,7 @@ The local stack itself has a few more:
 | `AETHERLINK_ISSUER_PORT` | `9400` | Where the local OpenID Connect issuer listens. |
 | `AETHERLINK_SERVICES_PORT` | `18081` | Where the first demo service listens; the second takes the next port. |
 | `AETHERLINK_SSM_PORT` | `4567` | Where the local Systems Manager listens. |
-| `AETHERLINK_ALERTMANAGER_PORT` | `19093` | Where Alertmanager listens. |
+| `AETHERLINK_ALERTMANAGER_PORT` | `19094` | Where Alertmanager listens. |
 | `AETHERLINK_PUSHGATEWAY_PORT` | `19091` | Where the pushgateway listens. |
 | `KAFKA_BROKER` | best there is | `external`, `apache` or `embedded`: which broker the local stack and the tests use. |
 | `OWNER_DATABASE_URL` | | The database as its owner, for `python -m infra.ops migrate`. |

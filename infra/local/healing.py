@@ -84,7 +84,8 @@ class Healing:
         try:
             say(f"✓ {label}" if start() else f"✓ {label} (was running)")
         except PartFailed as problem:
-            say(f"· going on without {label}: {str(problem).splitlines()[0]}")
+            lines = str(problem).splitlines()
+            say("\n".join([f"· going on without {label}: {lines[0]}", *lines[1:]]))
 
     def _addresses(self) -> list[str]:
         return [f"{name} http://127.0.0.1:{port}" for name, port in self.services.ports.items()]

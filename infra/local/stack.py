@@ -40,7 +40,7 @@ class Ports:
     ssm: int = 4567
     emulator: int = 4566
     issuer: int = 9400
-    alertmanager: int = 19093
+    alertmanager: int = 19094
     pushgateway: int = 19091
 
     @classmethod

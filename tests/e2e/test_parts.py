@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import psutil
@@ -94,6 +95,12 @@ def test_data_of_another_version_is_refused_and_kept(home: Path) -> None:
     with pytest.raises(PartFailed, match="PostgreSQL 16's"):
         Postgres(data.parent, free_port()).start()
     assert data.exists()
+
+
+def test_no_two_parts_want_the_same_port() -> None:
+    ports = asdict(Ports())
+    taken = [*ports.values(), *(ports[part] + 1 for part in ("kafka", "services"))]
+    assert len(set(taken)) == len(taken), ports
 
 
 @pytest.mark.parametrize("text", ["abc", "0", "65535", "-1"])
