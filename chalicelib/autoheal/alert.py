@@ -132,12 +132,13 @@ def _status(stated: object) -> Status | None:
 
 
 def _moment(stated: object) -> datetime | None:
+    """Return the time to the millisecond: the webhook states nanoseconds, the API of the same alert does not."""
     match = MOMENT.fullmatch(stated) if isinstance(stated, str) else None
     if match is None:
         return None
     try:
         whole, fraction, offset = match.groups()
-        text = f"{whole.upper()}{(fraction or '.0')[:7]}{offset.upper()}"
+        text = f"{whole.upper()}{(fraction or '.0')[:4]}{offset.upper()}"
         return datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, OverflowError):
         return None

@@ -63,8 +63,8 @@ def _status(stack: Stack, chosen: argparse.Namespace) -> int:
         print(json.dumps(status))
     else:
         for name, part in status["parts"].items():
-            print(f"{'✓' if part['running'] else '✗'} {name:9} {part['address']} {part.get('kind', '')}".rstrip())
-        print(f"{'✓' if status['deployed'] else '✗'} functions {status['api'] or 'not deployed: run `make up`'}")
+            print(f"{'✓' if part['running'] else '✗'} {name:12} {part['address']} {part.get('kind', '')}".rstrip())
+        print(f"{'✓' if status['deployed'] else '✗'} {'functions':12} {status['api'] or 'not deployed: run `make up`'}")
     return 0 if status["deployed"] and all(part["running"] for part in status["parts"].values()) else 1
 
 

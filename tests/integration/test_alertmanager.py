@@ -1,10 +1,13 @@
 """The configuration and the client, on a real Alertmanager."""
 
+import queue
 import subprocess
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from uuid import uuid4
 
 import pytest
@@ -13,7 +16,7 @@ import yaml
 
 from chalicelib.adapters.alertmanager import AlertmanagerClient
 from chalicelib.autoheal import runbooks
-from chalicelib.autoheal.alert import Status
+from chalicelib.autoheal.alert import Alert, Status, parse_delivery
 from chalicelib.errors import BadGateway, NotFound
 from infra.local.alertmanager import PACKAGE, Alertmanager, write
 from infra.local.debian import program
@@ -90,6 +93,39 @@ def test_alerts_are_read_with_their_labels_silenced_ones_too(
     assert len(client.alerts({"alertname": name})) == 2
     fire(alertmanager, ended=True, alertname=name, service="other")
     assert len(client.alerts({"alertname": name})) == 1
+
+
+class Receiver(BaseHTTPRequestHandler):
+    """Keeps the bodies of webhook calls."""
+
+    bodies: ClassVar[queue.Queue[bytes]] = queue.Queue()
+
+    def do_POST(self) -> None:
+        self.bodies.put(self.rfile.read(int(self.headers["Content-Length"])))
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+def test_the_webhook_and_the_api_tell_of_one_episode(home: Path) -> None:
+    server = HTTPServer(("127.0.0.1", 0), Receiver)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    own = Alertmanager(home / f"alertmanager-{uuid4().hex[:8]}", free_port(), CACHE)
+    try:
+        own.start({**VALUES, "AUTOHEAL_WEBHOOK_URL": f"http://127.0.0.1:{server.server_port}/"})
+        alert = {"labels": {"alertname": "TcpEndpointDownFast", "service": "crm-api"}}  # its time is Alertmanager's
+        assert requests.post(f"{own.url}/api/v2/alerts", json=[alert], timeout=5).ok
+        [told] = parse_delivery(Receiver.bodies.get(timeout=30)).alerts
+        [asked] = AlertmanagerClient(own.url, timeout_seconds=5).alerts({"alertname": "TcpEndpointDownFast"})
+        assert isinstance(told, Alert)
+        assert told.episode == asked.episode
+    finally:
+        own.stop()
+        server.shutdown()
+        server.server_close()
 
 
 def test_a_silence_is_made_listed_and_ended(client: AlertmanagerClient) -> None:
