@@ -45,6 +45,8 @@ The local stack itself has a few more:
 | `AETHERLINK_SSM_PORT` | `4567` | Where the local Systems Manager listens. |
 | `AETHERLINK_ALERTMANAGER_PORT` | `19094` | Where Alertmanager listens. |
 | `AETHERLINK_PUSHGATEWAY_PORT` | `19091` | Where the pushgateway listens. |
+| `AETHERLINK_BLACKBOX_PORT` | `19115` | Where the blackbox exporter listens. |
+| `AETHERLINK_PROMETHEUS_PORT` | `19090` | Where Prometheus listens. |
 | `KAFKA_BROKER` | best there is | `external`, `apache` or `embedded`: which broker the local stack and the tests use. |
 | `OWNER_DATABASE_URL` | | The database as its owner, for `python -m infra.ops migrate`. |
 """

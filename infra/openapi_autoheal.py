@@ -8,6 +8,8 @@ from chalicelib.autoheal.actions import State
 from chalicelib.autoheal.audit import MOST_EVENTS, USUAL_EVENTS, Kind
 from chalicelib.autoheal.desk import MOST_LISTED, ConfigChange
 from chalicelib.autoheal.modes import BreakerState, Mode
+from chalicelib.entrypoints.audit import LONGEST, SECONDS
+from chalicelib.schema import NO_NUL, YEARS
 
 INPUTS = Acknowledgement | ConfigChange
 TEXT, COUNT, TRUTH, NUMBER = {"type": "string"}, {"type": "integer"}, {"type": "boolean"}, {"type": "number"}
@@ -77,13 +79,20 @@ EVENT = {
 }
 EVENTS = _object({"count": COUNT, "events": {"type": "array", "items": EVENT}, "nextCursor": MAYBE})
 TOKEN = (("token", TEXT),)
+WHEN = {
+    "anyOf": [
+        {"type": "string", "pattern": f"^{SECONDS.pattern}$".replace(r"\d", "[0-9]")},
+        {"type": "string", "format": "date-time", "pattern": YEARS},
+    ]
+}
+SOUGHT = {"type": "string", "minLength": 1, "maxLength": LONGEST, "pattern": NO_NUL}
 FILTERS = (
     ("n", {"type": "integer", "minimum": 1, "maximum": MOST_EVENTS, "default": USUAL_EVENTS}),
-    ("since", TEXT),
-    ("until", TEXT),
-    ("kind", TEXT),
-    ("alertname", TEXT),
-    ("contains", TEXT),
+    ("since", WHEN),
+    ("until", WHEN),
+    ("kind", SOUGHT),
+    ("alertname", SOUGHT),
+    ("contains", SOUGHT),
     ("cursor", TEXT),
     ("format", {"type": "string", "enum": ["json", "csv"], "default": "json"}),
 )

@@ -13,7 +13,18 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any, Final, Protocol
 from uuid import UUID
 
-from chalicelib.autoheal.alert import ALERTNAME, LONGEST_LABEL, Alert, Status, read
+from pydantic import ConfigDict, WithJsonSchema
+
+from chalicelib.autoheal.alert import (
+    ALERTNAME,
+    LABEL_NAME,
+    LONGEST_LABEL,
+    LONGEST_NAME,
+    MOST_LABELS,
+    Alert,
+    Status,
+    read,
+)
 from chalicelib.autoheal.audit import AuditEvent, Kind
 from chalicelib.autoheal.ledger import Increments
 from chalicelib.autoheal.policy import Parts, counted
@@ -31,13 +42,39 @@ WAIT_SECONDS: Final = 3.0
 PAUSE_SECONDS: Final = 0.1
 DURATION: Final = re.compile(r"(?:(\d{1,2})d)?(?:(\d{1,4})h)?(?:(\d{1,5})m)?(?:(\d{1,6})s)?", re.ASCII)
 Comment = Annotated[str, Text(500, blank=True)]
+PLAIN: Final = r"^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]*$"
 Label = Annotated[str, Text(LONGEST_LABEL, blank=True)]
+Labels = Annotated[
+    dict[str, Label],
+    WithJsonSchema(
+        {
+            "type": "object",
+            "required": [ALERTNAME],
+            "maxProperties": MOST_LABELS,
+            "properties": {ALERTNAME: {"type": "string", "minLength": 1, "maxLength": LONGEST_NAME, "pattern": PLAIN}},
+            "propertyNames": {"pattern": f"^{LABEL_NAME.pattern}$", "maxLength": LONGEST_NAME},
+            "additionalProperties": {"type": "string", "maxLength": LONGEST_LABEL, "pattern": PLAIN},
+        }
+    ),
+]
 
 
 class Acknowledgement(Model):
     """Which alert, by its labels or its fingerprint; for how long (`30m`, `2h`, `1h30m`, at most `24h`); why."""
 
-    labels: dict[str, Label] | None = None
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"required": ["labels"], "properties": {"labels": {"type": "object"}}},
+                {
+                    "required": ["fingerprint"],
+                    "properties": {"fingerprint": {"type": "string"}, "labels": {"type": "null"}},
+                },
+            ]
+        }
+    )
+
+    labels: Labels | None = None
     fingerprint: Annotated[str, Text(16, pattern=r"^[0-9a-f]{16}$")] | None = None
     duration: Annotated[str, Text(20)] = USUAL
     comment: Comment = ""

@@ -208,8 +208,13 @@ def _told(action: Action) -> Result:
     return action.result or Result.CANCELLED
 
 
+TELLING = ("service", "job", "instance", "severity")
+"""Labels that tell people what an alert is about."""
+
+
 def _skipped(parts: Parts, alert: Alert | Unreadable, outcome: Outcome) -> AuditEvent:
     details: dict[str, Any] = {"reason": outcome.reason, "result": str(outcome.result)}
     if isinstance(alert, Alert):
-        details |= {"episode": alert.episode, "status": str(alert.status)}
+        told = {name: alert.labels[name] for name in TELLING if name in alert.labels}
+        details |= {"episode": alert.episode, "status": str(alert.status), "labels": told}
     return AuditEvent(parts.clock.now(), Kind.DECISION_SKIP, outcome.alert, details)

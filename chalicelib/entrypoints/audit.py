@@ -19,7 +19,7 @@ PARAMETERS = ("n", "since", "until", "kind", "alertname", "contains", "cursor", 
 TEXTS = ("kind", "alertname", "contains")
 FORMATS = ("json", "csv")
 LONGEST = 200
-SECONDS = re.compile(r"\d{1,11}(\.\d{1,9})?", re.ASCII)
+SECONDS = re.compile(r"\d{1,10}(\.\d{1,9})?", re.ASCII)
 NOBODY = UUID(int=0)
 """The log is the whole system's, no tenant's: its cursors are bound to this."""
 
@@ -98,10 +98,10 @@ def _bound(given: dict[str, str]) -> Query:
 
 
 def _moment(said: str) -> datetime | None:
+    if SECONDS.fullmatch(said):
+        return datetime.fromtimestamp(float(said), UTC)
     try:
-        found = datetime.fromtimestamp(float(said), UTC) if SECONDS.fullmatch(said) else None
-        if found is None and RFC3339.fullmatch(said):
-            found = datetime.fromisoformat(said.upper()).astimezone(UTC)
-    except (ValueError, OverflowError, OSError):
+        found = datetime.fromisoformat(said.upper()).astimezone(UTC) if RFC3339.fullmatch(said) else None
+    except (ValueError, OverflowError):
         return None
     return found if found is not None and EARLIEST <= found < LATEST else None

@@ -14,6 +14,7 @@ from chalicelib.config import Settings
 from chalicelib.identity import Role
 from infra.aws.package import ROOT
 from infra.local import demo, dev
+from infra.local.healing import WATCHERS
 from infra.local.issuer_server import DEFAULT_TENANT
 from infra.local.process import PartFailed, free_port
 from infra.local.stack import PARTS, Ports, Stack
@@ -78,7 +79,11 @@ def _urls(stack: Stack, chosen: argparse.Namespace) -> int:
         print(f"  API         {api}/\n  health      {api}/health/ready")
         print(f"  PostgreSQL  {stack.postgres.url('aetherlink_api')}")
         print(f"  Kafka       {stack.kafka.bootstrap_servers}\n  AWS         {stack.emulator.url}")
-        print(f"  OIDC issuer {stack.issuer.url}\n")
+        print(f"  OIDC issuer {stack.issuer.url}")
+        for name in WATCHERS[::-1]:
+            if name in status["parts"]:
+                print(f"  {name.capitalize():12}{status['parts'][name]['address']}")
+        print()
         print("  a token for each role (8 hours), for tenant", DEFAULT_TENANT)
         for role in Role:
             print(f"    TOKEN=$(make -s token ROLE={role})")

@@ -1,6 +1,6 @@
-"""What the healer works with on this machine: services to heal, Systems Manager, Alertmanager, the pushgateway.
+"""What the healer works with on this machine: services to heal, Systems Manager, and those that watch.
 
-The last two come from Debian packages; where they are not to be had, the stack says so and runs without them.
+Those that watch come from Debian packages; where they are not to be had, the stack says so and runs without them.
 """
 
 import secrets
@@ -10,26 +10,32 @@ from typing import Any
 
 from infra.aws.package import ROOT
 from infra.local.alertmanager import Alertmanager
+from infra.local.blackbox import Blackbox
 from infra.local.demo_services import DemoServices
 from infra.local.process import PartFailed
+from infra.local.prometheus import Prometheus, Watched
 from infra.local.pushgateway import LocalPushgateway
 from infra.local.ssm_agent import LocalSsm
 
 CACHE = ROOT / ".local" / "cache"
 TOKENS = ("AUTOHEAL_WEBHOOK_TOKENS", "METRICS_SCRAPE_TOKENS", "AUTOHEAL_LINK_SECRETS")
 TOKEN_BYTES = 24
+EXPORTER = "crm-exporter"
+WATCHERS = ("alertmanager", "pushgateway", "blackbox", "prometheus")
 
 
 class Healing:
     """The healer's surroundings."""
 
-    def __init__(self, home: Path, services: int, ssm: int, alerts: int, metrics: int) -> None:
-        """Keep everything under `home`; listen on these ports, the second service on the one after `services`."""
-        self._home = home
-        self.services = DemoServices(home / "services", {"crm-api": services, "crm-exporter": services + 1})
-        self.ssm = LocalSsm(home / "ssm", ssm, self.services.bin, self.services.ports)
-        self.alertmanager = Alertmanager(home / "alertmanager", alerts, CACHE)
-        self.pushgateway = LocalPushgateway(home / "pushgateway", metrics, CACHE)
+    def __init__(self, home: Path, ports: Mapping[str, int]) -> None:
+        """Keep everything under `home`; listen on `ports`, by part, the second service on the one after `services`."""
+        self._home, first = home, ports["services"]
+        self.services = DemoServices(home / "services", {"crm-api": first, EXPORTER: first + 1})
+        self.ssm = LocalSsm(home / "ssm", ports["ssm"], self.services.bin, self.services.ports)
+        self.alertmanager = Alertmanager(home / "alertmanager", ports["alertmanager"], CACHE)
+        self.pushgateway = LocalPushgateway(home / "pushgateway", ports["pushgateway"], CACHE)
+        self.blackbox = Blackbox(home / "blackbox", ports["blackbox"], CACHE)
+        self.prometheus = Prometheus(home / "prometheus", ports["prometheus"], CACHE)
 
     def start(self) -> bool:
         """Start what the functions need; return whether something had to be started. Raises `PartFailed`."""
@@ -46,6 +52,20 @@ class Healing:
         }
         self._start(f"Alertmanager at {self.alertmanager.url}", lambda: self.alertmanager.start(values), say)
         self._start(f"Pushgateway at {self.pushgateway.url}", self.pushgateway.start, say)
+        self._start(f"Blackbox exporter at {self.blackbox.url}", self.blackbox.start, say)
+        watched = self.watched(api_url)
+        self._start(f"Prometheus at {self.prometheus.url}", lambda: self.prometheus.start(watched), say)
+
+    def watched(self, api_url: str) -> Watched:
+        """Return what Prometheus watches."""
+        return Watched(
+            api=f"{api_url}/",
+            services={name: f"127.0.0.1:{port}" for name, port in self.services.ports.items()},
+            exporters=(EXPORTER,),
+            pushgateway=f"127.0.0.1:{self.pushgateway.port}",
+            alertmanager=f"127.0.0.1:{self.alertmanager.port}",
+            blackbox=f"127.0.0.1:{self.blackbox.port}",
+        )
 
     def environment(self) -> Mapping[str, str]:
         """Return the functions' settings."""
@@ -67,6 +87,8 @@ class Healing:
             "ssm": self.ssm,
             "alertmanager": self.alertmanager,
             "pushgateway": self.pushgateway,
+            "blackbox": self.blackbox,
+            "prometheus": self.prometheus,
         }
 
     def status(self) -> dict[str, Any]:
@@ -75,7 +97,8 @@ class Healing:
             "services": {"running": self.services.running(), "address": ", ".join(self._addresses())},
             "ssm": {"running": self.ssm.running(), "address": self.ssm.url},
         }
-        for name, one in (("alertmanager", self.alertmanager), ("pushgateway", self.pushgateway)):
+        for name in WATCHERS:
+            one = self.parts()[name]
             if one.process.log.exists():
                 found[name] = {"running": one.running(), "address": one.url}
         return found

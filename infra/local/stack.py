@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,18 @@ from infra.ops import migrate, topics
 INPUTS = ("app.py", "chalicelib", ".chalice", "requirements.txt", "infra/aws")
 HIGHEST_PORT = 65_535  # Kafka takes the next one too
 STAGE = "local"
-PARTS = ("postgres", "kafka", "services", "ssm", "emulator", "issuer", "alertmanager", "pushgateway")
+PARTS = (
+    "postgres",
+    "kafka",
+    "services",
+    "ssm",
+    "emulator",
+    "issuer",
+    "alertmanager",
+    "pushgateway",
+    "blackbox",
+    "prometheus",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +53,8 @@ class Ports:
     issuer: int = 9400
     alertmanager: int = 19094
     pushgateway: int = 19091
+    blackbox: int = 19115
+    prometheus: int = 19090
 
     @classmethod
     def from_env(cls) -> "Ports":
@@ -80,7 +93,7 @@ class Stack:
         self.kafka = kafka.choose(home / "kafka", ports.kafka, ROOT / ".local" / "cache", broker)
         self.emulator = Emulator(home / "emulator", ports.emulator)
         self.issuer = Issuer(home / "issuer", ports.issuer)
-        self.healing = Healing(home, ports.services, ports.ssm, ports.alertmanager, ports.pushgateway)
+        self.healing = Healing(home, asdict(ports))
 
     def up(self) -> str:
         """Bring everything up, whatever state it is in; return the API's URL. Two at once: one after the other.

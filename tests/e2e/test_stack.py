@@ -98,7 +98,7 @@ def test_the_gateway_passes_on_what_is_wrong(system: System) -> None:
 
 def test_the_deployed_api_answers_as_its_document_says(system: System, tmp_path: Path) -> None:
     """Some of what `make fuzz` sends."""
-    report = fuzz(system.api, system.stack.issuer.token(Role.ADMIN, uuid4()), examples=10, home=tmp_path, seed=1)
+    report = fuzz(system.api, system.stack.issuer.token(Role.ADMIN), examples=10, home=tmp_path, seed=1)
     assert report.passed, report.said[-4_000:]
     assert report.cases >= 1_000
     document = json.loads((ROOT / "chalicelib" / "static" / "openapi.json").read_text())

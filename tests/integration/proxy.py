@@ -14,7 +14,7 @@ class Proxy:
         self._server = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._server.getsockname()[1]
         self.flights = 0
-        self.cut = False
+        self.cut, self.refused = False, 0
         self.delay_seconds = 0.0
         self._sockets: list[socket.socket] = []
         self._client_talks = False
@@ -49,6 +49,7 @@ class Proxy:
             except OSError:
                 return
             if self.cut:
+                self.refused += 1
                 client.close()
                 continue
             try:

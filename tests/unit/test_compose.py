@@ -9,7 +9,7 @@ from infra.compose import FILE, why_not
 from infra.local.stack import Ports
 
 COMPOSE = yaml.safe_load(FILE.read_text())
-SERVICES = {"postgres", "kafka", "localstack", "prometheus", "alertmanager", "pushgateway", "grafana"}
+SERVICES = {"postgres", "kafka", "localstack", "prometheus", "alertmanager", "pushgateway", "blackbox", "grafana"}
 
 
 def test_every_part_is_there_pinned_healthy_and_on_loopback() -> None:
