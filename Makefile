@@ -50,6 +50,9 @@ lint: $(READY)  ## ruff, mypy, import contracts, dependencies, generated files
 slo: $(READY)  ## make rules, rule tests, dashboard and tables from infra/slo/objectives.yml; reload Prometheus
 	@$(BIN)/python -m infra.slo $(ARGS)
 
+slo-mutants: $(READY)  ## change each threshold, window, comparison and `for` of the rules: do their tests notice? long
+	@$(BIN)/python -m infra.slo.mutants $(ARGS)
+
 fmt: $(READY)  ## format the code and generate the documents
 	@$(BIN)/ruff check --fix -q . ; $(BIN)/ruff format -q . && $(BIN)/python -m infra.docs && $(BIN)/python -m infra.slo
 
@@ -72,4 +75,4 @@ $(READY): requirements-dev.txt
 	@mkdir -p .local && touch $@
 	@echo "✓ tools installed"
 
-.PHONY: help up down status logs demo token dev up-compose test faults fuzz lint slo fmt package lock clean
+.PHONY: help up down status logs demo token dev up-compose test faults fuzz lint slo slo-mutants fmt package lock clean

@@ -141,7 +141,7 @@ class Objectives(Strict):
     runbooks: str = Field(alias="x-runbooks")
     dashboard: str = Field(default="", alias="x-dashboard")
     windows: dict[Name, Window] = Field(alias="x-windows", min_length=1)
-    slos: tuple[Slo, ...] = Field(min_length=1)
+    slos: tuple[Slo, ...]
 
     @property
     def ranges(self) -> list[str]:
@@ -155,6 +155,8 @@ class Objectives(Strict):
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
+        if not self.slos:
+            raise ValueError("there is no objective: add one below `slos`")
         names = [slo.name for slo in self.slos]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"two objectives are named {', '.join(twice)}: rename one")
@@ -178,7 +180,7 @@ class Objectives(Strict):
                 continue
             needed = 100 * (1 - 1 / Decimal(str(factor)))
             raise ValueError(
-                f"{slo.name}: its budget burns {most:.4g} times too fast at most, so that the {kind} factor {factor:g} "
-                f"of x-windows.{name} is never exceeded: set the objective above {needed:.4g}, lower the factor, or "
-                f"set alerting.{kind}_alert.disable: true"
+                f"{slo.name}: its budget burns {float(most):.4g} times too fast at most, so that the {kind} factor "
+                f"{factor:g} of x-windows.{name} is never exceeded: set the objective above {needed:.4g}, lower the "
+                f"factor, or set alerting.{kind}_alert.disable: true"
             )

@@ -5,7 +5,7 @@ import importlib.util
 from pathlib import Path
 from typing import Final
 
-from infra.slo import page, rules, text
+from infra.slo import page, rules, scenarios, text
 from infra.slo.alerts import Alerts
 from infra.slo.durations import Scale
 from infra.slo.objectives import Objectives
@@ -24,6 +24,8 @@ def rules_text(objectives: Objectives, alerts: Alerts, scale: Scale) -> str:
 def committed(objectives: Objectives, alerts: Alerts) -> dict[str, str]:
     """Return what is committed, by its path from the repository's root: rules, their tests, dashboard, page."""
     found = {f"infra/prometheus/rules/{RULES}": rules_text(objectives, alerts, Scale())}
+    about = f"{SOURCE}/scenarios"
+    found |= {f"infra/prometheus/tests/{one.name}.yml": text.dump(one.test(), about) for one in scenarios.SUITES}
     found |= {f"infra/grafana/dashboards/{name}": made for name, made in _dashboards(objectives).items()}
     if (ROOT / page.PATH).exists():
         found[page.PATH] = page.updated((ROOT / page.PATH).read_text(), objectives, alerts)

@@ -76,8 +76,8 @@ def _burn_rates(objectives: Objectives, scale: Scale) -> list[Rule]:
         )
     for name, pair in objectives.windows.items():
         short, long = f"autoheal:burn_rate{pair.short}", f"autoheal:burn_rate{pair.long}"
-        # The smaller of the two: it is above a factor where both are.
-        rules.append({"record": f"autoheal:burn_{name}", "expr": f"({short} < {long}) or {long}"})
+        # The smaller of the two: it is above a factor where both are. Nothing where one of them is missing.
+        rules.append({"record": f"autoheal:burn_{name}", "expr": f"({short} < {long}) or ({long} <= {short})"})
     interval = f"{seconds(scale.interval(objectives.slice)):g}"
     for window in sorted({pair.long for pair in objectives.windows.values()}, key=objectives.ranges.index):
         length = scale.duration(window)
