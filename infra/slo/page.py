@@ -40,7 +40,7 @@ def _tables(objectives: Objectives, alerts: Alerts) -> str:
         ),
         _table(
             ("alert", "severity", "objective", "for", "fires when", "runbook"),
-            [_alert(one) for group in groups for one in group["rules"] if "alert" in one],
+            [_alert(one, objectives) for group in groups for one in group["rules"] if "alert" in one],
         ),
     ]
     return "\n\n".join(parts)
@@ -48,7 +48,7 @@ def _tables(objectives: Objectives, alerts: Alerts) -> str:
 
 def _objective(slo: Slo, objectives: Objectives) -> list[str]:
     left = durations.seconds(objectives.period) * float(slo.budget)
-    budget = f"{left / 3600:.3g} h" if slo.sli.slices else f"{100 * slo.budget.normalize():f} % of events"
+    budget = _time(left) if slo.sli.slices else f"{(100 * slo.budget).normalize():f} % of events"
     way = "slices of time" if slo.sli.slices else "events" if slo.sli.events else "a ratio"
     pages = "—" if slo.alerting.page_alert.disable else f"`{slo.alerting.page_alert.name}`"
     return [
@@ -61,6 +61,11 @@ def _objective(slo: Slo, objectives: Objectives) -> list[str]:
     ]
 
 
+def _time(length: float) -> str:
+    """Return `length` seconds for people."""
+    return f"{length / 60:.3g} minutes" if length < 2 * 3_600 else f"{length / 3_600:.3g} hours"
+
+
 def _burns(objectives: Objectives) -> Iterable[list[str]]:
     for pair in objectives.windows.values():
         for kind, factor in (("page", pair.page), ("ticket", pair.ticket)):
@@ -71,11 +76,17 @@ def _burns(objectives: Objectives) -> Iterable[list[str]]:
                 yield [f"{pair.long} and {pair.short}", kind, f"{factor:g}", share, days]
 
 
-def _alert(rule: rules.Rule) -> list[str]:
+def _alert(rule: rules.Rule, objectives: Objectives) -> list[str]:
     labels, notes = rule["labels"], rule["annotations"]
     link = notes["runbook_url"].removeprefix("docs/")
     what = notes["summary"].replace("{{ $labels.slo }}", "an objective").replace("{{ $labels.service }}", "a service")
-    slo = f"`{labels['slo']}`" if "slo" in labels else ""
+    named = [
+        slo.name
+        for slo in objectives.slos
+        if rule["alert"] in (slo.alerting.page_alert.name, slo.alerting.ticket_alert.name)
+    ]
+    slos = "all" if len(named) == len(objectives.slos) else ", ".join(f"`{name}`" for name in named)
+    slo = f"`{labels['slo']}`" if "slo" in labels else slos
     return [f"`{rule['alert']}`", labels["severity"], slo, rule.get("for", "at once"), what, f"[runbook]({link})"]
 
 

@@ -1,11 +1,19 @@
 """The rules, by the real promtool: each alert fires, recovers, keeps silent; and the tests notice what is wrong."""
 
+import json
 import subprocess
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import requests
+import yaml
 
-from infra.local.process import PartFailed
+from infra.local.debian import program
+from infra.local.process import PartFailed, Process, free_port
+from infra.slo import __main__ as command
 from infra.slo import mutants, outputs, promtool, read, rules
 from infra.slo.durations import Scale
 from infra.slo.scenarios import SUITES
@@ -65,6 +73,72 @@ def test_every_alert_is_seen_firing_recovering_and_silent_though_something_happe
             before = now
     assert fired == alerts
     assert recovered == alerts
+
+
+@pytest.fixture
+def prometheus(tmp_path: Path) -> Iterator[str]:
+    """A Prometheus that has a drill's rules, evaluates them every second, and scrapes itself alone."""
+    written = outputs.drill(read.objectives(), read.alerts(), Scale(60))
+    outputs.write(written, tmp_path)
+    scraped = {"job_name": "services", "static_configs": [{"targets": ["127.0.0.1:1"], "labels": {"service": "gone"}}]}
+    configuration = {"rule_files": ["rules/*.yml"], "scrape_configs": [scraped | {"scrape_interval": "1s"}]}
+    (tmp_path / "prometheus.yml").write_text(yaml.safe_dump(configuration))
+    url = f"http://127.0.0.1:{free_port()}"
+    process = Process("prometheus", tmp_path)
+    process.start(
+        [
+            str(program(promtool.PACKAGE, "prometheus", promtool.CACHE)),
+            *(f"--config.file={tmp_path}/prometheus.yml", f"--storage.tsdb.path={tmp_path}/data"),
+            *(f"--web.listen-address={url.removeprefix('http://')}", "--web.enable-lifecycle"),
+        ],
+        ready=lambda: answers(f"{url}/-/ready"),
+        seconds=30,
+        remedy="read the log",
+    )
+    yield url
+    process.kill()
+
+
+def answers(url: str) -> bool:
+    try:
+        return requests.get(url, timeout=2).ok
+    except requests.RequestException:
+        return False
+
+
+def wait_for(what: Callable[[], bool], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(0.1)
+
+
+def evaluated(url: str) -> list[dict[str, Any]]:
+    groups = requests.get(f"{url}/api/v1/rules", timeout=5).json()["data"]["groups"]
+    return [rule for group in groups if group["name"] != "autoheal.budget" for rule in group["rules"]]
+
+
+def test_a_real_prometheus_evaluates_every_rule_and_fires(prometheus: str) -> None:
+    def firing() -> list[dict[str, Any]]:
+        return [one for one in evaluated(prometheus) if one.get("state") == "firing"]
+
+    wait_for(lambda: all(one["health"] != "unknown" for one in evaluated(prometheus)), seconds=20)
+    assert {one["health"] for one in evaluated(prometheus)} == {"ok"}, evaluated(prometheus)
+    wait_for(lambda: bool(firing()), seconds=20)
+    assert {one["name"] for one in firing()} == {"CrmMetricsScrapeStale"}
+    [alert] = firing()[0]["alerts"]
+    assert (alert["labels"]["job"], alert["labels"]["instance"]) == ("gone", "127.0.0.1:1")
+
+
+def test_a_prometheus_that_runs_is_told_of_new_rules(
+    prometheus: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(command.PORT_SETTING, prometheus.rpartition(":")[2])
+    assert command.main(["--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"written": [], "reloaded": prometheus}
+    monkeypatch.setenv(command.PORT_SETTING, str(free_port()))
+    assert command.main(["--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["reloaded"] == ""
 
 
 def test_what_is_wrong_with_the_rules_is_noticed() -> None:
