@@ -7,6 +7,12 @@ from infra.slo.scenarios.traffic import BREACH, FOREVER, SLOW, SPIKE, events, fa
 
 PAGE, TICKET = "AutohealFailureRateBurnFast/actions", "AutohealErrorBudgetBurnSlow/actions"
 SLOW_PAGE, SLOW_TICKET = "AutohealErrorBudgetBurnFast/audit_latency", "AutohealErrorBudgetBurnSlow/audit_latency"
+RATIOS = '{__name__=~"autoheal:sli_error:ratio_rate.+",slo=~"actions|audit_latency"}'
+
+
+def _both(value: float) -> dict[str, float]:
+    return {'{slo="actions"}': value, '{slo="audit_latency"}': value}
+
 
 ACTIONS = Suite(
     "actions",
@@ -64,6 +70,7 @@ ACTIONS = Suite(
             | events("audit_latency", during((20, FOREVER, 0.375)), during((20, FOREVER, 0.125))),
             {"25m": (), "30m": ()},
             [
+                *(Value("24m", f"round({one} by (slo) ({RATIOS}), 0.0001)", _both(0.25)) for one in ("min", "max")),
                 Value("25m", "autoheal:action_failures:ratio15m", {"autoheal:action_failures:ratio15m": 0.25}),
                 Value("25m", "autoheal:audit_slow:ratio10m", {"autoheal:audit_slow:ratio10m": 0.25}),
             ],
@@ -72,7 +79,10 @@ ACTIONS = Suite(
             "nothing is tried at all",
             {h.EXECUTED: always(0), h.AUDIT: always(0), h.AUDIT_QUICK: always(0), h.AUDIT_HALF: always(0)},
             {"20m": (), "40m": ()},
-            [Value("20m", "autoheal:action_failures:ratio15m or autoheal:audit_slow:ratio10m", {})],
+            [
+                Value("20m", "autoheal:action_failures:ratio15m or autoheal:audit_slow:ratio10m", {}),
+                Value("20m", f"sum by (slo) ({RATIOS})", _both(0)),
+            ],
         ),
     ),
 )

@@ -5,9 +5,9 @@ from typing import Final
 
 from infra.slo import durations
 from infra.slo.scenarios import healthy as h
-from infra.slo.scenarios.series import Series, during, now
+from infra.slo.scenarios.series import Series, counter, during, now
 from infra.slo.scenarios.suite import Scenario, Suite, Value
-from infra.slo.scenarios.traffic import failing
+from infra.slo.scenarios.traffic import FOREVER, events, failing
 
 STEP: Final = 5
 """Minutes between samples."""
@@ -111,7 +111,31 @@ SHORT: Spans = ((0, 60), (2 * HOUR, 5 * HOUR), (690, 700), (735, 740), (745, 755
 LONG: Spans = ((0, DAY), (2 * DAY, 2 * DAY + 300), (4 * DAY, 4 * DAY + 600), (6 * DAY, 6 * DAY + 240))
 LONGEST: Spans = ((0, 3 * DAY), (20 * DAY, 21 * DAY), (40 * DAY, 42 * DAY))
 
+
+def growing() -> Series:
+    """Return four times the traffic from 20 minutes on: 1,000 good and 100 bad events a minute before."""
+    good = counter((20, FOREVER, 4 * h.PER_MINUTE), usually=h.PER_MINUTE)
+    bad = counter((20, FOREVER, 0.4 * h.PER_MINUTE), usually=0.1 * h.PER_MINUTE)
+    found: Series = {}
+    for slo in EVENTS:
+        found |= events(slo, good, bad)
+    return found
+
+
+def rates(at: str, mean: float) -> list[Value]:
+    """Return what has to be counted at `at`: `mean` times 1,000 good and 100 bad events a minute."""
+    return [
+        Value(at, f"round({name}, 0.001)", {_slo(slo): _rounded(mean * each / 60, 3) for slo in EVENTS})
+        for name, each in (("autoheal:sli_total:rate5m", 1_100), ("autoheal:sli_bad:rate5m", 100))
+    ]
+
+
 SUITES = (
+    Suite(
+        "values_rates",
+        "1m",
+        (Scenario("traffic grows at 20 minutes", growing(), {}, [*rates("20m", 1), *rates("23m", (2 + 3 * 4) / 5)]),),
+    ),
     Suite(
         "values_hours",
         "5m",
