@@ -9,7 +9,6 @@ import json
 import random
 import subprocess
 import sys
-import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -21,9 +20,11 @@ from infra.slo import promtool, read, rules, text
 from infra.slo.durations import Scale
 from infra.slo.mutations import Mutant, mutants
 from infra.slo.rules import Group
+from infra.slo.scenarios import SUITES
 
 WANTED: Final = 0.95
 EDGE: Final = "edge"
+CHEAP_FIRST: Final = sorted(SUITES, key=lambda suite: suite.evaluations)
 
 
 @dataclass(slots=True)
@@ -31,37 +32,26 @@ class Hunt:
     """Runs the tests on mutants; first those that caught a rule's last mutants, then those that tell of it."""
 
     groups: Sequence[Group]
-    tests: list[Path] = field(default_factory=lambda: sorted(promtool.TESTS.glob("*.yml"), key=lambda one: one.name))
-    cost: dict[str, float] = field(default_factory=dict)
-    """Seconds by test file."""
+    tests: list[Path] = field(default_factory=lambda: [promtool.TESTS / f"{suite.name}.yml" for suite in CHEAP_FIRST])
     catchers: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
-    def prepare(self) -> None:
-        """Run the tests on the rules as they are, to learn how long each takes.
+    def check(self) -> None:
+        """Run the tests on the rules as they are.
 
         Raises:
             RuntimeError: one fails, so that it would seem to catch everything.
         """
         with promtool.copied(text.dump({"groups": list(self.groups)}, "the rules"), self.tests) as where:
             for test in self.tests:
-                done, self.cost[test.name] = self._timed(test.name, where)
-                if done:
+                if _fails(test.name, where):
                     raise RuntimeError(f"{test.name} fails on the rules as they are: run promtool on it first")
-
-    def _timed(self, test: str, where: Path) -> tuple[bool, float]:
-        started = time.monotonic()
-        try:
-            failed = promtool.run("test", "rules", test, where=where / "tests").returncode != 0
-        except subprocess.TimeoutExpired:
-            failed = True
-        return failed, time.monotonic() - started
 
     def caught_by(self, mutant: Mutant) -> str | None:
         """Return the first test file that fails on `mutant`, or None: it survives. Slow: up to a minute."""
         changed = text.dump({"groups": mutant.applied(self.groups)}, "a mutant")
         with promtool.copied(changed, self.tests) as where:
             for test in self._order(mutant.rule):
-                if self._timed(test, where)[0]:
+                if _fails(test, where):
                     self.catchers[mutant.rule].append(test)
                     return test
         return None
@@ -69,7 +59,14 @@ class Hunt:
     def _order(self, rule: str) -> list[str]:
         caught = self.catchers[rule]
         tells = {test.name: f'alertname="{rule}"' in test.read_text() for test in self.tests}
-        return sorted(tells, key=lambda name: (-caught.count(name), not tells[name], self.cost[name]))
+        return sorted(tells, key=lambda name: (-caught.count(name), not tells[name]))
+
+
+def _fails(test: str, where: Path) -> bool:
+    try:
+        return promtool.run("test", "rules", test, where=where / "tests").returncode != 0
+    except subprocess.TimeoutExpired:
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +109,6 @@ def run(
 ) -> Score:
     """Try `chosen` mutants, some `parallel`; tell progress to `say`."""
     hunt = Hunt(groups)
-    hunt.prepare()
     caught: dict[str, int] = defaultdict(int)
     total: dict[str, int] = defaultdict(int)
     survivors: list[Mutant] = []
@@ -143,6 +139,7 @@ def main() -> int:
     tried = [one for one in found if chosen.edges or one.kind != EDGE]
     if chosen.sample:
         tried = sample(tried, chosen.sample, chosen.seed)
+    Hunt(groups).check()
     score = run(groups, tried, chosen.parallel, lambda line: print(line, file=sys.stderr, flush=True))
     if chosen.json:
         print(json.dumps(score.shown(), indent=1))

@@ -46,6 +46,12 @@ class Scenario:
     told: Sequence[Told] = ()
     empty: bool = False
 
+    @property
+    def length(self) -> float:
+        """Return after how many seconds the last thing is asked."""
+        times = [*self.firing, *(one.at for one in self.values), *(one.at for one in self.told)]
+        return max(_seconds(at) for at in times)
+
 
 @dataclass(frozen=True, slots=True)
 class Suite:
@@ -55,6 +61,11 @@ class Suite:
     every: str
     scenarios: Sequence[Scenario]
     step: str = ""
+
+    @property
+    def evaluations(self) -> int:
+        """Return how often all rules are evaluated: what the test costs."""
+        return sum(round(one.length / durations.seconds(self.every)) for one in self.scenarios)
 
     def test(self) -> dict[str, Any]:
         """Return promtool's test file."""
@@ -68,8 +79,7 @@ class Suite:
     def _one(self, scenario: Scenario) -> dict[str, Any]:
         interval = self.step or self.every
         step = round(durations.seconds(interval))
-        times = [*scenario.firing, *(one.at for one in scenario.values), *(one.at for one in scenario.told)]
-        samples = round(max(_seconds(at) for at in times)) // step + 1
+        samples = round(scenario.length) // step + 1
         series = {} if scenario.empty else healthy()
         series |= scenario.changes
         found: dict[str, Any] = {
