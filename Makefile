@@ -45,10 +45,16 @@ lint: $(READY)  ## ruff, mypy, import contracts, dependencies, generated files
 	@echo "· mypy"; $(BIN)/mypy --no-error-summary
 	@echo "· import contracts"; $(BIN)/lint-imports --no-logo >.local/imports.txt 2>&1 || { cat .local/imports.txt; exit 1; }
 	@echo "· dependencies"; $(BIN)/python -m infra.audit
-	@echo "· generated files"; $(BIN)/python -m infra.docs --check
+	@echo "· generated files"; $(BIN)/python -m infra.docs --check && $(BIN)/python -m infra.slo --check
+
+slo: $(READY)  ## make rules, rule tests, dashboard and tables from infra/slo/objectives.yml; reload Prometheus
+	@$(BIN)/python -m infra.slo $(ARGS)
+
+slo-mutants: $(READY)  ## change each threshold, window, comparison and `for` of the rules: do their tests notice? long
+	@$(BIN)/python -m infra.slo.mutants $(ARGS)
 
 fmt: $(READY)  ## format the code and generate the documents
-	@$(BIN)/ruff check --fix -q . ; $(BIN)/ruff format -q . && $(BIN)/python -m infra.docs
+	@$(BIN)/ruff check --fix -q . ; $(BIN)/ruff format -q . && $(BIN)/python -m infra.docs && $(BIN)/python -m infra.slo
 
 package: $(READY)  ## build what is deployed (STAGE=prod)
 	@$(BIN)/python -m infra.aws.package --stage $(or $(STAGE),prod)
@@ -69,4 +75,4 @@ $(READY): requirements-dev.txt
 	@mkdir -p .local && touch $@
 	@echo "✓ tools installed"
 
-.PHONY: help up down status logs demo token dev up-compose test faults fuzz lint fmt package lock clean
+.PHONY: help up down status logs demo token dev up-compose test faults fuzz lint slo slo-mutants fmt package lock clean

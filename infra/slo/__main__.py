@@ -1,0 +1,92 @@
+"""Make rules, rule tests, dashboard and tables from the objectives: `python -m infra.slo`."""
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import requests
+
+from infra.slo import outputs, read
+from infra.slo.durations import Scale
+from infra.slo.read import ALERTS, OBJECTIVES, InvalidObjectives
+
+PORT_SETTING: Final = "AETHERLINK_PROMETHEUS_PORT"
+USUAL_PORT: Final = "19090"
+RELOAD_SECONDS: Final = 5
+MOST_COMPRESSED: Final = 250
+"""Beyond this the shortest `for` is less than the millisecond that Prometheus knows."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Generate, or check; return the exit code: 1 for what is out of date, 2 for what cannot be used."""
+    chosen = _parser().parse_args(arguments)
+    try:
+        return _run(chosen)
+    except (InvalidObjectives, ValueError) as problem:
+        print(f"✗ {problem}", file=sys.stderr)
+        return 2
+
+
+def _run(chosen: argparse.Namespace) -> int:
+    objectives, alerts = read.objectives(chosen.objectives), read.alerts(chosen.alerts)
+    if chosen.out or chosen.compress > 1:
+        if chosen.out is None or chosen.check:
+            raise ValueError("--compress needs --out DIR, and goes without --check: committed rules keep real times")
+        found, where = outputs.drill(objectives, alerts, Scale(chosen.compress)), chosen.out
+        outputs.write(found, where)
+        return _say(chosen, {"written": [str(where / name) for name in found], "compress": chosen.compress})
+    stale = outputs.write(outputs.committed(objectives, alerts), outputs.ROOT, check=chosen.check)
+    if chosen.check:
+        if stale:
+            print(f"✗ out of date: {', '.join(stale)}. Run `make slo`.", file=sys.stderr)
+        return int(bool(stale))
+    return _say(chosen, {"written": stale, "reloaded": _reload()})
+
+
+def _say(chosen: argparse.Namespace, done: dict[str, Any]) -> int:
+    if chosen.json:
+        print(json.dumps(done))
+        return 0
+    for name in done["written"]:
+        print(f"✓ {name}")
+    if not done["written"]:
+        print("✓ everything is as it should be")
+    if done.get("reloaded"):
+        print(f"✓ Prometheus at {done['reloaded']} has the rules")
+    return 0
+
+
+def _reload() -> str:
+    """Let a Prometheus that runs on this machine read the rules again; return its address, or nothing."""
+    url = f"http://127.0.0.1:{os.environ.get(PORT_SETTING) or USUAL_PORT}"
+    try:
+        answer = requests.post(f"{url}/-/reload", timeout=RELOAD_SECONDS)
+    except requests.RequestException:
+        return ""
+    if not answer.ok:
+        print(f"! Prometheus at {url} did not reload: {answer.text.strip()[:300]}", file=sys.stderr)
+    return url if answer.ok else ""
+
+
+def _factor(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= MOST_COMPRESSED:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1 to {MOST_COMPRESSED}")
+    return int(text)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m infra.slo", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; fail where a file is out of date")
+    parser.add_argument("--compress", type=_factor, default=1, help="make every time this many times shorter (drills)")
+    parser.add_argument("--out", type=Path, help="write rules/ and dashboards/ into this folder instead")
+    parser.add_argument("--objectives", type=Path, default=OBJECTIVES, help="another file of objectives")
+    parser.add_argument("--alerts", type=Path, default=ALERTS, help="another file of alerts")
+    parser.add_argument("--json", action="store_true", help="say what was done as JSON")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

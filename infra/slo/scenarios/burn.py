@@ -1,0 +1,126 @@
+"""Budgets burn: just above each factor, just below, and with too few events to say."""
+
+from infra.slo.scenarios import healthy as h
+from infra.slo.scenarios.series import during
+from infra.slo.scenarios.suite import Scenario, Suite
+from infra.slo.scenarios.traffic import BREACH, PAGES, SLOW, SPIKE, TICKETS, burning, burst
+
+HOURS, DAYS = 60, 24 * 60
+
+PAGING = Suite(
+    "paging",
+    "5m",
+    (
+        Scenario(
+            "16 times too fast for 70 minutes after 6 healthy hours",
+            burning(16, 6 * HOURS, 6 * HOURS + 70),
+            {
+                "6h": (),
+                "6h30m": (BREACH, SLOW),
+                "6h50m": (*TICKETS, BREACH, SLOW),
+                "7h10m": (*PAGES, *TICKETS, BREACH, SLOW),
+                "7h25m": (*TICKETS,),
+            },
+        ),
+        Scenario(
+            "13 times too fast for 70 minutes after 6 healthy hours: no page",
+            burning(13, 6 * HOURS, 6 * HOURS + 70),
+            {"6h": (), **dict.fromkeys(("7h", "7h5m", "7h10m"), (*TICKETS, BREACH, SLOW))},
+        ),
+        Scenario(
+            "7 times too fast from the start: above 6 in 6 hours and in 30 minutes",
+            burning(7, 0, 60),
+            {"30m": (*PAGES, *TICKETS, SLOW), "1h": (*PAGES, *TICKETS, SLOW), "1h40m": TICKETS},
+        ),
+        Scenario(
+            "5.2 times too fast from the start: a ticket",
+            burning(5.2, 0, 60),
+            {"30m": (*TICKETS, SLOW), "1h": (*TICKETS, SLOW)},
+        ),
+        Scenario(
+            "1.1 times too fast from the start: a ticket, by the 3 days",
+            burning(1.1, 0),
+            {"40m": (*TICKETS, SLOW), "1h": (*TICKETS, SLOW)},
+        ),
+        Scenario("0.9 times as fast as the budget allows", burning(0.9), {"40m": (), "1h": ()}),
+    ),
+)
+
+TICKET = Suite(
+    "tickets",
+    "15m",
+    (
+        Scenario(
+            "2.8 times too fast for 6 hours after 3 healthy days",
+            burning(2.8, 3 * DAYS),
+            {"72h": (), "78h30m": (*TICKETS, SLOW)},
+        ),
+        Scenario(
+            "2.1 times too fast for 6 hours after 3 healthy days: no ticket",
+            burning(2.1, 3 * DAYS),
+            {"72h": (), "78h30m": (SLOW,)},
+        ),
+        # Counted by rules that are evaluated every 15 minutes instead of every one, 5 events in a row look like one.
+        Scenario(
+            "3 days of traffic, 6.5 hours of none, then 2.2 failures",
+            burst(11, 79 * HOURS, busy=3 * DAYS),
+            {"78h45m": (), "79h": (SPIKE,), "79h15m": (), "79h30m": ()},
+        ),
+        Scenario(
+            "3 days of traffic, 6.5 hours of none, then 2.8 failures",
+            burst(14, 79 * HOURS, busy=3 * DAYS),
+            {"78h45m": (), "79h": (SPIKE,), "79h15m": (*PAGES, *TICKETS), "79h30m": (*PAGES, *TICKETS)},
+        ),
+    ),
+    step="5m",
+)
+
+FEW = Suite(
+    "few_events",
+    "1m",
+    (
+        Scenario(
+            "2.2 failures and hardly any traffic",
+            burst(2.2, 20),
+            {"22m": (), "25m": (BREACH,), "30m": (BREACH,), "36m": (), "1h10m": ()},
+        ),
+        Scenario(
+            "2.8 failures and hardly any traffic",
+            burst(2.8, 20),
+            {
+                # An event is counted in full after 5 minutes.
+                "25m": (SPIKE, BREACH),
+                "26m": (SPIKE, BREACH, *PAGES),
+                "30m": (SPIKE, BREACH, *PAGES),
+                "1h10m": TICKETS,
+            },
+        ),
+        Scenario(
+            "5 hours of traffic, an hour of none, then 2.1 failures, up to 2.5",
+            burst(2.1, 370, busy=300, more=0.05),
+            {"6h10m": (), "6h14m": (), "6h17m": (BREACH,)},
+        ),
+        Scenario(
+            "5 hours of traffic, an hour of none, then 2.6 failures, up to 3",
+            burst(2.6, 370, busy=300, more=0.05),
+            {"6h11m": (SPIKE,), "6h15m": (SPIKE, BREACH), "6h17m": (SPIKE, BREACH, *PAGES)},
+        ),
+        Scenario(
+            "2.1 bad slices of time within 6 hours",
+            {h.PROBE: during((370, 373, 0.3), usually=1)},
+            {"6h10m": (), "6h14m": (), "6h16m": ()},
+        ),
+        Scenario(
+            "2.55 bad slices of time within 6 hours: 7 times too fast",
+            {h.PROBE: during((370, 373, 0.15), usually=1)},
+            {
+                "6h13m": (),
+                "6h20m": ("AutohealAvailabilityBurnFast/availability",),
+                "6h30m": (
+                    "AutohealAvailabilityBurnFast/availability",
+                    "AutohealErrorBudgetBurnSlow/availability",
+                ),
+            },
+        ),
+    ),
+)
