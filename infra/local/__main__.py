@@ -76,13 +76,12 @@ def _urls(stack: Stack, chosen: argparse.Namespace) -> int:
         parts = {"kafka": stack.kafka.bootstrap_servers, "emulator": stack.emulator.url, "issuer": stack.issuer.url}
         print(json.dumps({"api": api, **parts}))
     elif api:
-        print(f"  API         {api}/\n  health      {api}/health/ready")
-        print(f"  PostgreSQL  {stack.postgres.url('aetherlink_api')}")
-        print(f"  Kafka       {stack.kafka.bootstrap_servers}\n  AWS         {stack.emulator.url}")
-        print(f"  OIDC issuer {stack.issuer.url}")
-        for name in WATCHERS[::-1]:
-            if name in status["parts"]:
-                print(f"  {name.capitalize():12}{status['parts'][name]['address']}")
+        shown = {"API": f"{api}/", "health": f"{api}/health/ready", "PostgreSQL": stack.postgres.url("aetherlink_api")}
+        shown |= {"Kafka": stack.kafka.bootstrap_servers, "AWS": stack.emulator.url, "OIDC issuer": stack.issuer.url}
+        watchers = [name for name in WATCHERS[::-1] if name in status["parts"]]
+        shown |= {name.capitalize(): status["parts"][name]["address"] for name in watchers}
+        for name, value in shown.items():
+            print(f"  {name:12} {value}")
         print()
         print("  a token for each role (8 hours), for tenant", DEFAULT_TENANT)
         for role in Role:
