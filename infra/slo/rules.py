@@ -96,7 +96,7 @@ def _error_ratios(objectives: Objectives, window: str, scale: Scale) -> list[Rul
     bad, total = (f"sum_over_time({name}[{length}])" for name in (BAD, TOTAL))
     if window == BASE:
         bad, total = BAD, TOTAL
-    expr = f"avg_over_time({SLICE}[{length}])\nor {bad} / ({total} > 0)\nor {bad} * 0"
+    expr = f"avg_over_time({SLICE}[{length}])\nor {bad} / ({total} > 0)\nor {BAD} * 0"
     rules: list[Rule] = [{"record": error_ratio(window), "expr": expr}]
     for slo in objectives.slos:
         if slo.sli.raw:

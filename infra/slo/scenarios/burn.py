@@ -96,14 +96,14 @@ FEW = Suite(
             },
         ),
         Scenario(
-            "5 hours of traffic, an hour of none, then 2.1 failures, up to 2.5",
-            burst(2.1, 370, busy=300, more=0.05),
-            {"6h10m": (), "6h14m": (), "6h17m": (BREACH,)},
+            "an hour of traffic, an hour of none, then 2.1 failures, up to 2.5",
+            burst(2.1, 130, busy=60, more=0.05),
+            {"2h10m": (), "2h14m": (), "2h17m": (BREACH,)},
         ),
         Scenario(
-            "5 hours of traffic, an hour of none, then 2.6 failures, up to 3",
-            burst(2.6, 370, busy=300, more=0.05),
-            {"6h11m": (SPIKE,), "6h15m": (SPIKE, BREACH), "6h17m": (SPIKE, BREACH, *PAGES)},
+            "an hour of traffic, an hour of none, then 2.6 failures, up to 3",
+            burst(2.6, 130, busy=60, more=0.05),
+            {"2h11m": (SPIKE,), "2h15m": (SPIKE, BREACH), "2h17m": (SPIKE, BREACH, *PAGES)},
         ),
         Scenario(
             "2.1 bad slices of time within 6 hours",

@@ -109,7 +109,7 @@ def _slo(name: str) -> str:
 HOUR, DAY = 60, 24 * 60
 SHORT: Spans = ((0, 60), (2 * HOUR, 5 * HOUR), (690, 700), (735, 740), (745, 755), (775, 780))
 LONG: Spans = ((0, DAY), (2 * DAY, 2 * DAY + 300), (4 * DAY, 4 * DAY + 600), (6 * DAY, 6 * DAY + 240))
-LONGEST: Spans = ((0, 3 * DAY), (20 * DAY, 21 * DAY), (40 * DAY, 42 * DAY))
+LONGEST: Spans = ((0, 3 * DAY), (15 * DAY, 16 * DAY), (30 * DAY, 32 * DAY))
 
 
 def growing() -> Series:
@@ -174,13 +174,13 @@ SUITES = (
     ),
     Suite(
         "values_month",
-        "2h",
+        "4h",
         (
             Scenario(
-                "bad days within 45",
+                "bad days within 34",
                 bad(LONGEST),
                 {},
-                [*ratios(LONGEST, ("30d",), "45d", 120), left(LONGEST, "45d", 120)],
+                [*ratios(LONGEST, ("30d",), "34d", 240), left(LONGEST, "34d", 240)],
             ),
         ),
         step="5m",
