@@ -67,7 +67,7 @@ class Process:
                 start_new_session=True,
                 cwd="/",
             )
-        self._pid_file.write_text(json.dumps({"pid": child.pid, "created": psutil.Process(child.pid).create_time()}))
+        self._pid_file.write_text(json.dumps({"pid": child.pid, "born": _born(child.pid)}))
         deadline = time.monotonic() + seconds
         while not ready():
             if child.poll() is not None:
@@ -113,10 +113,15 @@ class Process:
         try:
             known = json.loads(self._pid_file.read_text())
             process = psutil.Process(known["pid"])
-            same = abs(process.create_time() - known["created"]) < 1.0
+            same = _born(process.pid) == known["born"]
             return process if same and process.status() != psutil.STATUS_ZOMBIE else None
-        except (FileNotFoundError, ValueError, KeyError, psutil.NoSuchProcess):
+        except (FileNotFoundError, ProcessLookupError, ValueError, KeyError, psutil.NoSuchProcess):
             return None
+
+
+def _born(pid: int) -> int:
+    """Return when a process began, in ticks since the machine did: a clock that is set changes nothing about it."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
 
 
 def _family(process: psutil.Process) -> list[psutil.Process]:

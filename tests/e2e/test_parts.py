@@ -45,7 +45,7 @@ def _until(condition: Callable[[], bool]) -> None:
 
 def test_a_recycled_pid_is_neither_taken_for_ours_nor_killed(tmp_path: Path) -> None:
     part = Process("part", tmp_path)
-    (tmp_path / "part.pid").write_text(json.dumps({"pid": os.getpid(), "created": 1.0}))
+    (tmp_path / "part.pid").write_text(json.dumps({"pid": os.getpid(), "born": 1}))
     assert not part.running()
     part.kill()
     part.stop()
