@@ -100,6 +100,8 @@ class Operation:
     leads_to: tuple[str, ...] = ()
     parameters: tuple[tuple[str, dict[str, Any]], ...] = ()
     media: str = ""
+    also: str = ""
+    """Another media type that the answer may have; its text is described no further."""
 
 
 def _object(**properties: Any) -> dict[str, Any]:
@@ -282,6 +284,8 @@ def _responses(known: Operation) -> dict[str, Any]:
             schema = _object(items={"type": "array", "items": schema}, nextCursor={"type": ["string", "null"]})
         media = known.media or ("text/html" if known.gives is TEXT else "application/json")
         answer["content"] = {media: {"schema": schema}}
+        if known.also:
+            answer["content"][known.also] = {"schema": TEXT}
     problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     problems = {
         str(status): {"description": TITLES[status], "headers": dict(REQUEST_ID), "content": problem}

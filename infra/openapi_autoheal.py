@@ -113,7 +113,9 @@ def operations(operation: Callable[..., Any]) -> dict[str, Any]:
         "reject_action": operation(ACTION, problems=(400, 404, 409, *READ)),
         "read_config": operation(CONFIG, problems=READ, headers=("ETag",)),
         "change_config": operation(CONFIG, takes=ConfigChange, problems=(400, 412, 413, 415, *READ), headers=("ETag",)),
-        "read_audit": operation(EVENTS, problems=(400, *READ), parameters=FILTERS, headers=("Link", "X-Next-Cursor")),
+        "read_audit": operation(
+            EVENTS, problems=(400, *READ), parameters=FILTERS, headers=("Link", "X-Next-Cursor"), also="text/csv"
+        ),
         "read_metrics": operation(TEXT, problems=READ, media="text/plain"),
         "list_alerts": operation(_page(OPEN), problems=(*READ, 502)),
         "list_silences": operation(_page(OPEN), problems=(*READ, 502)),
