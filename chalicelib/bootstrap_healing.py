@@ -82,6 +82,7 @@ def _policy() -> "Policy":
     }
     return Policy(
         deployed=deployed_config(),
+        webhook_seconds=chosen.autoheal_webhook_seconds,
         cooldown_seconds=chosen.autoheal_default_cooldown_sec,
         cooldowns={name: seconds for name, seconds in cooldowns.items() if seconds is not None},
         chaos_seed=chosen.autoheal_chaos_seed,

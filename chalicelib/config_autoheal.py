@@ -76,6 +76,12 @@ class AutohealSettings(AccessSettings):
         parse=words,
         overlapping=True,
     )
+    autoheal_webhook_seconds: float = setting(
+        "AUTOHEAL_WEBHOOK_SECONDS",
+        7.0,
+        "How long one call of the webhook is worked on; Alertmanager waits for `group_interval`, at least 10.",
+        number(float, 0.5, 60),
+    )
     autoheal_public_url: str = setting(
         "AUTOHEAL_PUBLIC_URL", "", "Where people reach this API, for the links in messages, e.g. `https://host/api`."
     )

@@ -120,6 +120,9 @@ class FakeHealStore:
             locked = lock.holder is not None and lock.lease_until is not None and lock.lease_until >= now
             return History(found.attempts, found.open_action is not None, found.over, lock.cooldown_until, locked)
 
+    def histories(self, wanted: Sequence[tuple[str, str]], now: datetime) -> list[History]:
+        return [self.history(episode, target, now) for episode, target in wanted]
+
     def claim(self, claim: Claim, *, seconds: float) -> Action | Reason:
         self._answer()
         with self.lock:

@@ -127,7 +127,7 @@ class Desk:
             "breakers": [
                 {
                     "runbook": name,
-                    "state": str(one.state),
+                    "state": str(one.in_force(parts.policy.breaker_failures)),
                     "failures": one.failures,
                     "openUntil": _moment(one.open_until),
                 }

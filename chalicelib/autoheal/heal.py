@@ -4,6 +4,8 @@ Alertmanager sends again what was not answered with 200, and what goes on firing
 one lock and one place in the fleet, claimed in one transaction, so fifty deliveries at once send one command.
 """
 
+import random
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -13,7 +15,7 @@ from chalicelib import logs, names
 from chalicelib.autoheal.actions import NOT_YET_SENT, Action, Result, State, action_id
 from chalicelib.autoheal.alert import Alert, Unreadable, parse_delivery
 from chalicelib.autoheal.audit import AuditEvent, Kind
-from chalicelib.autoheal.decide import Decision, Reason, Verdict, decide, plan
+from chalicelib.autoheal.decide import Decision, History, Reason, Verdict, decide, plan
 from chalicelib.autoheal.dispatch import dispatch, finish
 from chalicelib.autoheal.modes import Config
 from chalicelib.autoheal.policy import Parts, counted, event_of, note
@@ -23,6 +25,8 @@ from chalicelib.errors import BadGateway
 
 LEFT_SECONDS = 5.0
 """How much of the request's time is kept: what is not handled by then is sent again by Alertmanager."""
+AT_ONCE = 50
+"""Of so many alerts the history is read together."""
 CLAIM_TRIES = 3
 
 
@@ -62,13 +66,17 @@ class Healer:
         self._parts = parts
 
     def receive(self, body: bytes, *, seconds: float) -> Received:
-        """Handle a webhook call within `seconds`, less what is kept.
+        """Handle a webhook call within `seconds`, less what is kept, or the policy's.
+
+        A large delivery starts anywhere: one that is too large to be handled in time is sent again and again, and
+        none of its alerts may be the last each time.
 
         Raises:
             errors.Invalid: it is no payload of Alertmanager's.
             errors.Unavailable: the store is away.
         """
-        parts, deadline = self._parts, self._parts.clock.monotonic() + seconds - LEFT_SECONDS
+        parts = self._parts
+        deadline = parts.clock.monotonic() + min(seconds - LEFT_SECONDS, parts.policy.webhook_seconds)
         delivery = parse_delivery(body)
         config, received = parts.config(), Received()
         alerts = list(delivery.alerts)
@@ -77,12 +85,12 @@ class Healer:
         about = {"alerts": len(alerts), "truncated": delivery.truncated}
         events = [AuditEvent(parts.clock.now(), Kind.WEBHOOK_RECEIVED, details=about)]
         increments = note(*events).increments
-        for alert in alerts:
+        for alert, history in self._with_history(_from_anywhere(alerts)):
             left = deadline - parts.clock.monotonic()
             if left <= 0:
                 received.complete, received.problem = False, "out of time"
                 break
-            outcome = self._outcome(alert, config, left)
+            outcome = self._outcome(alert, history, config, left)
             received.outcomes.append(outcome)
             if outcome.action is None:
                 events.append(_skipped(parts, alert, outcome))
@@ -98,29 +106,55 @@ class Healer:
         )
         return received
 
-    def handle(self, alert: Alert, config: Config, *, seconds: float) -> Outcome:
-        """Do what is to be done about one alert."""
+    def handle(self, alert: Alert, config: Config, *, seconds: float, history: History | None = None) -> Outcome:
+        """Do what is to be done about one alert; `history` is what was just read of it, where it was."""
         wanted = plan(alert, self._parts.runbooks)
         if isinstance(wanted, Decision):
-            if wanted.verdict is Verdict.CANCEL and alert.name in self._parts.runbooks:
-                return self._resolve(alert, seconds)
-            return Outcome(alert.name, Result.SKIPPED, str(wanted.reason))
+            if not self._ends(alert, wanted):
+                return Outcome(alert.name, Result.SKIPPED, str(wanted.reason))
+            if history is not None and history.resolved and not history.busy:
+                return Outcome(alert.name, Result.SKIPPED, str(Reason.RESOLVED))
+            return self._resolve(alert, seconds)
         for _ in range(CLAIM_TRIES):
-            outcome = self._attempt(alert, wanted, config, seconds)
+            known = history or self._parts.store.history(alert.episode, wanted.target, self._parts.clock.now())
+            outcome = self._attempt(alert, wanted, known, config, seconds)
             if outcome.reason != Reason.MODE_CHANGED:
                 return outcome
-            config = self._parts.config()
+            config, history = self._parts.config(), None
         return outcome
 
-    def _outcome(self, alert: Alert | Unreadable, config: Config, seconds: float) -> Outcome:
+    def _with_history(
+        self, alerts: Sequence[Alert | Unreadable]
+    ) -> Iterator[tuple[Alert | Unreadable, History | None]]:
+        """Yield each alert with what is known of it; so much is read together that a storm costs few calls."""
+        for start in range(0, len(alerts), AT_ONCE):
+            group = alerts[start : start + AT_ONCE]
+            asked = [pair for one in group if (pair := self._sought(one))]
+            found = dict(zip(asked, self._parts.store.histories(asked, self._parts.clock.now()), strict=True))
+            for one in group:
+                yield one, found.get(self._sought(one) or ("", ""))
+
+    def _sought(self, alert: Alert | Unreadable) -> tuple[str, str] | None:
+        """Return the episode and the target of which the history counts, if it does."""
+        if isinstance(alert, Unreadable):
+            return None
+        wanted = plan(alert, self._parts.runbooks)
+        if isinstance(wanted, Decision):
+            return (alert.episode, "") if self._ends(alert, wanted) else None
+        return alert.episode, wanted.target
+
+    def _ends(self, alert: Alert, decision: Decision) -> bool:
+        """Tell whether it is the end of an alert that may have been healed."""
+        return decision.verdict is Verdict.CANCEL and alert.name in self._parts.runbooks
+
+    def _outcome(self, alert: Alert | Unreadable, history: History | None, config: Config, seconds: float) -> Outcome:
         if isinstance(alert, Unreadable):
             return Outcome(alert.name, Result.ERROR, alert.problem)
-        return self.handle(alert, config, seconds=seconds)
+        return self.handle(alert, config, seconds=seconds, history=history)
 
-    def _attempt(self, alert: Alert, wanted: Plan, config: Config, seconds: float) -> Outcome:
+    def _attempt(self, alert: Alert, wanted: Plan, history: History, config: Config, seconds: float) -> Outcome:
         parts = self._parts
         now = parts.clock.now()
-        history = parts.store.history(alert.episode, wanted.target, now)
         decision = decide(alert, wanted, history, config, now, seed=parts.policy.chaos_seed)
         if decision.verdict is Verdict.SKIP:
             return _stopped(alert.name, decision.reason)
@@ -169,6 +203,12 @@ class Healer:
             return []
         known = {one.episode for one in alerts if isinstance(one, Alert)}
         return [one for one in firing if one.episode not in known]
+
+
+def _from_anywhere(alerts: Sequence[Alert | Unreadable]) -> list[Alert | Unreadable]:
+    """Return `alerts`, where there are many with some group of them first."""
+    start = random.randrange(0, max(len(alerts), 1), AT_ONCE)  # noqa: S311 - fairness, guards nothing
+    return [*alerts[start:], *alerts[:start]]
 
 
 def _planned(parts: Parts, alert: Alert, wanted: Plan, decision: Decision, attempt: int) -> Action:

@@ -46,3 +46,7 @@ class Breaker:
     failures: int = 0
     open_until: datetime | None = None
     trial: str = ""
+
+    def in_force(self, limit: int) -> BreakerState:
+        """Return the state that actions meet: with `limit` failures it is open before the next tick writes so."""
+        return BreakerState.OPEN if self.failures >= limit else self.state

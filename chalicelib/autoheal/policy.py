@@ -34,6 +34,7 @@ class Policy:
     retry_seconds: int = 60
     retry_window_seconds: int = 3_600
     poll_seconds: float = 2.0
+    webhook_seconds: float = 7.0
     breaker_failures: int = 3
     breaker_open_seconds: int = 900
     public_url: str = ""

@@ -64,6 +64,10 @@ class HealStore(Protocol):
         """Return what is known of the episode and the target."""
         ...
 
+    def histories(self, wanted: Sequence[tuple[str, str]], now: datetime) -> list[History]:
+        """Return the same of each pair of an episode and a target ("" for none), read together."""
+        ...
+
     def claim(self, claim: Claim, *, seconds: float) -> Action | Reason:
         """Pass every rail and write the action, in one transaction, or return the rail that stopped it."""
         ...

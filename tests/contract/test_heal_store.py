@@ -101,6 +101,15 @@ def test_what_a_rail_stops_leaves_nothing_behind(suite: Suite) -> None:
     assert suite.store.history("b2#t", "other", suite.now) == History()
 
 
+def test_many_histories_are_read_together(suite: Suite) -> None:
+    claimed(suite, planned())
+    many = [(f"e{n}#t", f"tag={n}") for n in range(130)]
+    found = suite.store.histories([*many, ("a1#t", "tag=crm"), ("other#t", "tag=crm"), ("a1#t", "")], suite.now)
+    assert found[:130] == [History()] * 130
+    assert found[130:] == [History(1, busy=True, locked=True), History(locked=True), History(1, busy=True)]
+    assert suite.store.histories([], suite.now) == []
+
+
 def test_the_same_attempt_is_claimed_once(suite: Suite) -> None:
     claimed(suite, planned())
     assert suite.store.claim(claim(planned()), seconds=SECONDS) is Reason.IN_PROGRESS

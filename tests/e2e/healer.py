@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 import pytest
@@ -99,8 +100,14 @@ class System:
 
     def reason(self, service: str, kind: str = "decision_skip") -> str:
         """Await the latest decision about `service`; return its reason."""
-        found = until(lambda: self.ask("GET", f"/audit?kind={kind}&contains={service}&n=1")["events"])
-        return str(found[0]["reason"])
+        return str(until(lambda: self.audit(kind=kind, contains=service))[0]["reason"])
+
+    def audit(self, **filters: str) -> list[Any]:
+        """Return the first events with `filters`; a page that ended early is followed by the next."""
+        page = self.ask("GET", f"/audit?{urlencode(filters)}")
+        while not page["events"] and page["nextCursor"]:
+            page = self.ask("GET", f"/audit?{urlencode({**filters, 'cursor': page['nextCursor']})}")
+        return list(page["events"])
 
 
 def until(what: Callable[[], Any], seconds: float = SECONDS) -> Any:

@@ -27,6 +27,8 @@ MOST_QUERIES = 200
 MOST_BYTES = 3_000_000
 """Of one page: a function's answer is at most 6 MB, and is escaped on its way."""
 DAY = timedelta(days=1)
+SKEW = timedelta(minutes=5)
+"""By so much a function's clock may be ahead of the reader's."""
 TICK = timedelta(microseconds=1)
 LAST = UUID(int=0)
 """Comes after every event of its time: nothing is left there."""
@@ -70,7 +72,7 @@ class DynamoAudit:
 
     def find(self, query: AuditQuery, now: datetime) -> AuditPage:
         """Return a page, newest first; it ends early rather than cost too much."""
-        until = min(query.until or now + DAY, now + DAY)
+        until = min(query.until or now + SKEW, now + SKEW)
         earliest = max(query.since or now - KEPT, now - KEPT)
         if query.after:
             until = min(until, query.after.time + (-TICK if query.after.id == LAST else TICK))

@@ -1,6 +1,6 @@
 """The healer's state: config, episodes, locks, places, breakers and actions."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -76,15 +76,14 @@ class DynamoHealStore:
 
     def history(self, episode: str, target: str, now: datetime) -> History:
         """Return what is known of the episode and the target."""
-        found, lock = self._get(rails.episode_key(episode)), self._get(rails.lock_key(target))
-        lease = moment_of(lock.get("lease_until"))
-        return History(
-            attempts=int(found["attempts"]["N"]) if "attempts" in found else 0,
-            busy="open_action" in found,
-            resolved="resolved_at" in found,
-            cooldown_until=moment_of(lock.get("cooldown_until")),
-            locked="holder" in lock and lease is not None and lease >= now,
-        )
+        return self.histories([(episode, target)], now)[0]
+
+    def histories(self, wanted: Sequence[tuple[str, str]], now: datetime) -> list[History]:
+        """Return the same of many, read together."""
+        keys = [(rails.episode_key(episode), rails.lock_key(target) if target else "") for episode, target in wanted]
+        asked = sorted({key for pair in keys for key in pair if key})
+        found = transact.read_all(self._dynamodb, self._tables.state, asked)
+        return [_history(found.get(episode, {}), found.get(lock, {}), now) for episode, lock in keys]
 
     def claim(self, claim: Claim, *, seconds: float) -> Action | Reason:
         """Pass every rail in one transaction; where a place in the fleet is taken, try the next."""
@@ -255,3 +254,14 @@ class DynamoHealStore:
 
     def _run(self, steps: list[Step], seconds: float) -> None:
         transact.run(self._dynamodb, steps, seconds=seconds)
+
+
+def _history(episode: Item, lock: Item, now: datetime) -> History:
+    lease = moment_of(lock.get("lease_until"))
+    return History(
+        attempts=int(episode["attempts"]["N"]) if "attempts" in episode else 0,
+        busy="open_action" in episode,
+        resolved="resolved_at" in episode,
+        cooldown_until=moment_of(lock.get("cooldown_until")),
+        locked="holder" in lock and lease is not None and lease >= now,
+    )

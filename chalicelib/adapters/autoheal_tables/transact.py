@@ -20,7 +20,7 @@ PASSING = {CONFLICT, "ThrottlingError", "ProvisionedThroughputExceeded"}
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.02, 0.5
 USUAL_SECONDS = 5.0
 MOST_ITEMS = 100
-"""What one transaction takes."""
+"""What one transaction takes, and one reading of many."""
 
 Item = dict[str, Any]
 
@@ -76,6 +76,29 @@ def run(dynamodb: Any, steps: Sequence[Step], *, seconds: float = USUAL_SECONDS)
             raise away("others touch the same items all the time")
         time.sleep(wait)
         pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+
+def read_all(dynamodb: Any, table: str, keys: Sequence[str], *, seconds: float = USUAL_SECONDS) -> dict[str, Item]:
+    """Return what there is at each of `keys`, read consistently.
+
+    Raises:
+        errors.Unavailable: DynamoDB is away, or answers only a part for longer than `seconds`.
+    """
+    deadline, pause = time.monotonic() + seconds, FIRST_PAUSE_SECONDS
+    found, waiting = dict[str, Item](), [{"pk": {"S": key}} for key in keys]
+    while waiting:
+        asked = {"Keys": waiting[:MOST_ITEMS], "ConsistentRead": True}
+        with telling():
+            got = dynamodb.batch_get_item(RequestItems={table: asked})
+        found |= {item["pk"]["S"]: item for item in got["Responses"].get(table, [])}
+        put_off = got.get("UnprocessedKeys", {}).get(table, {}).get("Keys", [])
+        waiting = put_off + waiting[MOST_ITEMS:]
+        if put_off:
+            if time.monotonic() + pause >= deadline:
+                raise away("it answers only a part of what is asked")
+            time.sleep(random.uniform(0, pause))  # noqa: S311 - spreads retries, guards nothing
+            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+    return found
 
 
 def _passing(problem: ClientError, steps: Sequence[Step]) -> None:
