@@ -22,6 +22,9 @@ logs: $(READY)  ## show the parts' logs (PART=kafka for one, FOLLOW=1 to go on)
 demo: $(READY)  ## walk through the main job: requests in, Kafka records out
 	@$(BIN)/python -m infra.local demo
 
+drill: $(READY)  ## break things on purpose: do the alerts fire, is everything healed, does it tell?
+	@$(BIN)/python -m infra.drill $(ARGS)
+
 token: $(READY)  ## print a token (ROLE=admin, ops or sales; TENANT=uuid)
 	@$(BIN)/python -m infra.local token --role $(or $(ROLE),sales) $(if $(TENANT),--tenant $(TENANT))
 
@@ -75,4 +78,4 @@ $(READY): requirements-dev.txt
 	@mkdir -p .local && touch $@
 	@echo "✓ tools installed"
 
-.PHONY: help up down status logs demo token dev up-compose test faults fuzz lint slo slo-mutants fmt package lock clean
+.PHONY: help up down status logs demo drill token dev up-compose test faults fuzz lint slo slo-mutants fmt package lock clean

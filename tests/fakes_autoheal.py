@@ -254,6 +254,12 @@ class FakeHealStore:
             self.leases[name] = (owner, until)
             return True
 
+    def release(self, name: str, owner: str) -> None:
+        self._answer()
+        with self.lock:
+            if self.leases.get(name, ("",))[0] == owner:
+                del self.leases[name]
+
     def _write(self, note: Note) -> None:
         self.audit.append(note.events)
         self.ledger.add(note.increments)

@@ -113,6 +113,10 @@ class HealStore(Protocol):
         """Take or renew the lease `name`; return whether `owner` has it."""
         ...
 
+    def release(self, name: str, owner: str) -> None:
+        """Give the lease back, if it is `owner`'s."""
+        ...
+
 
 class AuditLog(Protocol):
     """The audit events. Raises `errors.Unavailable`."""

@@ -62,13 +62,17 @@ class Target(FromLabel):
 
 
 class Runbook(Model):
-    """What to do about one alert. Times are seconds; `cooldown_seconds` None is the deployment's default."""
+    """What to do about one alert. Times are seconds; `cooldown_seconds` None is the deployment's default.
+
+    `drill`: for rehearsals, where many actions are needed in a short time.
+    """
 
     alertname: Annotated[str, Text(128), AfterValidator(_healable)]
     document: Annotated[str, Text(128), AfterValidator(_our_document)]
     document_version: Annotated[str, Text(20, pattern=r"^[1-9][0-9]*$")]
     target: Target
     parameters: dict[str, FromLabel]
+    drill: bool = False
     cooldown_seconds: int | None = None
     hourly_cap: int
     attempts: int

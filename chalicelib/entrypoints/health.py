@@ -26,9 +26,13 @@ def home(call: Call) -> Answer:
             "chaos": {"enabled": percent > 0, "failure_rate_pct": percent},
             "otel": {"enabled": False},
             "oidc": {"enabled": settings.oidc_enabled},
-            "actions": sorted(runbooks.load()) if settings.autoheal_table_prefix else [],
+            "actions": _actions() if settings.autoheal_table_prefix else [],
         }
     )
+
+
+def _actions() -> list[str]:
+    return sorted(name for name, one in runbooks.load().items() if not one.drill)
 
 
 def _config() -> Config:

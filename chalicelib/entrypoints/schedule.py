@@ -54,14 +54,16 @@ def run_metrics_push(context: Any) -> dict[str, Any]:
     gateway = bootstrap_healing.pusher()
     if gateway is None or not bootstrap.settings().autoheal_table_prefix:
         return {}
-    parts, now = bootstrap_healing.healing(), bootstrap.clock().now()
-    if not parts.store.hold(PUSH_LEASE, context.aws_request_id, now, now + PUSH_LEASE_TIME):
+    store, me, now = bootstrap_healing.healing().store, context.aws_request_id, bootstrap.clock().now()
+    if not store.hold(PUSH_LEASE, me, now, now + PUSH_LEASE_TIME):
         return {"skipped": True}
     try:
         lines = publish(metrics.everything(), gateway)
     except Unavailable as problem:
         logs.warning(names.METRICS_NOT_PUSHED, code=problem.code, cause=problem.cause)
         return {"pushed": False}
+    finally:
+        store.release(PUSH_LEASE, me)
     logs.info(names.METRICS_PUSHED, **lines)
     return {"pushed": True, **lines}
 

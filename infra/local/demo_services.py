@@ -10,7 +10,7 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from infra.aws.package import ROOT
@@ -43,6 +43,19 @@ class DemoServices:
         script = self.bin / "service-control"
         script.write_text(f'#!/bin/sh\nPYTHONPATH={shlex.quote(str(ROOT))} exec {shlex.join(command)} "$@"\n')
         script.chmod(0o755)
+
+    def join(self, ports: Mapping[str, int]) -> None:
+        """Let there be these services too, by port; nothing is started."""
+        self.ports |= ports
+        self.processes |= {name: Process(name, self.home) for name in ports}
+        self.install()
+
+    def leave(self, names: Iterable[str]) -> None:
+        """End these services, and forget them."""
+        for name in names:
+            self.processes.pop(name).kill()
+            del self.ports[name]
+        self.install()
 
     def running(self) -> bool:
         """Tell whether every service answers."""

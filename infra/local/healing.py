@@ -21,6 +21,8 @@ CACHE = ROOT / ".local" / "cache"
 TOKENS = ("AUTOHEAL_WEBHOOK_TOKENS", "METRICS_SCRAPE_TOKENS", "AUTOHEAL_LINK_SECRETS")
 TOKEN_BYTES = 24
 EXPORTER = "crm-exporter"
+FLEET_CAP = "12"
+"""More than the product's own, so that a drill has enough actions in a short time."""
 WATCHERS = ("alertmanager", "pushgateway", "blackbox", "prometheus")
 
 
@@ -74,6 +76,7 @@ class Healing:
             "ALERTMANAGER_URL": self.alertmanager.url,
             "PUSHGATEWAY_URL": self.pushgateway.url,
             "AUTOHEAL_ENABLED": "true",
+            "AUTOHEAL_FLEET_CAP": FLEET_CAP,
         }
 
     def secrets(self) -> dict[str, str]:

@@ -142,7 +142,17 @@ def _end(family: list[psutil.Process]) -> None:
     with suppress(ProcessLookupError):
         os.killpg(family[0].pid, signal.SIGKILL)
     _tell(family, signal.SIGKILL)
-    psutil.wait_procs(family, timeout=STOP_SECONDS)
+    deadline = time.monotonic() + STOP_SECONDS
+    while any(_alive(one) for one in family) and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS / 5)
+    psutil.wait_procs(family, timeout=0)  # buries those that are ours
+
+
+def _alive(process: psutil.Process) -> bool:
+    """Tell whether `process` still runs; a dead one that its parent has not buried yet, a zombie, does not."""
+    with suppress(psutil.NoSuchProcess):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 def listening(port: int, host: str = "127.0.0.1") -> bool:

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +78,14 @@ class LocalSsm:
     def stop(self) -> None:
         """Stop it."""
         self.process.stop()
+
+    def enrol(self, services: Iterable[str]) -> list[str]:
+        """Let there be a machine for each of `services`; return their ids."""
+        return list(_machines(self.url, services))
+
+    def discharge(self, machines: list[str]) -> None:
+        """Do away with machines that were enrolled."""
+        self.client("ec2").terminate_instances(InstanceIds=machines)
 
     def client(self, service: str = "ssm") -> Any:
         """Return a boto3 client of it."""
@@ -196,7 +204,7 @@ def _client(url: str, service: str) -> Any:
     return boto3.client(service, endpoint_url=url, region_name=REGION, config=limits, **keys)  # type: ignore[call-overload]
 
 
-def _machines(url: str, services: list[str]) -> Iterator[str]:
+def _machines(url: str, services: Iterable[str]) -> Iterator[str]:
     ec2 = _client(url, "ec2")
     for name in services:
         tags = [{"ResourceType": "instance", "Tags": [{"Key": TAG, "Value": name}]}]

@@ -300,6 +300,10 @@ def test_a_lease_has_one_holder(suite: Suite) -> None:
     assert suite.store.hold("push", "a", suite.now, until)
     assert not suite.store.hold("push", "b", suite.now, until)
     assert suite.store.hold("push", "b", suite.later(61), START + 9 * MINUTE)
+    suite.store.release("push", "a")
+    assert not suite.store.hold("push", "a", suite.later(61), START + 9 * MINUTE), "it was b's by then"
+    suite.store.release("push", "b")
+    assert suite.store.hold("push", "a", suite.later(61), START + 9 * MINUTE)
 
 
 def test_of_forty_claims_at_once_one_wins(suite: Suite) -> None:

@@ -65,9 +65,15 @@ def test_an_attempt_has_one_id_whoever_plans_it() -> None:
     assert len({action_id(first.episode, 1), action_id(first.episode, 2), action_id("other", 1)}) == 3
 
 
-def test_the_product_s_runbooks_are_those_of_the_three_alerts() -> None:
+def test_the_product_s_runbooks_are_those_of_the_three_alerts_and_one_for_drills() -> None:
     known = runbooks.load()
-    assert set(known) == {"TcpEndpointDownFast", "UptimeProbeFailing", "CrmMetricsScrapeStale"}
+    assert {name for name, one in known.items() if not one.drill} == {
+        TCP,
+        "UptimeProbeFailing",
+        "CrmMetricsScrapeStale",
+    }
+    assert {name for name, one in known.items() if one.drill} == {"DrillTargetDown"}
+    assert not runbooks.apply(known["DrillTargetDown"], alert("DrillTargetDown", service="crm-api"))
     plan = runbooks.apply(known["CrmMetricsScrapeStale"], alert("CrmMetricsScrapeStale", job="crm-exporter"))
     assert plan
     assert (plan.target, plan.parameters) == (

@@ -231,6 +231,17 @@ class DynamoHealStore:
         }
         return transact.if_so(self._dynamodb.update_item, call)
 
+    def release(self, name: str, owner: str) -> None:
+        """Give a lease back; one that somebody else holds by now stays theirs."""
+        call = {
+            "TableName": self._tables.state,
+            "Key": {"pk": text(f"LEASE#{name}")},
+            "UpdateExpression": "REMOVE holder, lease_until",
+            "ConditionExpression": "holder = :me",
+            "ExpressionAttributeValues": {":me": text(owner)},
+        }
+        transact.if_so(self._dynamodb.update_item, call)
+
     def _breaker(self, runbook: str) -> Breaker:
         item = self._get(rails.breaker_key(runbook))
         if not item:

@@ -1,0 +1,60 @@
+"""Drill the local stack: `python -m infra.drill`, or `make drill`."""
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+from infra.aws.package import ROOT
+from infra.drill import drill, page
+from infra.local.process import PartFailed
+from infra.local.stack import Ports, Stack
+from infra.slo.__main__ import MOST_COMPRESSED
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Drill; return the exit code: 0 every link held, 1 one broke, 2 the drill could not be held."""
+    chosen = _parser().parse_args(arguments)
+    out = sys.stderr if chosen.json else sys.stdout
+    stack = Stack(chosen.home.resolve(), Ports.from_env(), say=lambda line: print(line, file=out, flush=True))
+    started = time.monotonic()
+    try:
+        api = stack.status()["api"] or stack.up()
+        plan = drill.Plan(chosen.compress, tuple(chosen.act or (1, 2, 3)), chosen.keep_mode)
+        report = drill.run(stack, api, plan, say=lambda line: print(line, file=out, flush=True))
+    except (PartFailed, drill.AnotherDrill) as problem:
+        print(f"✗ {problem}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\n· stopped; everything is as it was", file=sys.stderr)
+        return 130
+    where = chosen.report or stack.home / drill.FOLDER / "report.html"
+    where.parent.mkdir(parents=True, exist_ok=True)
+    where.write_text(page.page(report))
+    where.with_suffix(".json").write_text(json.dumps(report.shown(), indent=1))
+    print(f"\n{report.verdict.text()} ({time.monotonic() - started:.0f} s)\n  report: {where}", file=out)
+    if chosen.json:
+        print(json.dumps(report.shown()))
+    return 0 if report.verdict.passed else 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m infra.drill", description=__doc__)
+    parser.add_argument("--compress", type=_factor, default=drill.COMPRESS, help="how many times faster than real")
+    parser.add_argument("--act", type=int, action="append", choices=(1, 2, 3), help="only this act; may be repeated")
+    parser.add_argument("--keep-mode", action="store_true", help="leave the healer's mode as it is")
+    parser.add_argument("--report", type=Path, help="where the page goes; the same as JSON beside it")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON, progress on standard error")
+    parser.add_argument("--home", type=Path, default=ROOT / ".local", help="where the stack's state is kept")
+    return parser
+
+
+def _factor(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= MOST_COMPRESSED:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1 to {MOST_COMPRESSED}")
+    return int(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,164 @@
+"""A whole drill: the stack is made ready, the acts are played, and everything is put back as it was."""
+
+import fcntl
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from chalicelib.config import Settings
+from infra.drill.clocks import running
+from infra.drill.cure import cure
+from infra.drill.failures import failures
+from infra.drill.patients import Patients, admitted
+from infra.drill.report import Report, gather
+from infra.drill.silence import silence
+from infra.drill.site import Site
+from infra.drill.timeline import Sort, Timeline
+from infra.drill.verdict import Broken, Verdict, within
+from infra.drill.watch import watching
+from infra.local.healing import CACHE
+from infra.local.process import PartFailed
+from infra.local.prometheus import Prometheus, Watched
+from infra.local.stack import Stack
+from infra.slo import outputs, read
+from infra.slo.durations import Scale
+
+COMPRESS = 30
+"""A minute of the rules lasts two seconds: short enough for six minutes, long enough for a busy machine."""
+FOLDER = "drill"
+MINUTE, SCRAPE = "1m", "1m"
+READY_SECONDS = 40.0
+NEEDED = ("emulator", "issuer", "services", "ssm", "alertmanager", "pushgateway", "blackbox", "prometheus")
+WATCHED = (
+    "count(probe_success) > 0",
+    'push_time_seconds{job="autoheal"}',
+    'push_time_seconds{job="crm"}',
+    'autoheal:burn_fast{slo="actions"}',
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is asked of a drill. `acts` are 1 to 3; with `keep_mode` the healer's mode is left as it is."""
+
+    compress: int = COMPRESS
+    acts: tuple[int, ...] = (1, 2, 3)
+    keep_mode: bool = False
+
+
+class AnotherDrill(Exception):
+    """One is going on on this stack."""
+
+
+def run(stack: Stack, api: str, plan: Plan, say: Callable[[str], None]) -> Report:
+    """Drill the stack, which is up; return what happened. The stack is as before afterwards, also after Ctrl-C.
+
+    Raises:
+        AnotherDrill: one is going on.
+        PartFailed: a part that the drill brings does not start.
+    """
+    home = stack.home / FOLDER
+    timeline, problem = Timeline(say), None
+    with ExitStack() as after:
+        after.enter_context(_alone(home))
+        parts = stack.status()["parts"]
+        absent = [name for name in NEEDED if not parts.get(name, {}).get("running")]
+        if absent:
+            raise PartFailed(absent[0], "the drill needs it, and it does not run", remedy="`make up`")
+        timeline.act(f"The shipped rules, {plan.compress} times as fast")
+        watched = stack.healing.watched(api)
+        patients = after.enter_context(admitted(stack))
+        prometheus = after.enter_context(_compressed(stack, watched, plan, patients, home))
+        site = Site(stack, api, prometheus)
+        after.enter_context(_as_before(site, timeline))
+        try:
+            _play(site, patients, plan, timeline)
+        except Broken as found:
+            problem = found
+        except requests.RequestException as found:
+            part = f"{found.request.url if found.request else ''}"
+            problem = Broken("the parts answer", f"{part}: {type(found).__name__}", "`make status`")
+        if problem:
+            timeline.add(Sort.BROKEN, f"{problem.link}: {problem.what}")
+        return gather(site, timeline, Verdict.of(problem), plan.compress)
+
+
+def _play(site: Site, patients: Patients, plan: Plan, timeline: Timeline) -> None:
+    every = float(Scale(plan.compress).seconds(MINUTE))
+    if not plan.keep_mode:
+        site.ask("PUT", "/autoheal/config", {"mode": "live", "chaos": {"percent": 0}})
+        timeline.done("the healer is live")
+    with running(site, every) as clocks, watching(site, timeline):
+        missing: list[str] = []
+
+        def watched() -> bool:
+            missing[:] = [one for one in WATCHED if not site.prometheus.query(one)]
+            return not missing
+
+        if not within(READY_SECONDS, watched):
+            why = clocks.push.problem or "`make logs PART=prometheus`, `make logs PART=pushgateway`"
+            raise Broken("Prometheus watches", f"there is no data for {missing[0]}", why)
+        timeline.seen("Prometheus watches: probes, pushes and rules have data")
+        if 1 in plan.acts:
+            cure(site, clocks, patients, timeline)
+        if 2 in plan.acts:
+            failures(site, clocks, patients, timeline, Settings().autoheal_chaos_seed)
+        if 3 in plan.acts:
+            silence(site, clocks, timeline)
+
+
+@contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise AnotherDrill("another drill goes on on this stack: wait for its end") from None
+        yield
+
+
+@contextmanager
+def _compressed(stack: Stack, watched: Watched, plan: Plan, patients: Patients, home: Path) -> Iterator[Prometheus]:
+    """Have a Prometheus with compressed rules and no past in the place of the usual one."""
+    shutil.rmtree(home / "prometheus", ignore_errors=True)
+    scale = Scale(plan.compress)
+    outputs.write(outputs.drill(read.objectives(), read.alerts(), scale), home)
+    usual, port = stack.healing.prometheus, stack.ports.prometheus
+    services = {**watched.services, patients.victim: patients.address(patients.victim)}
+    own = Prometheus(home / "prometheus", port, CACHE)
+    usual.stop()
+    try:
+        own.start(replace(watched, services=services), home / "rules" / "*.yml", scale.interval(SCRAPE))
+        yield own
+    finally:
+        own.stop()
+        usual.start(watched)
+
+
+@contextmanager
+def _as_before(site: Site, timeline: Timeline) -> Iterator[None]:
+    """Put the healer's switch back as it is now, and end what the drill left at Alertmanager."""
+    before = site.ask("GET", "/autoheal/config")
+    try:
+        yield
+    finally:
+        try:
+            site.ask("PUT", "/autoheal/config", {"mode": before["mode"], "chaos": _left(before["chaos"])})
+            timeline.done(f"the healer's mode is {before['mode']} again")
+        except Broken as problem:
+            timeline.add(Sort.BROKEN, f"the healer's mode could not be set to {before['mode']} again: {problem.what}")
+
+
+def _left(chaos: dict[str, Any]) -> dict[str, Any]:
+    """Return failures on purpose as they were, for as long as they had to go on."""
+    if not chaos["until"]:
+        return {"percent": chaos["percent"]}
+    left = datetime.fromisoformat(chaos["until"]) - datetime.now(UTC)
+    return {"percent": chaos["percent"], "seconds": max(1, int(left.total_seconds()))}

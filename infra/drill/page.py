@@ -1,0 +1,73 @@
+"""The report as one HTML page that needs nothing else: a plot of burn rates and alerts, the budgets, the timeline."""
+
+from datetime import UTC, datetime
+from html import escape
+from pathlib import Path
+
+from infra.drill import plot
+from infra.drill.report import Budget, Report
+from infra.drill.timeline import Moment
+
+STYLE = Path(__file__).with_suffix(".css")
+HOUR = 3_600
+
+
+def page(report: Report) -> str:
+    """Return the page."""
+    when = datetime.fromtimestamp(report.started, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>AetherLink drill</title>
+<style>
+{STYLE.read_text()}</style>
+</head>
+<body>
+<h1>AetherLink drill</h1>
+<p class="soft">{when}, {report.seconds:.0f} s; the shipped rules, {report.compress} times as fast</p>
+{_verdict(report)}
+<h2>Burn rates and alerts</h2>
+{plot.plot(report)}
+<p class="legend soft">{plot.legend(report)}</p>
+<h2>What it cost</h2>
+{_budgets(report)}
+<h2>Timeline</h2>
+{_table("".join(_moment(one) for one in report.moments))}
+</body>
+</html>
+"""
+
+
+def _verdict(report: Report) -> str:
+    verdict = report.verdict
+    if verdict.passed:
+        return '<p class="verdict"><b>The drill passed: every link held.</b></p>'
+    link, what, remedy = escape(verdict.link), escape(verdict.what), escape(verdict.remedy)
+    return f'<p class="verdict bad"><b>The drill failed at: {link}</b><br>{what}<br><b>Remedy:</b> {remedy}</p>'
+
+
+def _budgets(report: Report) -> str:
+    hours = report.seconds * report.compress / HOUR
+    note = (
+        f"What was bad in these {report.seconds:.0f} seconds, which are {hours:.1f} hours to the rules, and how much of"
+        " 30 days' budget so many hours like these cost."
+    )
+    heads = "".join(f'<th class="number">{head}</th>' for head in ("promised", "bad", "of the budget"))
+    rows = "".join(_budget(one) for one in report.budgets)
+    return f'<p class="soft">{note}</p>{_table(f"<tr><th>objective</th>{heads}</tr>{rows}")}'
+
+
+def _budget(one: Budget) -> str:
+    cells = (f"{one.objective:g} %", f"{one.errors:.2%}", f"{one.spent:.1%}")
+    numbers = "".join(f'<td class="number">{cell}</td>' for cell in cells)
+    return f"<tr><td>{escape(one.slo)}</td>{numbers}</tr>"
+
+
+def _moment(one: Moment) -> str:
+    return f'<tr class="{one.sort}"><td class="number">{one.seconds:.1f} s</td><td>{escape(one.text)}</td></tr>'
+
+
+def _table(rows: str) -> str:
+    return f"<table>{rows}</table>"

@@ -1,0 +1,118 @@
+"""What a drill leaves behind: the verdict, the timeline, which alerts fired when, and what it cost of the budgets."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import requests
+
+from infra.drill.site import Site
+from infra.drill.timeline import Moment, Timeline
+from infra.drill.verdict import Verdict
+from infra.slo import durations, read
+
+STEP_SECONDS = 1
+GAP_SECONDS = 4
+"""An alert that is away for less than this is still the same firing."""
+BURN = "autoheal:burn_fast"
+
+
+@dataclass(frozen=True, slots=True)
+class Firing:
+    """One stretch of an alert; `state` is pending or firing, times are seconds since the start."""
+
+    alert: str
+    about: str
+    state: str
+    begin: float
+    end: float
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What the drill cost of one objective's budget. `errors` is the share of what was bad, 0 to 1.
+
+    `spent` is the share of the whole period's budget that as many minutes of the rules cost.
+    """
+
+    slo: str
+    objective: float
+    errors: float
+    spent: float
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A drill. `burn` has points (seconds, times the allowed rate) for each objective."""
+
+    verdict: Verdict
+    compress: int
+    started: float
+    seconds: float
+    moments: list[Moment]
+    firings: list[Firing]
+    budgets: list[Budget]
+    burn: dict[str, list[tuple[float, float]]]
+    page_factor: float
+
+    def shown(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        return asdict(self)
+
+
+def gather(site: Site, timeline: Timeline, verdict: Verdict, compress: int) -> Report:
+    """Return what `timeline` and the drill's Prometheus know; what Prometheus does not tell is left out."""
+    seconds = timeline.seconds()
+    objectives = read.objectives()
+    fired, burns, budgets = [], {}, []
+    try:
+        fired = _firings(site, timeline, seconds)
+        burns = {one["metric"]["slo"]: _points(one, timeline) for one in _range(site, BURN, timeline, seconds)}
+        ratios = {one["metric"]["slo"]: float(one["value"][1]) for one in site.prometheus.query(_RATIO)}
+        lived = seconds * compress / durations.seconds(objectives.period)
+        budgets = [
+            Budget(slo.name, slo.objective, ratios[slo.name], ratios[slo.name] / float(slo.budget) * lived)
+            for slo in objectives.slos
+            if slo.name in ratios
+        ]
+    except requests.RequestException as problem:
+        timeline.done(f"the report is not whole, Prometheus is away: {type(problem).__name__}")
+    fast = next(iter(objectives.windows.values()))
+    moments = list(timeline.moments)
+    page = float(fast.page or 0)
+    return Report(verdict, compress, timeline.started, round(seconds, 1), moments, fired, budgets, burns, page)
+
+
+_RATIO = "autoheal:sli_error:ratio_rate30d"
+
+
+def _firings(site: Site, timeline: Timeline, seconds: float) -> list[Firing]:
+    found = []
+    for series in _range(site, "ALERTS", timeline, seconds):
+        labels = series["metric"]
+        about = labels.get("slo") or labels.get("env") or labels.get("service", "")
+        for begin, end in _stretches([at for at, _ in _points(series, timeline)]):
+            found.append(Firing(labels["alertname"], about, labels["alertstate"], begin, end))
+    return sorted(found, key=lambda one: (one.begin, one.alert, one.about))
+
+
+def _stretches(times: list[float]) -> list[tuple[float, float]]:
+    """Return where `times` go on without a gap."""
+    found: list[tuple[float, float]] = []
+    for at in times:
+        if found and at - found[-1][1] <= GAP_SECONDS:
+            found[-1] = (found[-1][0], at)
+        else:
+            found.append((at, at))
+    return found
+
+
+def _range(site: Site, query: str, timeline: Timeline, seconds: float) -> list[dict[str, Any]]:
+    times = {"start": timeline.started, "end": timeline.started + seconds, "step": STEP_SECONDS}
+    params = {"query": query, **{name: str(value) for name, value in times.items()}}
+    answer = requests.get(f"{site.prometheus.url}/api/v1/query_range", params=params, timeout=30)
+    answer.raise_for_status()
+    return list(answer.json()["data"]["result"])
+
+
+def _points(series: dict[str, Any], timeline: Timeline) -> list[tuple[float, float]]:
+    return [(round(float(at) - timeline.started, 1), float(value)) for at, value in series["values"]]
