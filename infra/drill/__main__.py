@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import signal
 import sys
 import time
 from pathlib import Path
@@ -16,6 +17,7 @@ from infra.slo.__main__ import MOST_COMPRESSED
 def main(arguments: list[str] | None = None) -> int:
     """Drill; return the exit code: 0 every link held, 1 one broke, 2 the drill could not be held."""
     chosen = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever ends it: everything is put back
     out = sys.stderr if chosen.json else sys.stdout
     stack = Stack(chosen.home.resolve(), Ports.from_env(), say=lambda line: print(line, file=out, flush=True))
     started = time.monotonic()

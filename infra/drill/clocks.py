@@ -13,18 +13,19 @@ from infra.drill.site import Site
 
 TICK, PUSH, RELAY = "AutohealTick", "MetricsPush", "Relay"
 TRAFFIC_SECONDS = 1.0
+HOPELESS = 4
 JOIN_SECONDS = 15.0
 """Longest wait for each at the end. A relay that goes on after that ends by itself within its function's time."""
 
 
 @dataclass
 class Clock:
-    """Does something again and again until it is stopped. `problem` is why the last time failed."""
+    """Does something again and again until it is stopped. `problem` is why the last time failed, the `failures`th."""
 
     what: Callable[[], object]
     every: float
     problem: str = ""
-    times: int = 0
+    failures: int = 0
     _stop: threading.Event = field(default_factory=threading.Event)
     _going: threading.Event = field(default_factory=threading.Event)
 
@@ -35,10 +36,15 @@ class Clock:
                 continue
             try:
                 self.what()
-                self.problem = ""
+                self.problem, self.failures = "", 0
             except Exception as problem:  # noqa: BLE001 - whatever it is, the drill's verdict will tell
                 self.problem = f"{type(problem).__name__}: {problem}"[:300]
-            self.times += 1
+                self.failures += 1
+
+    @property
+    def broken(self) -> bool:
+        """Tell whether it failed so often that it will go on failing."""
+        return self.failures >= HOPELESS
 
     def pause(self) -> None:
         """Let it rest."""

@@ -12,6 +12,8 @@ from infra.drill.verdict import Broken, within
 ALERT = "TcpEndpointDownFast"
 SECONDS = 40.0
 """Longest wait for one link."""
+DECIDED = ("action_sent", "action_dry_run", "action_cancelled", "action_fail", "decision_skip")
+ENDS = ("action_ok", "action_fail")
 STORY = ("action_eligible", "action_sent", "action_ok")
 DELIVERED = "Alertmanager delivers it to the webhook"
 ACTS = "the healer acts"
@@ -92,7 +94,7 @@ def _acted(site: Site, victim: str, refused: float, timeline: Timeline) -> None:
         what = "Alertmanager has the alert, and the audit knows nothing of it"
         raise Broken(DELIVERED, what, "look at its route to the receiver autoheal: `make logs PART=alertmanager`")
     timeline.seen("the webhook has it, and the decision is in the audit")
-    sent = within(SECONDS, lambda: _of_kinds(_about(site, victim), "action_sent", "decision_skip", "action_cancelled"))
+    sent = within(SECONDS, lambda: _of_kinds(_about(site, victim), *DECIDED))
     if not sent or sent[0]["kind"] != "action_sent":
         raise _idle(site, sent)
     timeline.seen(f"the healer acts: {sent[0].get('cmd', '')}")
@@ -115,8 +117,8 @@ def _idle(site: Site, events: list[dict[str, Any]]) -> Broken:
 def _verified(site: Site, clocks: Clocks, victim: str, timeline: Timeline) -> None:
     """Await that the cure is known to have worked, and that the audit tells the whole story in its order."""
     link = "the healer verifies the cure"
-    ended = within(SECONDS, lambda: _of_kinds(_about(site, victim), "action_ok", "action_fail"))
-    if not ended:
+    ended = within(SECONDS, lambda: _of_kinds(_about(site, victim), *ENDS) or (clocks.tick.broken and [{}]))
+    if not ended or not ended[0]:
         problem = clocks.tick.problem
         why = f"its tick does not run: {problem}" if problem else "its tick runs, and does not settle it"
         what = f"the service is back, and the healer does not know: {why}"

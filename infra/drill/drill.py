@@ -126,13 +126,17 @@ def _alone(home: Path) -> Iterator[None]:
 
 @contextmanager
 def _compressed(stack: Stack, watched: Watched, plan: Plan, patients: Patients, home: Path) -> Iterator[Prometheus]:
-    """Have a Prometheus with compressed rules and no past in the place of the usual one."""
-    shutil.rmtree(home / "prometheus", ignore_errors=True)
+    """Have a Prometheus with compressed rules and no past in the place of the usual one.
+
+    It is the same part with other samples: were this process killed, `make up` and `make down` would know it.
+    """
+    samples = home / "samples"
+    shutil.rmtree(samples, ignore_errors=True)
     scale = Scale(plan.compress)
     outputs.write(outputs.drill(read.objectives(), read.alerts(), scale), home)
-    usual, port = stack.healing.prometheus, stack.ports.prometheus
+    usual = stack.healing.prometheus
     services = {**watched.services, patients.victim: patients.address(patients.victim)}
-    own = Prometheus(home / "prometheus", port, CACHE)
+    own = Prometheus(usual.home, usual.port, CACHE, samples)
     usual.stop()
     try:
         own.start(replace(watched, services=services), home / "rules" / "*.yml", scale.interval(SCRAPE))

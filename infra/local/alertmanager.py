@@ -50,7 +50,9 @@ class Alertmanager:
         configuration = write(self.home, values)
         if self.running():
             changed = configuration.read_text() != before
-            return changed and requests.post(f"{self.url}/-/reload", timeout=10).ok
+            if changed:
+                self.reload()
+            return changed
         self.process.kill()
         refuse_foreign("alertmanager", self.port, SETTING)
         binary = program(PACKAGE, NAME, self._cache)
@@ -67,6 +69,10 @@ class Alertmanager:
             remedy="read the log and try again",
         )
         return True
+
+    def reload(self) -> None:
+        """Load the configuration again. Raises `requests.HTTPError` where it is not taken."""
+        requests.post(f"{self.url}/-/reload", timeout=10).raise_for_status()
 
     def stop(self) -> None:
         """Stop it."""

@@ -87,9 +87,9 @@ class DemoServices:
         )
 
     def stop(self) -> None:
-        """Stop every service."""
-        for process in self.processes.values():
-            process.stop()
+        """Stop every service, and those that a drill left behind."""
+        for file in self.home.glob("*.pid"):
+            Process(file.stem, self.home).stop()
 
     def kill(self, name: str) -> None:
         """Crash one service."""

@@ -36,9 +36,9 @@ class Watched:
 class Prometheus:
     """One Prometheus, on loopback."""
 
-    def __init__(self, home: Path, port: int, cache: Path) -> None:
-        """Keep configuration, log and data in `home`."""
-        self.home, self.port, self._cache = home, port, cache
+    def __init__(self, home: Path, port: int, cache: Path, data: Path | None = None) -> None:
+        """Keep configuration and log in `home`, and the samples in `data`, or in `home` as well."""
+        self.home, self.port, self._cache, self._data = home, port, cache, data or home / "data"
         self.process = Process("prometheus", home)
 
     @property
@@ -74,7 +74,7 @@ class Prometheus:
             [
                 str(program(PACKAGE, NAME, self._cache)),
                 f"--config.file={file}",
-                f"--storage.tsdb.path={self.home / 'data'}",
+                f"--storage.tsdb.path={self._data}",
                 f"--storage.tsdb.retention.time={RETENTION}",
                 f"--web.listen-address=127.0.0.1:{self.port}",
                 "--web.enable-lifecycle",
