@@ -23,7 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
     started = time.monotonic()
     try:
         api = stack.status()["api"] or stack.up()
-        plan = drill.Plan(chosen.compress, tuple(chosen.act or (1, 2, 3)), chosen.keep_mode)
+        plan = drill.Plan(chosen.compress, tuple(chosen.act or drill.ACTS), chosen.keep_mode)
         report = drill.run(stack, api, plan, say=lambda line: print(line, file=out, flush=True))
     except (PartFailed, drill.AnotherDrill) as problem:
         print(f"✗ {problem}", file=sys.stderr)
@@ -44,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m infra.drill", description=__doc__)
     parser.add_argument("--compress", type=_factor, default=drill.COMPRESS, help="how many times faster than real")
-    parser.add_argument("--act", type=int, action="append", choices=(1, 2, 3), help="only this act; may be repeated")
+    parser.add_argument("--act", type=int, action="append", choices=drill.ACTS, help="only this act; may be repeated")
     parser.add_argument("--keep-mode", action="store_true", help="leave the healer's mode as it is")
     parser.add_argument("--report", type=Path, help="where the page goes; the same as JSON beside it")
     parser.add_argument("--json", action="store_true", help="print the report as JSON, progress on standard error")

@@ -12,6 +12,7 @@ from typing import Any
 import requests
 
 from chalicelib.config import Settings
+from infra.drill.board import shown
 from infra.drill.clocks import running
 from infra.drill.cure import cure
 from infra.drill.failures import failures
@@ -31,6 +32,7 @@ from infra.slo.durations import Scale
 
 COMPRESS = 30
 """A minute of the rules lasts two seconds: short enough for six minutes, long enough for a busy machine."""
+ACTS = (1, 2, 3)
 FOLDER = "drill"
 MINUTE, SCRAPE = "1m", "1m"
 READY_SECONDS = 40.0
@@ -48,7 +50,7 @@ class Plan:
     """What is asked of a drill. `acts` are 1 to 3; with `keep_mode` the healer's mode is left as it is."""
 
     compress: int = COMPRESS
-    acts: tuple[int, ...] = (1, 2, 3)
+    acts: tuple[int, ...] = ACTS
     keep_mode: bool = False
 
 
@@ -111,6 +113,8 @@ def _play(site: Site, patients: Patients, plan: Plan, timeline: Timeline) -> Non
             failures(site, clocks, patients, timeline, Settings().autoheal_chaos_seed)
         if 3 in plan.acts:
             silence(site, clocks, timeline)
+        if len(plan.acts) == len(ACTS):
+            shown(site, timeline)
 
 
 @contextmanager

@@ -10,7 +10,6 @@ from infra.drill.timeline import Moment, Timeline
 from infra.drill.verdict import Verdict
 from infra.slo import durations, read
 
-STEP_SECONDS = 1
 GAP_SECONDS = 4
 """An alert that is away for less than this is still the same firing."""
 BURN = "autoheal:burn_fast"
@@ -107,11 +106,7 @@ def _stretches(times: list[float]) -> list[tuple[float, float]]:
 
 
 def _range(site: Site, query: str, timeline: Timeline, seconds: float) -> list[dict[str, Any]]:
-    times = {"start": timeline.started, "end": timeline.started + seconds, "step": STEP_SECONDS}
-    params = {"query": query, **{name: str(value) for name, value in times.items()}}
-    answer = requests.get(f"{site.prometheus.url}/api/v1/query_range", params=params, timeout=30)
-    answer.raise_for_status()
-    return list(answer.json()["data"]["result"])
+    return site.over(query, timeline.started, timeline.started + seconds)
 
 
 def _points(series: dict[str, Any], timeline: Timeline) -> list[tuple[float, float]]:

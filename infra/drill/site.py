@@ -74,6 +74,13 @@ class Site:
         """Tell whether an alert fires in Prometheus."""
         return any(one["state"] == "firing" for one in self.alerts(name, **labels))
 
+    def over(self, query: str, start: float, end: float) -> list[dict[str, Any]]:
+        """Return what `query` was in each second from `start` to `end`: `metric` and `values` of each series."""
+        params = {"query": query, "start": str(start), "end": str(end), "step": "1"}
+        answer = requests.get(f"{self.prometheus.url}/api/v1/query_range", params=params, timeout=SECONDS)
+        answer.raise_for_status()
+        return list(answer.json()["data"]["result"])
+
     def at_alertmanager(self, name: str, **labels: str) -> list[dict[str, Any]]:
         """Return the alerts that Alertmanager has and that are not over."""
         answer = requests.get(f"{self._alertmanager}/api/v2/alerts", timeout=SECONDS)

@@ -1,11 +1,9 @@
 """Every file that is made from the objectives, by its path."""
 
-import importlib
-import importlib.util
 from pathlib import Path
 from typing import Final
 
-from infra.slo import page, rules, scenarios, text
+from infra.slo import dashboard, page, rules, scenarios, text
 from infra.slo.alerts import Alerts
 from infra.slo.durations import Scale
 from infra.slo.objectives import Objectives
@@ -26,7 +24,7 @@ def committed(objectives: Objectives, alerts: Alerts) -> dict[str, str]:
     found = {f"infra/prometheus/rules/{RULES}": rules_text(objectives, alerts, Scale())}
     about = f"{SOURCE}/scenarios"
     found |= {f"infra/prometheus/tests/{one.name}.yml": text.dump(one.test(), about) for one in scenarios.SUITES}
-    found |= {f"infra/grafana/dashboards/{name}": made for name, made in _dashboards(objectives).items()}
+    found[f"infra/grafana/dashboards/{DASHBOARD}"] = dashboard.build(objectives)
     if (ROOT / page.PATH).exists():
         found[page.PATH] = page.updated((ROOT / page.PATH).read_text(), objectives, alerts)
     return found
@@ -34,8 +32,10 @@ def committed(objectives: Objectives, alerts: Alerts) -> dict[str, str]:
 
 def drill(objectives: Objectives, alerts: Alerts, scale: Scale) -> dict[str, str]:
     """Return what another Prometheus loads, by its path in a folder of its own."""
-    found = {f"rules/{RULES}": rules_text(objectives, alerts, scale)}
-    return found | {f"dashboards/{name}": made for name, made in _dashboards(objectives).items()}
+    return {
+        f"rules/{RULES}": rules_text(objectives, alerts, scale),
+        f"dashboards/{DASHBOARD}": dashboard.build(objectives),
+    }
 
 
 def write(found: dict[str, str], where: Path, *, check: bool = False) -> list[str]:
@@ -50,9 +50,3 @@ def write(found: dict[str, str], where: Path, *, check: bool = False) -> list[st
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(wanted)
     return stale
-
-
-def _dashboards(objectives: Objectives) -> dict[str, str]:
-    if importlib.util.find_spec("infra.slo.dashboard") is None:
-        return {}
-    return {DASHBOARD: str(importlib.import_module("infra.slo.dashboard").build(objectives))}

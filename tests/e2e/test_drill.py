@@ -66,6 +66,7 @@ def test_the_whole_drill_passes_and_leaves_a_report(
     fired = {one["alert"] for one in told["firings"] if one["state"] == "firing"}
     assert {"TcpEndpointDownFast", "AutohealFailureRateSLOBreach", "AutohealFailureRateBurnFast"} <= fired
     assert {"AutohealHeartbeatSLOBreach", "AutohealServiceDown"} <= fired
+    assert any("panels of the dashboard have data" in one["text"] for one in told["moments"])
     spent = {one["slo"]: one["spent"] for one in told["budgets"]}
     assert spent["actions"] > 0.001
     assert len(told["burn"]["actions"]) > 30
