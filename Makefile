@@ -25,6 +25,9 @@ demo: $(READY)  ## walk through the main job: requests in, Kafka records out
 drill: $(READY)  ## break things on purpose: do the alerts fire, is everything healed, does it tell?
 	@$(BIN)/python -m infra.drill $(ARGS)
 
+readiness: $(READY)  ## ask the running stack whether it is fit for production
+	@$(BIN)/python -m infra.readiness --wait $(or $(WAIT),75) $(ARGS)
+
 token: $(READY)  ## print a token (ROLE=admin, ops or sales; TENANT=uuid)
 	@$(BIN)/python -m infra.local token --role $(or $(ROLE),sales) $(if $(TENANT),--tenant $(TENANT))
 
@@ -78,4 +81,4 @@ $(READY): requirements-dev.txt
 	@mkdir -p .local && touch $@
 	@echo "✓ tools installed"
 
-.PHONY: help up down status logs demo drill token dev up-compose test faults fuzz lint slo slo-mutants fmt package lock clean
+.PHONY: help up down status logs demo drill readiness token dev up-compose test faults fuzz lint slo slo-mutants fmt package lock clean

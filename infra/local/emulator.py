@@ -5,7 +5,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +134,7 @@ class Emulator:
             named = f"{app.digest}.json"
             s3.put_object(Bucket=BUCKET, Key=named, Body=json.dumps(template).encode())
             api_id = self._apply(f"{self.url}/{BUCKET}/{named}")
+            self._complete(known.values())
         except (BotoCoreError, ClientError, WaiterError) as problem:
             raise self._failed(f"deployment failed: {str(problem)[:LONGEST_REASON]}") from problem
         api_url = f"{self.url}/restapis/{api_id}/{API_STAGE}/_user_request_"
@@ -168,6 +169,16 @@ class Emulator:
             return self._api_id(formation)  # what changed among the sources makes no difference to the package
         formation.get_waiter(waiter).wait(StackName=STACK, WaiterConfig={"Delay": 1, "MaxAttempts": DEPLOY_SECONDS})
         return self._api_id(formation)
+
+    def _complete(self, resources: Iterable[Mapping[str, Any]]) -> None:
+        """Switch on for tables what the emulator's CloudFormation leaves out: expiry and point-in-time recovery."""
+        dynamodb = self.client("dynamodb")
+        for table in [one["Properties"] for one in resources if one["Type"] == "AWS::DynamoDB::Table"]:
+            name, expiry = table["TableName"], table.get("TimeToLiveSpecification")
+            if expiry:
+                dynamodb.update_time_to_live(TableName=name, TimeToLiveSpecification=expiry)
+            if recovery := table.get("PointInTimeRecoverySpecification"):
+                dynamodb.update_continuous_backups(TableName=name, PointInTimeRecoverySpecification=recovery)
 
     def _api_id(self, formation: Any) -> str:
         outputs = formation.describe_stacks(StackName=STACK)["Stacks"][0].get("Outputs", [])

@@ -203,6 +203,10 @@ class Stack:
         """Return the functions' settings: they refer to the secrets, which the emulator's Secrets Manager keeps."""
         return {**self._addresses(), **secret_names.references(self._secrets(), STAGE)}
 
+    def secret_settings(self) -> list[str]:
+        """Return the names of the settings that are secret."""
+        return list(self._secrets())
+
     def _addresses(self) -> dict[str, str]:
         return {
             "KAFKA_BOOTSTRAP_SERVERS": self.kafka.bootstrap_servers,

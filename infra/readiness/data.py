@@ -1,0 +1,83 @@
+"""The data: is the schema at its head, are the topics there, does the outbox flow."""
+
+import re
+import time
+
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from kafka import KafkaAdminClient
+
+from chalicelib.adapters.kafka import client_settings
+from chalicelib.adapters.postgres import driver
+from chalicelib.config import Settings
+from infra.ops import migrate, topics
+from infra.readiness.check import NotHere, Wrong, check
+from infra.readiness.target import Target
+
+OLDEST_SECONDS = 60.0
+"""What the objective outbox_freshness promises."""
+SAMPLE = re.compile(r"^(outbox_\w+)(?:\{[^}]*\})? (\S+)$", re.MULTILINE)
+
+
+@check("migrations", "the schema is the code's", "`python -m infra.ops migrate`")
+def _migrations(target: Target) -> str:
+    if not target.database:
+        raise NotHere("set OWNER_DATABASE_URL to have it asked")
+    config = Config()
+    config.set_main_option("script_location", str(migrate.SCRIPTS))
+    head = ScriptDirectory.from_config(config).get_current_head()
+    with driver.connect(target.database, Settings(), name="aetherlink-readiness") as connection:
+        [[there]] = connection.execute_unnamed("SELECT to_regclass('alembic_version') IS NOT NULL", ()).rows
+        found = connection.execute_unnamed("SELECT version_num FROM alembic_version", ()).rows if there else []
+    current = found[0][0] if found else "nothing"
+    if current != head:
+        raise Wrong(f"the schema is at {current}, the code needs {head}")
+    return f"the schema is at {head}"
+
+
+@check("topics", "every topic has its partitions", "`python -m infra.ops topics`; more partitions by Kafka's tools")
+def _topics(target: Target) -> str:
+    wanted = topics.wanted(target.settings)
+    admin = KafkaAdminClient(**client_settings(target.settings))
+    try:
+        found = {one["name"]: len(one["partitions"]) for one in admin.describe_topics(list(wanted))}
+    finally:
+        admin.close()
+    missing = [name for name in wanted if not found.get(name)]
+    if missing:
+        raise Wrong(f"there is no topic {', '.join(missing)}")
+    fewer = [f"{name} has {found[name]} of {count}" for name, count in wanted.items() if found[name] < count]
+    if fewer:
+        raise Wrong(f"too few partitions: {', '.join(fewer)}")
+    return f"{len(wanted)} topics, {sum(found[name] for name in wanted)} partitions"
+
+
+def _outbox(target: Target) -> dict[str, float]:
+    answer = target.ask("/metrics")
+    if not answer.ok:
+        raise Wrong(f"GET /metrics answers {answer.status_code}")
+    found = {name: float(value) for name, value in SAMPLE.findall(answer.text)}
+    if "outbox_pending" not in found:
+        raise Wrong("GET /metrics says nothing of the outbox: the database is away")
+    return found
+
+
+@check("outbox-lag", "no event waits for long", "runbook docs/runbooks/outbox.md#outboxstalled")
+def _lag(target: Target) -> str:
+    found = _outbox(target)
+    pending = found["outbox_pending"]
+    age = time.time() - found["outbox_oldest_pending_timestamp"] if pending else 0.0
+    if age > OLDEST_SECONDS:
+        raise Wrong(f"{pending:.0f} events wait, the oldest for {age:.0f} s")
+    return f"{pending:.0f} events wait, the oldest for {age:.0f} s"
+
+
+@check("outbox-parked", "no stream is parked", "runbook docs/runbooks/outbox.md#outboxparkedstreams")
+def _parked(target: Target) -> str:
+    parked = _outbox(target)["outbox_parked_streams"]
+    if parked:
+        raise Wrong(f"{parked:.0f} streams are parked")
+    return "no stream is parked"
+
+
+CHECKS = (_migrations, _topics, _lag, _parked)

@@ -1,0 +1,92 @@
+"""The API: does it answer, can it work, is the audit to be read, is the console there."""
+
+import csv
+import io
+
+from infra.readiness.check import NotHere, Wrong, check
+from infra.readiness.target import Target
+
+HOME = {"status", "enabled", "dry_run", "chaos", "otel", "oidc", "actions"}
+SEARCHED = "heartbeat"
+KIND = "config_changed"
+EVENTS = "50"
+
+
+@check("health", "the API answers and says that it is well", "look at the API function's log; is it deployed?")
+def _health(target: Target) -> str:
+    answer = target.ask("/")
+    if not answer.ok:
+        raise Wrong(f"GET / answers {answer.status_code}")
+    told = answer.json()
+    missing = sorted(HOME - set(told))
+    if missing or told["status"] != "ok":
+        raise Wrong(f"GET / says {told.get('status')!r} and lacks {', '.join(missing) or 'nothing'}")
+    if not told["actions"]:
+        raise Wrong("there are no runbooks: the healer is not set up")
+    return f"answers, heals {len(told['actions'])} kinds of alerts"
+
+
+@check("dependencies", "the API reaches what it needs", "mend what /health/ready names as not ok")
+def _ready(target: Target) -> str:
+    answer = target.ask("/health/ready")
+    told = answer.json()
+    if not answer.ok:
+        down = [name for name, one in told.get("dependencies", {}).items() if one["status"] != "ok"]
+        raise Wrong(f"GET /health/ready answers {answer.status_code}: {', '.join(down) or 'nobody knows'}")
+    return ", ".join(f"{name} {one['latencyMs']:g} ms" for name, one in told["dependencies"].items())
+
+
+@check("sign-in", "only signed tokens are let in", "set OIDC_ENABLED=true and OIDC_ISSUER, deploy")
+def _sign_in(target: Target) -> str:
+    if not target.ask("/").json()["oidc"]["enabled"]:
+        raise Wrong("OIDC is off: whoever sends a header is whom it names")
+    stranger = Target(**{**vars(target), "token": "nobody"})
+    status = stranger.ask("/audit", n="1").status_code
+    if status != 401:
+        raise Wrong(f"GET /audit answers {status} to a token that is none")
+    return "OIDC is on, a token that is none is refused"
+
+
+@check("audit-filters", "the audit can be searched", "look at the API function's log for audit")
+def _filters(target: Target) -> str:
+    found = target.ask("/audit", n=EVENTS)
+    if not found.ok:
+        raise Wrong(f"GET /audit answers {found.status_code}: {found.text[:200]}")
+    every = found.json()["events"]
+    if not every:
+        raise NotHere("the audit is empty: nothing happened yet")
+    kind = str(every[0]["kind"])
+    some = target.ask("/audit", n=EVENTS, kind=kind).json()["events"]
+    others = sorted({str(one["kind"]) for one in some} - {kind})
+    if others or not some:
+        raise Wrong(f"asked for {kind}, the audit answers {', '.join(others) or 'nothing'}")
+    return f"{len(some)} events of {kind}, and no others"
+
+
+@check("audit-csv", "the audit can be taken out as CSV", "look at the API function's log for audit")
+def _csv(target: Target) -> str:
+    events = target.ask("/audit", n=EVENTS).json()["events"]
+    if not events:
+        raise NotHere("the audit is empty: nothing happened yet")
+    until = str(events[0]["ts"])
+    wanted = target.ask("/audit", n=EVENTS, until=until).json()["events"]
+    answer = target.ask("/audit", n=EVENTS, until=until, format="csv")
+    if not answer.ok or "text/csv" not in answer.headers.get("Content-Type", ""):
+        raise Wrong(f"format=csv answers {answer.status_code} as {answer.headers.get('Content-Type')}")
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    if [row["kind"] for row in rows] != [str(one["kind"]) for one in wanted]:
+        raise Wrong(f"{len(rows)} rows of CSV do not tell what {len(wanted)} events of JSON do")
+    return f"{len(rows)} rows, as in JSON"
+
+
+@check("console", "the console answers", "deploy the console")
+def _console(target: Target) -> str:
+    answer = target.ask("/console")
+    if answer.status_code == 404:
+        raise NotHere("not part of this deployment")
+    if not answer.ok or "text/html" not in answer.headers.get("Content-Type", ""):
+        raise Wrong(f"GET /console answers {answer.status_code}")
+    return "answers"
+
+
+CHECKS = (_health, _ready, _sign_in, _filters, _csv, _console)

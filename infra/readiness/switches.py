@@ -1,0 +1,37 @@
+"""What is switched on: failures on purpose have to be off, the healer in the mode that is wanted."""
+
+from infra.readiness.check import Wrong, check
+from infra.readiness.target import Target
+
+LIVE = "live"
+
+
+@check("chaos", "no failures on purpose", 'PUT /autoheal/config {"chaos": {"percent": 0}}')
+def _chaos(target: Target) -> str:
+    told = target.ask("/").json()["chaos"]
+    if told["enabled"]:
+        raise Wrong(f"{told['failure_rate_pct']:g} % of the actions fail on purpose")
+    return "off"
+
+
+@check("mode", "what the healer may do", 'PUT /autoheal/config {"mode": "live"}')
+def _mode(target: Target) -> str:
+    answer = target.ask("/autoheal/config")
+    if not answer.ok:
+        raise Wrong(f"GET /autoheal/config answers {answer.status_code}")
+    told = answer.json()
+    if target.live and told["mode"] != LIVE:
+        raise Wrong(f"the healer's mode is {told['mode']}: it heals nothing")
+    return f"the healer's mode is {told['mode']}"
+
+
+@check("breakers", "no runbook has failed too often", "docs/runbooks/autoheal.md#autohealactionfailurespike")
+def _breakers(target: Target) -> str:
+    found = target.ask("/autoheal/config").json()["breakers"]
+    is_open = [f"{one['runbook']} after {one['failures']} failures" for one in found if one["state"] != "closed"]
+    if is_open:
+        raise Wrong(f"not closed: {', '.join(is_open)}")
+    return f"all {len(found)} are closed"
+
+
+CHECKS = (_chaos, _mode, _breakers)
