@@ -85,7 +85,7 @@ class Process:
             family = _family(process)
             _tell(family, signal.SIGCONT)
             _tell([process], with_signal)
-            psutil.wait_procs([process], timeout=seconds)
+            _await_end([process], seconds)
             _end(family)
         self._pid_file.unlink(missing_ok=True)
 
@@ -142,10 +142,15 @@ def _end(family: list[psutil.Process]) -> None:
     with suppress(ProcessLookupError):
         os.killpg(family[0].pid, signal.SIGKILL)
     _tell(family, signal.SIGKILL)
-    deadline = time.monotonic() + STOP_SECONDS
+    _await_end(family, STOP_SECONDS)
+
+
+def _await_end(family: list[psutil.Process], seconds: float) -> None:
+    """Wait until none of `family` lives, or `seconds` are over; those that are our children are buried."""
+    deadline = time.monotonic() + seconds
     while any(_alive(one) for one in family) and time.monotonic() < deadline:
         time.sleep(POLL_SECONDS / 5)
-    psutil.wait_procs(family, timeout=0)  # buries those that are ours
+    psutil.wait_procs(family, timeout=0)
 
 
 def _alive(process: psutil.Process) -> bool:

@@ -2,13 +2,12 @@
 
 import csv
 import io
+from typing import Any
 
 from infra.readiness.check import NotHere, Wrong, check
 from infra.readiness.target import Target
 
 HOME = {"status", "enabled", "dry_run", "chaos", "otel", "oidc", "actions"}
-SEARCHED = "heartbeat"
-KIND = "config_changed"
 EVENTS = "50"
 
 
@@ -47,14 +46,19 @@ def _sign_in(target: Target) -> str:
     return "OIDC is on, a token that is none is refused"
 
 
-@check("audit-filters", "the audit can be searched", "look at the API function's log for audit")
-def _filters(target: Target) -> str:
+def _events(target: Target) -> list[dict[str, Any]]:
+    """Return the newest events of the audit."""
     found = target.ask("/audit", n=EVENTS)
     if not found.ok:
         raise Wrong(f"GET /audit answers {found.status_code}: {found.text[:200]}")
-    every = found.json()["events"]
-    if not every:
+    if not (events := found.json()["events"]):
         raise NotHere("the audit is empty: nothing happened yet")
+    return list(events)
+
+
+@check("audit-filters", "the audit can be searched", "look at the API function's log for audit")
+def _filters(target: Target) -> str:
+    every = _events(target)
     kind = str(every[0]["kind"])
     some = target.ask("/audit", n=EVENTS, kind=kind).json()["events"]
     others = sorted({str(one["kind"]) for one in some} - {kind})
@@ -65,10 +69,7 @@ def _filters(target: Target) -> str:
 
 @check("audit-csv", "the audit can be taken out as CSV", "look at the API function's log for audit")
 def _csv(target: Target) -> str:
-    events = target.ask("/audit", n=EVENTS).json()["events"]
-    if not events:
-        raise NotHere("the audit is empty: nothing happened yet")
-    until = str(events[0]["ts"])
+    until = str(_events(target)[0]["ts"])
     wanted = target.ask("/audit", n=EVENTS, until=until).json()["events"]
     answer = target.ask("/audit", n=EVENTS, until=until, format="csv")
     if not answer.ok or "text/csv" not in answer.headers.get("Content-Type", ""):

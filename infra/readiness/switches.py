@@ -1,5 +1,7 @@
 """What is switched on: failures on purpose have to be off, the healer in the mode that is wanted."""
 
+from typing import Any
+
 from infra.readiness.check import Wrong, check
 from infra.readiness.target import Target
 
@@ -14,12 +16,16 @@ def _chaos(target: Target) -> str:
     return "off"
 
 
-@check("mode", "what the healer may do", 'PUT /autoheal/config {"mode": "live"}')
-def _mode(target: Target) -> str:
+def _config(target: Target) -> dict[str, Any]:
     answer = target.ask("/autoheal/config")
     if not answer.ok:
         raise Wrong(f"GET /autoheal/config answers {answer.status_code}")
-    told = answer.json()
+    return dict(answer.json())
+
+
+@check("mode", "what the healer may do", 'PUT /autoheal/config {"mode": "live"}')
+def _mode(target: Target) -> str:
+    told = _config(target)
     if target.live and told["mode"] != LIVE:
         raise Wrong(f"the healer's mode is {told['mode']}: it heals nothing")
     return f"the healer's mode is {told['mode']}"
@@ -27,7 +33,7 @@ def _mode(target: Target) -> str:
 
 @check("breakers", "no runbook has failed too often", "docs/runbooks/autoheal.md#autohealactionfailurespike")
 def _breakers(target: Target) -> str:
-    found = target.ask("/autoheal/config").json()["breakers"]
+    found = _config(target)["breakers"]
     is_open = [f"{one['runbook']} after {one['failures']} failures" for one in found if one["state"] != "closed"]
     if is_open:
         raise Wrong(f"not closed: {', '.join(is_open)}")
