@@ -7,8 +7,11 @@ import sys
 import time
 from pathlib import Path
 
+import requests
+
 from infra.aws.package import ROOT
 from infra.drill import drill, page
+from infra.drill.verdict import Broken
 from infra.local.process import PartFailed
 from infra.local.stack import Ports, Stack
 from infra.slo.__main__ import MOST_COMPRESSED
@@ -25,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
         api = stack.status()["api"] or stack.up()
         plan = drill.Plan(chosen.compress, tuple(chosen.act or drill.ACTS), chosen.keep_mode)
         report = drill.run(stack, api, plan, say=lambda line: print(line, file=out, flush=True))
-    except (PartFailed, drill.AnotherDrill) as problem:
+    except (PartFailed, drill.AnotherDrill, Broken, requests.RequestException) as problem:
         print(f"✗ {problem}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -12,7 +12,8 @@ from infra.drill.verdict import Broken, within
 ALERT = "TcpEndpointDownFast"
 SECONDS = 40.0
 """Longest wait for one link."""
-DECIDED = ("action_sent", "action_dry_run", "action_cancelled", "action_fail", "decision_skip")
+NOTHING_SENT = ("action_dry_run", "action_cancelled", "action_fail", "decision_skip")
+TAKEN = ("target_locked", "in_progress")
 ENDS = ("action_ok", "action_fail")
 STORY = ("action_eligible", "action_sent", "action_ok")
 DELIVERED = "Alertmanager delivers it to the webhook"
@@ -94,10 +95,16 @@ def _acted(site: Site, victim: str, refused: float, timeline: Timeline) -> None:
         what = "Alertmanager has the alert, and the audit knows nothing of it"
         raise Broken(DELIVERED, what, "look at its route to the receiver autoheal: `make logs PART=alertmanager`")
     timeline.seen("the webhook has it, and the decision is in the audit")
-    sent = within(SECONDS, lambda: _of_kinds(_about(site, victim), *DECIDED))
-    if not sent or sent[0]["kind"] != "action_sent":
-        raise _idle(site, sent)
-    timeline.seen(f"the healer acts: {sent[0].get('cmd', '')}")
+    decided = within(SECONDS, lambda: _decided(_about(site, victim)))
+    if not decided or decided[0]["kind"] != "action_sent":
+        raise _idle(site, decided)
+    timeline.seen(f"the healer acts: {decided[0].get('cmd', '')}")
+
+
+def _decided(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return that a command was sent, or why none will be; the victim's other alerts may find its target taken."""
+    final = [one for one in _of_kinds(events, *NOTHING_SENT) if one.get("reason") not in TAKEN]
+    return _of_kinds(events, "action_sent") or final
 
 
 def _idle(site: Site, events: list[dict[str, Any]]) -> Broken:

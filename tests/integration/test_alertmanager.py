@@ -18,6 +18,7 @@ from chalicelib.adapters.alertmanager import AlertmanagerClient
 from chalicelib.autoheal import runbooks
 from chalicelib.autoheal.alert import Alert, Status, parse_delivery
 from chalicelib.errors import BadGateway, NotFound
+from infra.drill.patients import fingerprint
 from infra.local.alertmanager import PACKAGE, Alertmanager, write
 from infra.local.debian import program
 from infra.local.process import free_port
@@ -43,6 +44,12 @@ def fire(alertmanager: Alertmanager, *, ended: bool = False, **labels: str) -> N
     if ended:
         one |= {"startsAt": (now - timedelta(minutes=1)).isoformat(), "endsAt": now.isoformat()}
     assert requests.post(f"{alertmanager.url}/api/v2/alerts", json=[one], timeout=5).ok
+
+
+def test_the_drill_names_an_alert_as_alertmanager_does(alertmanager: Alertmanager, client: AlertmanagerClient) -> None:
+    fire(alertmanager, alertname="DrillTargetDown", service="drill-ä-0", a="b")
+    [found] = client.alerts({"alertname": "DrillTargetDown"})
+    assert found.fingerprint == fingerprint({"alertname": "DrillTargetDown", "service": "drill-ä-0", "a": "b"})
 
 
 def test_amtool_accepts_the_configuration(alertmanager: Alertmanager, tmp_path: Path) -> None:

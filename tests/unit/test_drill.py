@@ -1,0 +1,148 @@
+"""The drill's own parts: cases that chaos strikes or spares, what is told, and the page."""
+
+import re
+import threading
+from html.parser import HTMLParser
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from chalicelib.autoheal import chaos
+from infra.drill import cure, page
+from infra.drill.clocks import HOPELESS, Clock
+from infra.drill.patients import case
+from infra.drill.report import Budget, Firing, Report, _stretches
+from infra.drill.timeline import Moment, Sort, Timeline
+from infra.drill.verdict import Broken, Verdict, within
+from tests.e2e.healer import until
+
+HOSTILE = '<script>alert("1")</script>'
+
+
+class Tags(HTMLParser):
+    """Collects tags, and whether each is closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[str] = []
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append(tag)
+        if tag not in ("meta", "br"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def report(verdict: Verdict, **changes: Any) -> Report:
+    made: dict[str, Any] = {
+        "verdict": verdict,
+        "compress": 30,
+        "started": 1_800_000_000.0,
+        "seconds": 120.0,
+        "moments": [Moment(1.0, Sort.ACT, "Act 1: " + HOSTILE), Moment(2.0, Sort.SEEN, "seen")],
+        "firings": [Firing(HOSTILE, "actions", "pending", 3, 5), Firing(HOSTILE, "actions", "firing", 5, 60)],
+        "budgets": [Budget("actions", 99.5, 0.1, 0.02)],
+        "burn": {"actions": [(1.0, 0.0), (2.0, 20.0), (3.0, float("nan")), (4.0, 5_000.0)]},
+        "page_factor": 14.4,
+    }
+    return Report(**(made | changes))
+
+
+@pytest.mark.parametrize("struck", [True, False])
+def test_a_case_is_struck_or_spared_as_it_is_wanted(struck: bool) -> None:
+    for number in range(50):
+        made = case(f"drill-{number}", "seed", 10, struck=struck)
+        assert chaos.strikes("seed", UUID(made.action), 10) is struck
+        assert made.since.microsecond % 1_000 == 0, "Alertmanager knows milliseconds"
+        assert made.alert(over=True)["endsAt"]
+
+
+def test_what_cannot_be_struck_is_said() -> None:
+    with pytest.raises(ValueError, match="strike nothing"):
+        case("drill-0", "seed", 0, struck=True)
+
+
+def test_the_page_needs_nothing_and_believes_nothing() -> None:
+    text = page.page(report(Verdict.of(None)))
+    tags = Tags()
+    tags.feed(text)
+    assert tags.open == []
+    assert "svg" in tags.seen
+    assert not {"script", "link", "img", "iframe"} & set(tags.seen)
+    assert not re.search(r"https?://|@import|url\(", text)
+    assert "every link held" in text
+    assert "2.0%" in text
+
+
+def test_the_page_names_the_broken_link() -> None:
+    text = page.page(
+        report(Verdict.of(Broken("the healer acts", HOSTILE, "switch it on")), burn={}, firings=[], budgets=[])
+    )
+    assert "The drill failed at: the healer acts" in text
+    assert "switch it on" in text
+    assert HOSTILE not in text
+
+
+def test_an_alert_that_is_away_for_a_moment_is_one_firing() -> None:
+    assert _stretches([1.0, 2.0, 5.0, 20.0, 21.0]) == [(1.0, 5.0), (20.0, 21.0)]
+
+
+def test_the_timeline_tells_as_it_happens() -> None:
+    said: list[str] = []
+    timeline = Timeline(said.append)
+    timeline.act("Act 1: begins")
+    timeline.seen("it holds")
+    assert said[0] == "\n▶ Act 1: begins"
+    assert said[1].endswith("✓ it holds")
+    assert [one.sort for one in timeline.moments] == [Sort.ACT, Sort.SEEN]
+
+
+def test_waiting_has_an_end() -> None:
+    assert within(0.01, list) == []
+    assert within(5, lambda: [1]) == [1]
+
+
+@pytest.mark.parametrize(
+    ("events", "kind"),
+    [
+        ([], None),
+        ([{"kind": "decision_skip", "reason": "target_locked"}], None),
+        ([{"kind": "decision_skip", "reason": "disabled"}], "decision_skip"),
+        ([{"kind": "decision_skip", "reason": "disabled"}, {"kind": "action_sent"}], "action_sent"),
+        ([{"kind": "action_dry_run", "reason": "dry_run"}], "action_dry_run"),
+    ],
+)
+def test_which_event_decides(events: list[dict[str, Any]], kind: str | None) -> None:
+    found = cure._decided(events)
+    assert (found[0]["kind"] if found else None) == kind
+
+
+def test_a_clock_goes_on_after_failures_and_tells_of_them() -> None:
+    fail, times = True, 0
+
+    def work() -> None:
+        nonlocal times
+        times += 1
+        if fail:
+            raise RuntimeError("away")
+
+    clock = Clock(work, 0.001)
+    thread = threading.Thread(target=clock.run, daemon=True)
+    clock.resume()
+    thread.start()
+    until(lambda: clock.broken, 10)
+    assert clock.failures >= HOPELESS
+    assert clock.problem == "RuntimeError: away"
+    fail = False
+    until(lambda: not clock.problem, 10)
+    assert not clock.broken
+    clock.stop()
+    thread.join(5)
+    assert not thread.is_alive()
