@@ -10,7 +10,7 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import dashboard as models
 
 from infra.slo.objectives import Objectives, Slo
-from infra.slo.panels import GREEN, RED, WIDTH, YELLOW, Panel, Query, Row, built
+from infra.slo.panels import BOTTOM, GREEN, RED, WIDTH, YELLOW, Panel, Query, Row, built
 from infra.slo.rules import REMAINING, error_ratio
 
 UID: Final = "aetherlink"
@@ -79,7 +79,7 @@ def rows(objectives: Objectives) -> list[Row]:
 def _objective(slo: Slo, span: int) -> Panel:
     kept = f'1 - {error_ratio("1h")}{{slo="{slo.name}"}}'
     promised = float(slo.ratio)
-    steps = [(None, RED), (1 - 2 * float(slo.budget), YELLOW), (promised, GREEN)]
+    steps = [(BOTTOM, RED), (1 - 2 * float(slo.budget), YELLOW), (promised, GREEN)]
     title = f"{slo.name}: {slo.objective:g} %"
     about = f"{slo.description} The share of the last hour for which that held."
     return Panel(title, about, "percentunit", [Query(kept, slo.name)], span, steps, True, None, 1, 2)
@@ -91,11 +91,11 @@ def _budgets(objectives: Objectives) -> list[Panel]:
         factor = pair.page or pair.ticket
         text = f"Times faster than allowed, over {pair.long} and over {pair.short}: the smaller of both."
         what = f"{'Pages' if pair.page else 'Opens a ticket'} above {factor:g}."
-        steps = [(None, GREEN), (float(factor or 0), RED)]
+        steps = [(BOTTOM, GREEN), (float(factor or 0), RED)]
         burn = Query(f"autoheal:burn_{name}", "{{slo}}")
         found.append(Panel(f"Burn rate, {name}", f"{text} {what}", "none", [burn], 8, steps))
     left = Query(REMAINING, "{{slo}}")
-    steps = [(None, RED), (0.0, YELLOW), (0.25, GREEN)]
+    steps = [(BOTTOM, RED), (0.0, YELLOW), (0.25, GREEN)]
     about = f"What is left of {objectives.period}' error budget; below 0 it is overspent."
     found.append(Panel("Budget remaining", about, "percentunit", [left], 12, steps, False, None, 1))
     firing = 'sum by (alertname) (ALERTS{alertstate="firing"}) or label_replace(vector(0), "alertname", "none", "", "")'
@@ -113,8 +113,8 @@ def _healer() -> list[Panel]:
     actions = f"sum by (result) (increase(autoheal_actions_total{HEALER}[{RATE}]))"
     failed = f"sum by (alertname) (increase(autoheal_action_failures_total{HEALER}[{RATE}]))"
     events = f"sum by (kind) (rate(autoheal_event_total{HEALER}[{RATE}])) * 60"
-    slow = [(None, GREEN), (0.2, RED)]
-    late = [(None, GREEN), (300.0, RED)]
+    slow = [(BOTTOM, GREEN), (0.2, RED)]
+    late = [(BOTTOM, GREEN), (300.0, RED)]
     ages = [
         Query("autoheal:heartbeat:age_seconds", "heartbeat"),
         Query("autoheal:push:age_seconds", "push of the healer"),
@@ -132,13 +132,13 @@ def _healer() -> list[Panel]:
         Panel("Events per minute", "What is recorded in the audit, by kind.", "short", [Query(events, "{{kind}}")]),
         Panel("Cooldowns", "Seconds until an alert's targets may be healed again.", "s", [cooling], 4),
         Panel("Enabled", "1 while the healer heals, or would but for its dry run.", "none", [on], 4,
-              [(None, RED), (1.0, GREEN)], True, 0, 1),
+              [(BOTTOM, RED), (1.0, GREEN)], True, 0, 1),
     ]  # fmt: skip
 
 
 def _outbox() -> list[Panel]:
-    age = [(None, GREEN), (60.0, YELLOW), (300.0, RED)]
-    parked = [(None, GREEN), (1.0, RED)]
+    age = [(BOTTOM, GREEN), (60.0, YELLOW), (300.0, RED)]
+    parked = [(BOTTOM, GREEN), (1.0, RED)]
     flow = [
         Query(f"sum(rate(outbox_{one}_total{API}[{RATE}])) or vector(0)", one)
         for one in ("published", "failed", "parked")
@@ -164,8 +164,8 @@ def _api() -> list[Panel]:
     return [
         Panel("Requests by status", "Requests per second.", "reqps", [Query(rate, "{{code}}")], 6),
         Panel("Errors", "The share of requests that failed on our side; 0.5 % are allowed.", "percentunit",
-              [Query(share, "5xx")], 6, [(None, GREEN), (0.005, RED)]),
-        Panel("Latency", "95 % should be answered within 500 ms.", "s", latency, 6, [(None, GREEN), (0.5, RED)]),
+              [Query(share, "5xx")], 6, [(BOTTOM, GREEN), (0.005, RED)]),
+        Panel("Latency", "95 % should be answered within 500 ms.", "s", latency, 6, [(BOTTOM, GREEN), (0.5, RED)]),
         Panel("Busiest routes", "Requests per second of the ten busiest.", "reqps",
               [Query(routes, "{{method}} {{route}}")], 6),
     ]  # fmt: skip

@@ -13,6 +13,8 @@ from grafana_foundation_sdk.models import dashboard as models
 DATASOURCE: Final = common.DataSourceRef(type_val="prometheus", uid="${datasource}")
 WIDTH: Final = 24
 GREEN, YELLOW, RED = "green", "yellow", "red"
+BOTTOM: Final = -1.0
+"""Where the first colour begins; what is below has it too. The schema takes no null there, which Grafana itself writes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ class Panel:
     unit: str
     queries: Sequence[Query]
     span: int = 8
-    steps: Sequence[tuple[float | None, str]] = ((None, GREEN),)
+    steps: Sequence[tuple[float, str]] = ((BOTTOM, GREEN),)
     number: bool = False
     """Show the last value in large, not a curve."""
     lowest: float | None = 0

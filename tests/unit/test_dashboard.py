@@ -91,6 +91,10 @@ def test_what_is_not_as_the_schema_has_it_is_noticed(change: Any, noticed: str) 
     assert any(noticed in one for one in [*lost, *faults(loaded, models.Dashboard, "dashboard")])
 
 
+def test_there_is_no_null() -> None:
+    assert "null" not in TEXT, "the schema takes none, in thresholds neither"
+
+
 def test_nothing_lies_over_anything_else() -> None:
     every = MADE["panels"]
     assert len({one["id"] for one in every}) == len(every)
