@@ -14,7 +14,7 @@ DATASOURCE: Final = common.DataSourceRef(type_val="prometheus", uid="${datasourc
 WIDTH: Final = 24
 GREEN, YELLOW, RED = "green", "yellow", "red"
 BOTTOM: Final = -1.0
-"""Where the first colour begins; what is below has it too. The schema takes no null there, which Grafana itself writes."""
+"""Where the first colour begins; what is below has it too. The schema takes no null there, though Grafana writes one."""
 
 
 @dataclass(frozen=True, slots=True)
