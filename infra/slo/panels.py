@@ -14,7 +14,7 @@ DATASOURCE: Final = common.DataSourceRef(type_val="prometheus", uid="${datasourc
 WIDTH: Final = 24
 GREEN, YELLOW, RED = "green", "yellow", "red"
 BOTTOM: Final = -1.0
-"""Where the first colour begins; what is below has it too. Grafana writes null there, which the schema does not take."""
+"""Where the first colour begins; what is below has it too. Grafana writes null, which the schema does not take."""
 
 
 @dataclass(frozen=True, slots=True)
