@@ -154,9 +154,14 @@ def _await_end(family: list[psutil.Process], seconds: float) -> None:
 
 
 def _alive(process: psutil.Process) -> bool:
-    """Tell whether `process` still runs; a dead one that its parent has not buried yet, a zombie, does not."""
-    with suppress(psutil.NoSuchProcess):
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    """Tell whether `process` still runs; a dead one that its parent has not buried yet, a zombie, does not.
+
+    The first of a zombie's threads may be dead while others still hold its ports.
+    """
+    with suppress(psutil.NoSuchProcess, FileNotFoundError):
+        if not process.is_running():
+            return False
+        return process.status() != psutil.STATUS_ZOMBIE or len(list(Path(f"/proc/{process.pid}/task").iterdir())) > 1
     return False
 
 
