@@ -1,6 +1,7 @@
 """A whole drill: the stack is made ready, the acts are played, and everything is put back as it was."""
 
 import fcntl
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -33,7 +34,7 @@ from infra.slo.durations import Scale
 COMPRESS = 30
 """A minute of the rules lasts two seconds: short enough for six minutes, long enough for a busy machine."""
 ACTS = (1, 2, 3)
-FOLDER = "drill"
+FOLDER, LIVE = "drill", "live"
 MINUTE, SCRAPE = "1m", "1m"
 READY_SECONDS = 40.0
 NEEDED = ("emulator", "issuer", "services", "ssm", "alertmanager", "pushgateway", "blackbox", "prometheus")
@@ -78,7 +79,7 @@ def run(stack: Stack, api: str, plan: Plan, say: Callable[[str], None]) -> Repor
         patients = after.enter_context(admitted(stack))
         prometheus = after.enter_context(_compressed(stack, watched, plan, patients, home))
         site = Site(stack, api, prometheus)
-        after.enter_context(_as_before(site, timeline))
+        after.enter_context(_as_before(site, timeline, home / "before.json"))
         try:
             _play(site, patients, plan, timeline)
         except Broken as found:
@@ -94,7 +95,7 @@ def run(stack: Stack, api: str, plan: Plan, say: Callable[[str], None]) -> Repor
 def _play(site: Site, patients: Patients, plan: Plan, timeline: Timeline) -> None:
     every = float(Scale(plan.compress).seconds(MINUTE))
     if not plan.keep_mode:
-        site.ask("PUT", "/autoheal/config", {"mode": "live", "chaos": {"percent": 0}})
+        site.ask("PUT", "/autoheal/config", {"mode": LIVE, "chaos": {"percent": 0}})
         timeline.done("the healer is live")
     with running(site, every) as clocks, watching(site, timeline):
         missing: list[str] = []
@@ -151,15 +152,19 @@ def _compressed(stack: Stack, watched: Watched, plan: Plan, patients: Patients, 
 
 
 @contextmanager
-def _as_before(site: Site, timeline: Timeline) -> Iterator[None]:
-    """Put the healer's switch back as it is now, and end what the drill left at Alertmanager."""
+def _as_before(site: Site, timeline: Timeline, file: Path) -> Iterator[None]:
+    """Put the healer's switch back as it is now, or as a drill found it that was killed; `file` remembers it."""
     before = site.ask("GET", "/autoheal/config")
+    if file.exists() and before["mode"] == LIVE:
+        before = json.loads(file.read_text())
+    file.write_text(json.dumps(before))
     try:
         yield
     finally:
         try:
             site.ask("PUT", "/autoheal/config", {"mode": before["mode"], "chaos": _left(before["chaos"])})
             timeline.done(f"the healer's mode is {before['mode']} again")
+            file.unlink()
         except Broken as problem:
             timeline.add(Sort.BROKEN, f"the healer's mode could not be set to {before['mode']} again: {problem.what}")
 

@@ -4,6 +4,7 @@
 """
 
 import argparse
+import fcntl
 import http.server
 import json
 import shlex
@@ -75,16 +76,19 @@ class DemoServices:
         return True
 
     def restart(self, name: str) -> None:
-        """Restart one service and wait until it answers. Raises `PartFailed`."""
+        """Restart one service and wait until it answers; two at once: one after the other. Raises `PartFailed`."""
         process, port = self.processes[name], self.ports[name]
-        process.kill()
-        process.start(
-            [sys.executable, "-m", "infra.local.demo_services", "--home", str(self.home), "serve", name, str(port)],
-            ready=lambda: listening(port),
-            seconds=START_SECONDS,
-            remedy="read the log",
-            env={"PYTHONPATH": str(ROOT)},
-        )
+        self.home.mkdir(parents=True, exist_ok=True)
+        with (self.home / f"{name}.lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            process.kill()
+            process.start(
+                [sys.executable, "-m", "infra.local.demo_services", "--home", str(self.home), "serve", name, str(port)],
+                ready=lambda: listening(port),
+                seconds=START_SECONDS,
+                remedy="read the log",
+                env={"PYTHONPATH": str(ROOT)},
+            )
 
     def stop(self) -> None:
         """Stop every service, and those that a drill left behind."""

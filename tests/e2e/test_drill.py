@@ -87,7 +87,10 @@ def test_a_healer_that_is_not_live_is_named(stage: Stage, mode: str) -> None:
     assert stage.mode() == mode
 
 
-def test_a_wrong_token_is_named(stage: Stage) -> None:
+def test_a_wrong_token_is_named_and_a_killed_drill_s_traces_are_wiped(stage: Stage) -> None:
+    traces = stage.stack.home / drill.FOLDER / "before.json"
+    traces.write_text(json.dumps({"mode": "dry_run", "chaos": {"percent": 0, "until": None}}))
+    assert stage.mode("live") == "live"
     alertmanager = stage.stack.healing.alertmanager
     file = alertmanager.home / "alertmanager.yml"
     right = file.read_text()
@@ -102,6 +105,7 @@ def test_a_wrong_token_is_named(stage: Stage) -> None:
     assert (report.verdict.passed, report.verdict.link) == (False, "Alertmanager delivers it to the webhook")
     assert "401" in report.verdict.what
     assert "AUTOHEAL_WEBHOOK_TOKENS" in report.verdict.remedy
+    assert (stage.mode(), traces.exists()) == ("dry_run", False)
 
 
 def test_two_at_once_are_refused(stage: Stage) -> None:

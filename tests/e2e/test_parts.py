@@ -14,6 +14,7 @@ import pytest
 
 from infra.aws.package import ROOT
 from infra.local import kafka
+from infra.local.demo_services import DemoServices
 from infra.local.kafka.external import ExternalKafka
 from infra.local.postgres import Postgres
 from infra.local.process import PartFailed, Process, free_port
@@ -95,6 +96,18 @@ def test_data_of_another_version_is_refused_and_kept(home: Path) -> None:
     with pytest.raises(PartFailed, match="PostgreSQL 16's"):
         Postgres(data.parent, free_port()).start()
     assert data.exists()
+
+
+def test_a_service_that_several_restart_at_once_runs_once(tmp_path: Path) -> None:
+    services = DemoServices(tmp_path, {"crm-api": free_port()})
+    services.start()
+    command = [str(services.bin / "service-control"), "restart", "crm-api"]
+    for _ in range(4):
+        several = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for _ in range(4)]
+        assert [one.wait(60) for one in several] == [0] * 4
+    assert services.running()
+    services.stop()
+    assert not [one for one in psutil.process_iter(["cmdline"]) if str(tmp_path) in " ".join(one.info["cmdline"] or [])]
 
 
 def test_no_two_parts_want_the_same_port() -> None:
