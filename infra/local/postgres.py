@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sysconfig
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
@@ -126,11 +127,14 @@ class Postgres:
             )
 
     def _initialise(self) -> None:
-        """Make the data directory; it gets its name when it is whole, so an interrupted attempt leaves none."""
-        owner, making = unprivileged.user(), self.home / "data.making"
+        """Make the data directory; it gets its name when it is whole, so an interrupted attempt leaves none.
+
+        Each attempt has a folder of its own: who a killed one started may write to its folder a while longer.
+        """
+        for earlier in self.home.glob("data.making-*"):
+            shutil.rmtree(earlier, ignore_errors=True)
+        owner, making = unprivileged.user(), Path(tempfile.mkdtemp(prefix="data.making-", dir=self.home))
         secret = self.home / "initdb.secret"
-        shutil.rmtree(making, ignore_errors=True)
-        making.mkdir(mode=0o700)
         write_secret(secret, self.passwords()["postgres"])
         if owner:
             shutil.chown(making, owner)

@@ -73,11 +73,13 @@ def test_a_part_that_exits_says_why_with_its_log_and_the_remedy(tmp_path: Path) 
         assert said in str(failed.value)
 
 
-def test_a_database_whose_making_was_interrupted_is_made_anew(home: Path) -> None:
-    folder = home / "interrupted"
+@pytest.mark.parametrize("survivors", [False, True], ids=["with-all-it-started", "alone"])
+def test_a_database_whose_making_was_interrupted_is_made_anew(home: Path, survivors: bool) -> None:
+    folder = home / f"interrupted-{survivors}"
     making = subprocess.Popen([sys.executable, "-c", INITIALISE, str(folder)], cwd=ROOT)
-    _until((folder / "data.making" / "PG_VERSION").exists)
-    for one in [*psutil.Process(making.pid).children(recursive=True), psutil.Process(making.pid)]:
+    _until(lambda: any(folder.glob("data.making-*/PG_VERSION")))
+    started = [] if survivors else psutil.Process(making.pid).children(recursive=True)
+    for one in [*started, psutil.Process(making.pid)]:
         one.kill()
     making.wait()
     server = Postgres(folder, free_port(), fast=True)
