@@ -42,13 +42,13 @@ def replay(event: CloudWatchEvent) -> dict[str, Any]:
 
 
 @app.schedule(Rate(1, unit=Rate.HOURS))
-def outbox_upkeep(event: CloudWatchEvent) -> dict[str, Any]:  # noqa: ARG001 - Chalice's signature
+def outbox_upkeep(event: CloudWatchEvent) -> dict[str, Any]:
     """Make the archive's partitions ahead, and drop the old ones."""
     return schedule.run_outbox_upkeep()
 
 
 @app.schedule(Rate(1, unit=Rate.HOURS))
-def idempotency_cleanup(event: CloudWatchEvent) -> dict[str, Any]:  # noqa: ARG001 - Chalice's signature
+def idempotency_cleanup(event: CloudWatchEvent) -> dict[str, Any]:
     """Delete the answers of idempotent requests after their 24 hours."""
     return schedule.run_idempotency_cleanup()
 

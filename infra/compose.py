@@ -10,6 +10,7 @@ from pathlib import Path
 
 from chalicelib.adapters.postgres import driver
 from chalicelib.config import Settings
+from chalicelib.config.database import DatabaseSettings
 from infra.aws import secrets
 from infra.aws.package import ROOT, build
 from infra.local.emulator import Emulator
@@ -20,7 +21,7 @@ from infra.ops import migrate, topics
 
 FILE = ROOT / "localstack-compose.yml"
 UP_SECONDS = 600
-PASSWORD = "local-development"  # noqa: S105 - of a database that only this machine's loopback reaches
+PASSWORD = "local-development"
 NO_DOCKER = 2
 
 
@@ -31,7 +32,10 @@ def main() -> int:
     chosen = parser.parse_args()
     reason = why_not()
     if reason:
-        print(f"✗ {reason}\n  `make up` starts the same parts without Docker.", file=sys.stderr)
+        print(
+            f"✗ {reason}\n  `make up` starts the same parts without Docker.",
+            file=sys.stderr,
+        )
         return NO_DOCKER
     try:
         up() if chosen.command == "up" else _compose(["down"])
@@ -45,8 +49,13 @@ def why_not() -> str:
     """Return why Docker Compose cannot be used here, or an empty text."""
     if not shutil.which("docker"):
         return "Docker is not installed."
-    for command, reason in ((["info"], "The Docker daemon does not answer."), (["compose", "version"], "No Compose.")):
-        if subprocess.run(["docker", *command], capture_output=True, timeout=30, check=False).returncode:
+    for command, reason in (
+        (["info"], "The Docker daemon does not answer."),
+        (["compose", "version"], "No Compose."),
+    ):
+        if subprocess.run(
+            ["docker", *command], capture_output=True, timeout=30, check=False
+        ).returncode:
             return reason
     return ""
 
@@ -57,16 +66,27 @@ def up() -> None:
     _compose(["up", "--detach", "--wait"])
     print("✓ containers are healthy", flush=True)
 
-    def url(role: str, database: str = "aetherlink", where: str = f"127.0.0.1:{ports.postgres}") -> str:
+    def url(
+        role: str, database: str = "aetherlink", where: str = f"127.0.0.1:{ports.postgres}"
+    ) -> str:
         return f"postgresql://{role}:{PASSWORD}@{where}/{database}"
 
-    with driver.connect(url("postgres", "postgres"), Settings(), name="compose") as connection:
+    with driver.connect(
+        url("postgres", "postgres"), DatabaseSettings(), name="compose"
+    ) as connection:
         connection.autocommit = True
         create_owner(connection, PASSWORD, "aetherlink")
     migrate.upgrade(url("aetherlink_owner"))
     migrate.set_passwords(url("aetherlink_owner"), dict.fromkeys(migrate.LOGIN_ROLES, PASSWORD))
     print("✓ database migrated", flush=True)
-    topics.ensure(Settings(kafka_bootstrap_servers=f"127.0.0.1:{ports.kafka}", kafka_request_timeout_ms=20_000))
+    topics.ensure(
+        Settings().changed(
+            kafka={
+                "bootstrap_servers": f"127.0.0.1:{ports.kafka}",
+                "request_timeout_ms": 20_000,
+            }
+        )
+    )
     print("✓ topics created", flush=True)
     inside = "postgres:5432"
     kept = {
@@ -83,8 +103,14 @@ def up() -> None:
     }
     app = build(home / "package", stage="local", environment=environment)
     home.mkdir(parents=True, exist_ok=True)
-    print(f"✓ functions deployed\n\n  API  {emulator.deploy(app, key=app.digest)}/", flush=True)
-    print("  development sign-in: send X-Tenant-Id and X-Roles. `make up` has an issuer of real tokens.", flush=True)
+    print(
+        f"✓ functions deployed\n\n  API  {emulator.deploy(app, key=app.digest)}/",
+        flush=True,
+    )
+    print(
+        "  development sign-in: send X-Tenant-Id and X-Roles. `make up` has an issuer of real tokens.",
+        flush=True,
+    )
 
 
 def _compose(arguments: Sequence[str]) -> None:
@@ -93,7 +119,11 @@ def _compose(arguments: Sequence[str]) -> None:
     done = subprocess.run(command, cwd=Path(FILE).parent, env=env, timeout=UP_SECONDS, check=False)
     if done.returncode:
         logs = f"docker compose -f {FILE.name} logs"
-        raise PartFailed("compose", f"{' '.join(arguments)} failed", remedy=f"read `{logs}`, then try again")
+        raise PartFailed(
+            "compose",
+            f"{' '.join(arguments)} failed",
+            remedy=f"read `{logs}`, then try again",
+        )
 
 
 if __name__ == "__main__":

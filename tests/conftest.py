@@ -3,14 +3,16 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
 
-from chalicelib import bootstrap, bootstrap_healing, bootstrap_outbox
+from chalicelib import bootstrap
+from chalicelib.bootstrap import Container
 from chalicelib.config import Settings
+from chalicelib.shared.clock import Clock
 from infra.aws.package import ROOT
 from infra.local import alertmanager as alertmanager_part
 from infra.local.alertmanager import Alertmanager
@@ -28,26 +30,6 @@ os.environ["OIDC_ENABLED"] = "false"
 for leaked in ("DATABASE_URL", "RELAY_DATABASE_URL", "AWS_ENDPOINT_URL"):
     os.environ.pop(leaked, None)
 CACHE = ROOT / ".local" / "cache"
-
-
-MADE = (
-    bootstrap.settings,
-    bootstrap._issuer_keys,
-    bootstrap.authenticator,
-    bootstrap.api_meter,
-    bootstrap._secret,
-    bootstrap._secret_store,
-    bootstrap._database,
-    bootstrap_outbox.desk,
-    bootstrap_outbox._standing_store,
-    bootstrap.once,
-    bootstrap_healing._healer_tables,
-    bootstrap_healing.ledger,
-    bootstrap_healing.healing,
-    bootstrap_healing.acknowledger,
-    bootstrap_healing.request_metrics,
-    bootstrap.tenant_rate,
-)
 
 
 def pytest_report_header() -> list[str]:
@@ -146,7 +128,12 @@ def alertmanager(home: Path) -> Iterator[Alertmanager]:
 @pytest.fixture
 def database(postgres: Postgres) -> Iterator[Settings]:
     """Settings that lead to the database, whose rows are gone afterwards."""
-    yield Settings(database_url=postgres.url("aetherlink_api"), relay_database_url=postgres.url("aetherlink_relay"))
+    yield Settings().changed(
+        database={
+            "url": postgres.url("aetherlink_api"),
+            "relay_url": postgres.url("aetherlink_relay"),
+        }
+    )
     with postgres.connect() as connection:
         connection.execute_simple(
             "TRUNCATE account, contact, job, outbox_event, outbox_stream, outbox_archive, outbox_replay, outbox_audit,"
@@ -161,19 +148,19 @@ def tenant() -> UUID:
     return uuid4()
 
 
+class Compose:
+    """Installs containers for one test."""
+
+    def __call__(self, settings: Settings, clock: Clock | None = None) -> Container:
+        """Make the process use a new container with `settings` (and `clock`); return it."""
+        made = Container(settings, clock)
+        bootstrap.use(made)
+        return made
+
+
 @pytest.fixture
-def composed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Settings], None]]:
-    """Return a function that makes the composition root use given settings."""
-
-    def forget() -> None:
-        for made in MADE:
-            made.cache_clear()
-
-    def use(settings: Settings) -> None:
-        forget()
-        monkeypatch.setattr(bootstrap, "settings", lambda: settings)
-
-    original = bootstrap.settings
-    yield use
-    monkeypatch.setattr(bootstrap, "settings", original)
-    forget()
+def composed() -> Iterator[Compose]:
+    """Return what installs a container with given settings until the test's end."""
+    before = bootstrap.use(None)
+    yield Compose()
+    bootstrap.use(before)

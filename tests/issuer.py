@@ -34,7 +34,11 @@ def ec_key(number: int = 0) -> ec.EllipticCurvePrivateKey:
 
 def jwk(key: Any, kid: str, **more: Any) -> dict[str, Any]:
     """Return the public half of `key` as it is published."""
-    kind = jwt.algorithms.RSAAlgorithm if isinstance(key, rsa.RSAPrivateKey) else jwt.algorithms.ECAlgorithm
+    kind = (
+        jwt.algorithms.RSAAlgorithm
+        if isinstance(key, rsa.RSAPrivateKey)
+        else jwt.algorithms.ECAlgorithm
+    )
     return {**kind.to_jwk(key.public_key(), as_dict=True), "kid": kid, "use": "sig", **more}
 
 
@@ -56,7 +60,10 @@ class Issuer:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.published: list[dict[str, Any]] = [jwk(rsa_key(), "rsa-1"), jwk(ec_key(), "ec-1")]
+        self.published: list[dict[str, Any]] = [
+            jwk(rsa_key(), "rsa-1"),
+            jwk(ec_key(), "ec-1"),
+        ]
         self.metadata: dict[str, Any] = {"issuer": url, "jwks_uri": f"{url}/keys"}
         self.calls: list[str] = []
         self.status = 200
@@ -69,8 +76,9 @@ class Issuer:
         return self.calls.count("/keys")
 
     def settings(self, **more: Any) -> Settings:
-        fixed = {"oidc_enabled": True, "oidc_issuer": self.url, "oidc_audience": (AUDIENCE,)}
-        return Settings(**{**fixed, **more})
+        """Return settings that trust this issuer; `more` is as `Settings.changed` has it."""
+        fixed = {"enabled": True, "issuer": self.url, "audience": (AUDIENCE,)}
+        return Settings().changed(**{**more, "oidc": {**fixed, **more.get("oidc", {})}})
 
     def claims(self, **more: Any) -> dict[str, Any]:
         """Return good claims; a value of None leaves one out."""
@@ -89,8 +97,14 @@ class Issuer:
     def token(self, key: Any = None, header: Mapping[str, Any] | None = None, **claims: Any) -> str:
         """Return a token that is good but for what is given."""
         chosen = key or rsa_key()
-        kind, kid = ("RS256", "rsa-1") if isinstance(chosen, rsa.RSAPrivateKey) else ("ES256", "ec-1")
-        return signed({"typ": "JWT", "alg": kind, "kid": kid, **(header or {})}, self.claims(**claims), chosen)
+        kind, kid = (
+            ("RS256", "rsa-1") if isinstance(chosen, rsa.RSAPrivateKey) else ("ES256", "ec-1")
+        )
+        return signed(
+            {"typ": "JWT", "alg": kind, "kid": kid, **(header or {})},
+            self.claims(**claims),
+            chosen,
+        )
 
 
 @contextmanager
@@ -101,8 +115,15 @@ def running() -> Iterator[Issuer]:
         def do_GET(self) -> None:
             issuer.calls.append(self.path)
             issuer.gate.wait(10)
-            documents = {"/.well-known/openid-configuration": issuer.metadata, "/keys": {"keys": issuer.published}}
-            body = json.dumps(documents.get(self.path, {})).encode() if issuer.body is None else issuer.body
+            documents = {
+                "/.well-known/openid-configuration": issuer.metadata,
+                "/keys": {"keys": issuer.published},
+            }
+            body = (
+                json.dumps(documents.get(self.path, {})).encode()
+                if issuer.body is None
+                else issuer.body
+            )
             self.send_response(issuer.status if self.path in documents else 404)
             if issuer.status == 302:
                 self.send_header("Location", f"{issuer.url}/elsewhere")

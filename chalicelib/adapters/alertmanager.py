@@ -9,8 +9,8 @@ from urllib.parse import quote, urlencode
 import urllib3
 
 from chalicelib.autoheal.alert import Alert, read
-from chalicelib.clock import rfc3339
-from chalicelib.errors import BadGateway, NotFound
+from chalicelib.shared.clock import rfc3339
+from chalicelib.shared.errors import BadGateway, NotFound
 
 LARGEST_ANSWER: Final = 16_000_000
 MOST_SAID: Final = 300
@@ -37,9 +37,19 @@ class AlertmanagerClient:
         """Return all silences as Alertmanager has them."""
         return _list(self._ask("GET", "/api/v2/silences"))
 
-    def silence(self, matchers: Mapping[str, str], start: datetime, end: datetime, by: str, comment: str) -> str:
+    def silence(
+        self,
+        matchers: Mapping[str, str],
+        start: datetime,
+        end: datetime,
+        by: str,
+        comment: str,
+    ) -> str:
         """Make a silence; return its id."""
-        exact = [{"name": name, "value": value, "isRegex": False, "isEqual": True} for name, value in matchers.items()]
+        exact = [
+            {"name": name, "value": value, "isRegex": False, "isEqual": True}
+            for name, value in matchers.items()
+        ]
         body = {
             "matchers": exact,
             "startsAt": rfc3339(start),
@@ -59,7 +69,12 @@ class AlertmanagerClient:
         self._ask("DELETE", path)
 
     def _listed(self, filters: Mapping[str, str]) -> list[dict[str, Any]]:
-        query = [("active", "true"), ("silenced", "true"), ("inhibited", "true"), ("unprocessed", "true")]
+        query = [
+            ("active", "true"),
+            ("silenced", "true"),
+            ("inhibited", "true"),
+            ("unprocessed", "true"),
+        ]
         query += [("filter", f"{name}={_quoted(value)}") for name, value in filters.items()]
         return _list(self._ask("GET", f"/api/v2/alerts?{urlencode(query)}"))
 
@@ -70,7 +85,12 @@ class AlertmanagerClient:
             headers = {"Content-Type": "application/json", "Accept": "application/json"}
             sent = None if body is None else json.dumps(body).encode()
             answer = self._pool.request(
-                method, self._url + path, body=sent, headers=headers, preload_content=False, redirect=False
+                method,
+                self._url + path,
+                body=sent,
+                headers=headers,
+                preload_content=False,
+                redirect=False,
             )
             try:
                 raw = answer.read(LARGEST_ANSWER + 1)
@@ -100,4 +120,8 @@ def _quoted(value: str) -> str:
 
 
 def _broken(cause: str) -> BadGateway:
-    return BadGateway("Alertmanager does not answer as it should.", code="alertmanager-down", cause=cause[:MOST_SAID])
+    return BadGateway(
+        "Alertmanager does not answer as it should.",
+        code="alertmanager-down",
+        cause=cause[:MOST_SAID],
+    )

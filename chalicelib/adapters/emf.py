@@ -5,7 +5,7 @@ import sys
 from collections import defaultdict
 from typing import TextIO
 
-from chalicelib.clock import Clock
+from chalicelib.shared.clock import Clock
 
 NAMESPACE = "AetherLink"
 MOST_VALUES = 100
@@ -15,12 +15,15 @@ MOST_VALUES = 100
 class EmfMeter:
     """A `Meter`. Counters and gauges are one value a line, distributions up to `MOST_VALUES`."""
 
-    def __init__(self, clock: Clock, *, stage: str, function: str, out: TextIO | None = None) -> None:
+    def __init__(
+        self, clock: Clock, *, stage: str, function: str, out: TextIO | None = None
+    ) -> None:
         """Write lines to `out`, with `stage` and `function` as their dimensions.
 
         By default that is standard error: results go to standard output.
         """
-        self._clock, self._out = clock, out or sys.stderr
+        self._clock = clock
+        self._out = out or sys.stderr
         self._dimensions = {"stage": stage, "function": function}
         self._counts: dict[str, float] = defaultdict(float)
         self._gauges: dict[str, float] = {}
@@ -40,7 +43,11 @@ class EmfMeter:
 
     def flush(self) -> None:
         """Write one line with everything, if there is anything."""
-        values: dict[str, float | list[float]] = {**self._counts, **self._gauges, **self._observed}
+        values: dict[str, float | list[float]] = {
+            **self._counts,
+            **self._gauges,
+            **self._observed,
+        }
         self._counts.clear()
         self._gauges.clear()
         self._observed.clear()
@@ -56,7 +63,11 @@ class EmfMeter:
                 }
             ],
         }
-        print(json.dumps({"_aws": about, **self._dimensions, **values}), file=self._out, flush=True)
+        print(
+            json.dumps({"_aws": about, **self._dimensions, **values}),
+            file=self._out,
+            flush=True,
+        )
 
 
 def _unit(name: str) -> str:

@@ -9,8 +9,8 @@ import urllib3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib import logs, names
-from chalicelib.errors import Unavailable
+from chalicelib.shared.errors import Unavailable
+from chalicelib.telemetry import logs, names
 
 LONGEST_SUBJECT = 100
 """What SNS takes."""
@@ -29,7 +29,11 @@ class SnsEscalation:
         plain = "".join(char if " " <= char <= "~" else "?" for char in subject)[:LONGEST_SUBJECT]
         try:
             sns = boto3.client("sns", config=self._limits)
-            sns.publish(TopicArn=self._topic, Subject=plain, Message=json.dumps(dict(facts), indent=2))
+            sns.publish(
+                TopicArn=self._topic,
+                Subject=plain,
+                Message=json.dumps(dict(facts), indent=2),
+            )
         except (BotoCoreError, ClientError) as problem:
             raise _untold(f"{type(problem).__name__}: {problem}") from problem
 
@@ -48,7 +52,9 @@ class WebhookEscalation:
         body = json.dumps({"text": subject, "facts": dict(facts)}).encode()
         headers = {"Content-Type": "application/json"}
         try:
-            answer = self._pool.request("POST", self._url, body=body, headers=headers, redirect=False)
+            answer = self._pool.request(
+                "POST", self._url, body=body, headers=headers, redirect=False
+            )
         except (urllib3.exceptions.HTTPError, OSError) as problem:
             raise _untold(type(problem).__name__) from problem
         if answer.status >= 300:
@@ -61,7 +67,10 @@ class LogEscalation:
     def tell(self, subject: str, facts: Mapping[str, Any]) -> None:
         """Write the line."""
         logs.error(
-            names.AUTOHEAL_ESCALATION_FAILED, cause="nobody is set to be told", subject=subject, facts=dict(facts)
+            names.AUTOHEAL_ESCALATION_FAILED,
+            cause="nobody is set to be told",
+            subject=subject,
+            facts=dict(facts),
         )
 
 

@@ -10,13 +10,15 @@ from typing import Any
 from kafka import KafkaAdminClient, KafkaProducer, errors
 from kafka.partitioner.default import murmur2
 
-from chalicelib.config import Settings
-from chalicelib.errors import Misconfigured
-from chalicelib.messaging.envelope import PendingEvent
-from chalicelib.messaging.flight_plan import RECORD_OVERHEAD_BYTES
-from chalicelib.messaging.ports import Acknowledged, Outcome, Refused, Unreachable
+from chalicelib.config.kafka import KafkaSettings
+from chalicelib.outbox.batching import RECORD_OVERHEAD_BYTES
+from chalicelib.outbox.envelope import PendingEvent
+from chalicelib.outbox.ports import Acknowledged, Outcome, Refused, Unreachable
+from chalicelib.shared.errors import Misconfigured
 
-logging.getLogger("kafka").setLevel(logging.CRITICAL)  # trouble is told once, by the relay, in its own words
+logging.getLogger("kafka").setLevel(
+    logging.CRITICAL
+)  # trouble is told once, by the relay, in its own words
 
 BATCH_BYTES = 524_288
 """Kafka's batch size: 16 KB instead makes 25k messages a second out of 38k."""
@@ -45,42 +47,46 @@ REFUSALS = (
 """Answers that blame the records; any other blames the broker or the way to it."""
 
 
-def client_settings(settings: Settings) -> dict[str, Any]:
+def client_settings(settings: KafkaSettings) -> dict[str, Any]:
     """Return how kafka-python reaches the brokers.
 
     Raises:
         errors.Misconfigured: no brokers are named.
     """
-    servers = [server.strip() for server in settings.kafka_bootstrap_servers.split(",") if server.strip()]
+    servers = [server.strip() for server in settings.bootstrap_servers.split(",") if server.strip()]
     if not servers:
         raise Misconfigured("No Kafka brokers are named: set KAFKA_BOOTSTRAP_SERVERS to host:port.")
     chosen: dict[str, Any] = {
         "bootstrap_servers": servers,
-        "security_protocol": settings.kafka_security_protocol,
-        "request_timeout_ms": settings.kafka_request_timeout_ms,
-        "bootstrap_timeout_ms": settings.kafka_request_timeout_ms,
+        "security_protocol": settings.security_protocol,
+        "request_timeout_ms": settings.request_timeout_ms,
+        "bootstrap_timeout_ms": settings.request_timeout_ms,
         "client_id": "aetherlink",
     }
-    if settings.kafka_api_version:
-        chosen["api_version"] = tuple(int(part) for part in settings.kafka_api_version.split("."))
-    if settings.kafka_sasl_mechanism:
-        chosen["sasl_mechanism"] = settings.kafka_sasl_mechanism
-        if settings.kafka_sasl_mechanism != "AWS_MSK_IAM":
-            chosen["sasl_plain_username"] = settings.kafka_username
-            chosen["sasl_plain_password"] = settings.kafka_password
+    if settings.api_version:
+        chosen["api_version"] = tuple(int(part) for part in settings.api_version.split("."))
+    if settings.sasl_mechanism:
+        chosen["sasl_mechanism"] = settings.sasl_mechanism
+        if settings.sasl_mechanism != "AWS_MSK_IAM":
+            chosen["sasl_plain_username"] = settings.username
+            chosen["sasl_plain_password"] = settings.password
     return chosen
 
 
 class KafkaPublisher:
     """A `Publisher`. Made for one run, dropped after the first trouble: a producer that stalled can wedge for good."""
 
-    def __init__(self, settings: Settings, on_no_way_in: Callable[[], object] = lambda: None) -> None:
+    def __init__(
+        self, settings: KafkaSettings, on_no_way_in: Callable[[], object] = lambda: None
+    ) -> None:
         """Prepare; nothing is connected before the first event needs a place.
 
-        `on_no_way_in` is told when connecting fails: kafka-python makes a timeout of a login that is refused, so
-        whoever keeps the password looks whether there is another one, for the next publisher's sake.
+        `on_no_way_in` is told when connecting fails: kafka-python makes a timeout of a
+        login that is refused, so whoever keeps the password looks whether there is another
+        one, for the next publisher's sake.
         """
-        self._settings, self._on_no_way_in = settings, on_no_way_in
+        self._settings = settings
+        self._on_no_way_in = on_no_way_in
         self._producer: KafkaProducer | None = None
         self._flusher = ThreadPoolExecutor(max_workers=1, thread_name_prefix="kafka-flush")
         self._partitions: dict[str, int] = {}
@@ -94,14 +100,21 @@ class KafkaPublisher:
             return count
         size = len(event.payload) + len(event.headers) + RECORD_OVERHEAD_BYTES
         if size > LARGEST_RECORD_BYTES:
-            return Refused(f"The event is about {size} bytes; a record may have {LARGEST_RECORD_BYTES}.", alone=True)
+            return Refused(
+                f"The event is about {size} bytes; a record may have {LARGEST_RECORD_BYTES}.",
+                alone=True,
+            )
         return event.topic, self._hash(event) % count
 
     def launch(self, events: Sequence[PendingEvent]) -> "KafkaFlight":
         """Send `events`; those of one place share a record batch."""
-        producer, sent, failed = self._producer, [], None
+        producer = self._producer
+        sent = []
+        failed = None
         if producer is None:
-            return KafkaFlight(events, [], None, Unreachable("there is no connection: no event was placed"))
+            return KafkaFlight(
+                events, [], None, Unreachable("there is no connection: no event was placed")
+            )
         for event in events:
             partition = self._hash(event) % self._partitions[event.topic]
             try:
@@ -114,18 +127,26 @@ class KafkaPublisher:
                         partition=partition,
                     )
                 )
-            except errors.KafkaError as problem:  # the rest stays behind: nothing may overtake this one
+            except (
+                errors.KafkaError
+            ) as problem:  # the rest stays behind: nothing may overtake this one
                 failed = Unreachable(describe(problem))
                 break
-        return KafkaFlight(events, sent, self._flusher.submit(producer.flush, self._delivery_seconds()), failed)
+        return KafkaFlight(
+            events,
+            sent,
+            self._flusher.submit(producer.flush, self._delivery_seconds()),
+            failed,
+        )
 
     def close(self) -> None:
         """Drop the producer within bounded time; never raises."""
-        producer, self._producer = self._producer, None
+        producer = self._producer
+        self._producer = None
         if producer is not None:
             try:
                 producer.close(timeout=CLOSE_SECONDS)
-            except Exception:  # noqa: BLE001 - its inner flush may raise anything; the records are accounted for
+            except Exception:
                 producer._sender.force_close()
         self._flusher.shutdown(wait=False, cancel_futures=True)
 
@@ -139,7 +160,7 @@ class KafkaPublisher:
         return known
 
     def _delivery_seconds(self) -> float:
-        return self._settings.kafka_delivery_timeout_ms / 1_000
+        return self._settings.delivery_timeout_ms / 1_000
 
     def _partition_count(self, topic: str) -> int | Refused | Unreachable:
         if topic not in self._partitions:
@@ -150,7 +171,10 @@ class KafkaPublisher:
                 self._on_no_way_in()
                 return Unreachable(describe(problem))
         if topic not in self._partitions:
-            return Refused(f"The broker has no topic {topic}. Create it: python -m infra.ops topics.", alone=True)
+            return Refused(
+                f"The broker has no topic {topic}. Create it: python -m infra.ops topics.",
+                alone=True,
+            )
         return self._partitions[topic]
 
     def _read_topics(self) -> None:
@@ -160,7 +184,9 @@ class KafkaPublisher:
         admin = KafkaAdminClient(**client_settings(self._settings))
         try:
             self._partitions = {
-                topic["name"]: len(topic["partitions"]) for topic in admin.describe_topics() if topic["partitions"]
+                topic["name"]: len(topic["partitions"])
+                for topic in admin.describe_topics()
+                if topic["partitions"]
             }
         finally:
             admin.close()
@@ -175,12 +201,15 @@ class KafkaPublisher:
             enable_idempotence=True,
             batch_size=BATCH_BYTES,
             linger_ms=LINGER_MS,
-            delivery_timeout_ms=LINGER_MS + self._settings.kafka_delivery_timeout_ms,
-            max_block_ms=self._settings.kafka_request_timeout_ms,
-            compression_type=None if self._settings.kafka_compression == "none" else self._settings.kafka_compression,
+            delivery_timeout_ms=LINGER_MS + self._settings.delivery_timeout_ms,
+            max_block_ms=self._settings.request_timeout_ms,
+            compression_type=None
+            if self._settings.compression == "none"
+            else self._settings.compression,
             allow_auto_create_topics=False,
         )
-        # A batch that is too large must fail whole: of two halves the second could arrive without the first.
+        # A batch that is too large must fail whole: of two halves the second could arrive
+        # without the first.
         producer._sender._can_split = lambda *_: False
         self._producer = producer
 
@@ -196,7 +225,10 @@ class KafkaFlight:
         failed: Unreachable | None,
     ) -> None:
         """Hold what `sent` holds the futures of; events past its end were never sent, because of `failed`."""
-        self._events, self._sent, self._flushed, self._failed = events, sent, flushed, failed
+        self._events = events
+        self._sent = sent
+        self._flushed = flushed
+        self._failed = failed
 
     def land(self, timeout: float) -> list[Outcome]:
         """Wait up to `timeout` seconds; what has no acknowledgement by then is not acknowledged."""
@@ -208,15 +240,29 @@ class KafkaFlight:
                 late = describe(problem)
         companions: dict[Any, int] = {}
         for future in self._sent:
-            companions[id(future._produce_future)] = companions.get(id(future._produce_future), 0) + 1
+            companions[id(future._produce_future)] = (
+                companions.get(id(future._produce_future), 0) + 1
+            )
         landed: list[Outcome] = []
         for event, future in zip(self._events, self._sent, strict=False):
             if not future.is_done:
                 landed.append(Unreachable(late))
             elif future.succeeded():
-                landed.append(Acknowledged(event.id, event.event_id, future.value.partition, future.value.offset))
+                landed.append(
+                    Acknowledged(
+                        event.id,
+                        event.event_id,
+                        future.value.partition,
+                        future.value.offset,
+                    )
+                )
             elif isinstance(future.exception, REFUSALS):
-                landed.append(Refused(describe(future.exception), alone=companions[id(future._produce_future)] == 1))
+                landed.append(
+                    Refused(
+                        describe(future.exception),
+                        alone=companions[id(future._produce_future)] == 1,
+                    )
+                )
             else:
                 landed.append(Unreachable(describe(future.exception)))
         rest = len(self._events) - len(landed)

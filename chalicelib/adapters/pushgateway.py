@@ -4,7 +4,7 @@ from urllib.parse import quote
 
 import urllib3
 
-from chalicelib.errors import Unavailable
+from chalicelib.shared.errors import Unavailable
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -29,10 +29,14 @@ class Pushgateway:
                 redirect=False,
             )
         except (urllib3.exceptions.HTTPError, OSError) as problem:
-            raise _away(f"{type(problem).__name__}: {problem}") from problem
+            raise _unavailable(f"{type(problem).__name__}: {problem}") from problem
         if answer.status >= 300:
-            raise _away(f"{answer.status} {answer.data[:300]!r}")
+            raise _unavailable(f"{answer.status} {answer.data[:300]!r}")
 
 
-def _away(cause: str) -> Unavailable:
-    return Unavailable("The pushgateway does not take metrics.", code="pushgateway-unavailable", cause=cause[:300])
+def _unavailable(cause: str) -> Unavailable:
+    return Unavailable(
+        "The pushgateway does not take metrics.",
+        code="pushgateway-unavailable",
+        cause=cause[:300],
+    )

@@ -1,7 +1,8 @@
 """Running documents on machines through Systems Manager.
 
-SendCommand has no idempotency token, so the client never repeats a call by itself: whether a call that broke was
-taken is found out by the command's comment. Statuses are eventually consistent: what is not to be seen is MISSING.
+SendCommand has no idempotency token, so the client never repeats a call by itself: whether
+a call that broke was taken is found out by the command's comment. Statuses are eventually
+consistent: what is not to be seen is MISSING.
 """
 
 from collections.abc import Callable
@@ -11,11 +12,16 @@ from typing import Any, Final
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError, EndpointConnectionError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+)
 
 from chalicelib.autoheal.actions import Action
 from chalicelib.autoheal.ports import CommandState, CommandStatus, SendRefused, SendUnsure
-from chalicelib.errors import Unavailable
+from chalicelib.shared.errors import Unavailable
 
 STATES: Final = {
     "Success": CommandState.SUCCEEDED,
@@ -35,7 +41,11 @@ NOT_SENT: Final = (EndpointConnectionError, ConnectTimeoutError)
 
 def client(*, timeout_seconds: float) -> Any:
     """Return an SSM client that asks once and waits no longer than `timeout_seconds`."""
-    limits = Config(connect_timeout=timeout_seconds, read_timeout=timeout_seconds, retries={"total_max_attempts": 1})
+    limits = Config(
+        connect_timeout=timeout_seconds,
+        read_timeout=timeout_seconds,
+        retries={"total_max_attempts": 1},
+    )
     return boto3.client("ssm", config=limits)
 
 
@@ -99,7 +109,9 @@ class SsmCommander:
             if not page.get("NextToken"):
                 return None
             call["NextToken"] = page["NextToken"]
-        raise Unavailable("There are too many commands to look through.", cause=f"looking for {comment}")
+        raise Unavailable(
+            "There are too many commands to look through.", cause=f"looking for {comment}"
+        )
 
     def cancel(self, command_id: str) -> None:
         """Ask for an end."""
@@ -108,7 +120,11 @@ class SsmCommander:
     def _told(self, state: CommandState, command_id: str) -> CommandStatus:
         """Return what the machines said; the worst of several."""
         found = self._ask("list_command_invocations", CommandId=command_id, Details=True)
-        plugins = [one for each in found.get("CommandInvocations", []) for one in each.get("CommandPlugins", [])]
+        plugins = [
+            one
+            for each in found.get("CommandInvocations", [])
+            for one in each.get("CommandPlugins", [])
+        ]
         worst = max(plugins, key=lambda one: abs(int(one.get("ResponseCode", 0))), default=None)
         if worst is None:
             return CommandStatus(state)
@@ -122,12 +138,14 @@ class SsmCommander:
             response: Any = problem.response
             if response["Error"]["Code"] in ("InvalidCommandId", "InvocationDoesNotExist"):
                 return {}
-            raise _away(problem) from problem
+            raise _unavailable(problem) from problem
         except BotoCoreError as problem:
-            raise _away(problem) from problem
+            raise _unavailable(problem) from problem
 
 
-def _away(problem: Exception) -> Unavailable:
+def _unavailable(problem: Exception) -> Unavailable:
     return Unavailable(
-        "Systems Manager cannot be reached.", code="ssm-unavailable", cause=f"{type(problem).__name__}: {problem}"[:300]
+        "Systems Manager cannot be reached.",
+        code="ssm-unavailable",
+        cause=f"{type(problem).__name__}: {problem}"[:300],
     )

@@ -1,7 +1,8 @@
 """Acknowledging an alert: one silence, exactly as wide as the alert, for a while, by a named person.
 
-The server builds the matchers: the alert's name and the labels that say where, each exact. Twice is once: the
-first one reserves the place for the silence's id; whoever comes later gets that id, until the silence has ended.
+The server builds the matchers: the alert's name and the labels that say where, each exact.
+Twice is once: the first one reserves the place for the silence's id; whoever comes later
+gets that id, until the silence has ended.
 """
 
 import hashlib
@@ -26,21 +27,35 @@ from chalicelib.autoheal.alert import (
     read,
 )
 from chalicelib.autoheal.audit import AuditEvent, Kind
-from chalicelib.autoheal.ledger import Increments
-from chalicelib.autoheal.policy import Parts, counted
-from chalicelib.clock import rfc3339
-from chalicelib.errors import Conflict, FieldError, Invalid, NotFound
-from chalicelib.ids import uuid7
-from chalicelib.schema import Model, Text
+from chalicelib.autoheal.dependencies import Dependencies
+from chalicelib.autoheal.records import counted
+from chalicelib.shared.clock import rfc3339
+from chalicelib.shared.errors import Conflict, FieldError, Invalid, NotFound
+from chalicelib.shared.ids import uuid7
+from chalicelib.shared.schema import Model, Text
+from chalicelib.telemetry.totals import Increments
 
-IDENTITY: Final = (ALERTNAME, "instance", "job", "service", "target", "severity", "slo", "env", "cluster", "namespace")
+IDENTITY: Final = (
+    ALERTNAME,
+    "instance",
+    "job",
+    "service",
+    "target",
+    "severity",
+    "slo",
+    "env",
+    "cluster",
+    "namespace",
+)
 """Labels that a silence matches, of those that the alert has."""
 LONGEST: Final = timedelta(hours=24)
 USUAL: Final = "2h"
 RESERVED: Final = timedelta(seconds=20)
 WAIT_SECONDS: Final = 3.0
 PAUSE_SECONDS: Final = 0.1
-DURATION: Final = re.compile(r"(?:(\d{1,2})d)?(?:(\d{1,4})h)?(?:(\d{1,5})m)?(?:(\d{1,6})s)?", re.ASCII)
+DURATION: Final = re.compile(
+    r"(?:(\d{1,2})d)?(?:(\d{1,4})h)?(?:(\d{1,5})m)?(?:(\d{1,6})s)?", re.ASCII
+)
 Comment = Annotated[str, Text(500, blank=True)]
 PLAIN: Final = r"^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]*$"
 Label = Annotated[str, Text(LONGEST_LABEL, blank=True)]
@@ -51,9 +66,23 @@ Labels = Annotated[
             "type": "object",
             "required": [ALERTNAME],
             "maxProperties": MOST_LABELS,
-            "properties": {ALERTNAME: {"type": "string", "minLength": 1, "maxLength": LONGEST_NAME, "pattern": PLAIN}},
-            "propertyNames": {"pattern": f"^{LABEL_NAME.pattern}$", "maxLength": LONGEST_NAME},
-            "additionalProperties": {"type": "string", "maxLength": LONGEST_LABEL, "pattern": PLAIN},
+            "properties": {
+                ALERTNAME: {
+                    "type": "string",
+                    "minLength": 1,
+                    "maxLength": LONGEST_NAME,
+                    "pattern": PLAIN,
+                }
+            },
+            "propertyNames": {
+                "pattern": f"^{LABEL_NAME.pattern}$",
+                "maxLength": LONGEST_NAME,
+            },
+            "additionalProperties": {
+                "type": "string",
+                "maxLength": LONGEST_LABEL,
+                "pattern": PLAIN,
+            },
         }
     ),
 ]
@@ -68,7 +97,10 @@ class Acknowledgement(Model):
                 {"required": ["labels"], "properties": {"labels": {"type": "object"}}},
                 {
                     "required": ["fingerprint"],
-                    "properties": {"fingerprint": {"type": "string"}, "labels": {"type": "null"}},
+                    "properties": {
+                        "fingerprint": {"type": "string"},
+                        "labels": {"type": "null"},
+                    },
                 },
             ]
         }
@@ -81,16 +113,16 @@ class Acknowledgement(Model):
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class HeldSilence:
     """A silence that is there, or (`silence_id` empty) that somebody is about to make."""
 
     silence_id: str
 
 
-class SilencePlaces(Protocol):
+class SilenceRegistry(Protocol):
     """Who made which silence. Raises `errors.Unavailable`."""
 
-    def reserve(self, key: str, owner: str, now: datetime, until: datetime) -> Held | None:
+    def reserve(self, key: str, owner: str, now: datetime, until: datetime) -> HeldSilence | None:
         """Take the place `key` until `until`; None when it is taken now, else what is in it."""
         ...
 
@@ -114,11 +146,17 @@ def parse_duration(said: str) -> timedelta:
         errors.Invalid: it names none, or more than 24 hours.
     """
     match = DURATION.fullmatch(said.strip()) if said.strip() else None
-    days, hours, minutes, seconds = (int(part or 0) for part in match.groups()) if match else (0, 0, 0, 0)
+    days, hours, minutes, seconds = (
+        (int(part or 0) for part in match.groups()) if match else (0, 0, 0, 0)
+    )
     found = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
     if not timedelta(0) < found <= LONGEST:
         reason = "must be a time such as 30m, 2h or 1h30m, at most 24h"
-        raise Invalid(f"duration {reason}.", code="bad-duration", errors=[FieldError("duration", reason)])
+        raise Invalid(
+            f"duration {reason}.",
+            code="bad-duration",
+            errors=[FieldError("duration", reason)],
+        )
     return found
 
 
@@ -130,9 +168,10 @@ def matchers_of(labels: Mapping[str, str]) -> dict[str, str]:
 class Acknowledger:
     """Makes silences, and ends them."""
 
-    def __init__(self, parts: Parts, places: SilencePlaces) -> None:
+    def __init__(self, parts: Dependencies, places: SilenceRegistry) -> None:
         """Work with `parts`, and note who made what in `places`."""
-        self._parts, self._places = parts, places
+        self._parts = parts
+        self._places = places
 
     def acknowledge(self, wanted: Acknowledgement, by: str) -> str:
         """Silence one alert; return the silence's id, the same for the same alert while it lasts.
@@ -143,9 +182,11 @@ class Acknowledger:
             errors.Conflict: somebody else is doing it just now.
             errors.BadGateway: Alertmanager does not answer.
         """
-        parts, lasts = self._parts, parse_duration(wanted.duration)
+        parts = self._parts
+        lasts = parse_duration(wanted.duration)
         matchers = matchers_of(self._labels(wanted))
-        key, owner = place_of(matchers), str(uuid7())
+        key = place_of(matchers)
+        owner = str(uuid7())
         held = self._reserve(key, owner)
         if held is not None:
             return held.silence_id
@@ -158,7 +199,12 @@ class Acknowledger:
             self._places.release(key, owner)
             raise
         self._places.keep(key, owner, silence_id, now + lasts)
-        facts = {"by": by, "silence_id": silence_id, "matchers": matchers, "until": rfc3339(now + lasts)}
+        facts = {
+            "by": by,
+            "silence_id": silence_id,
+            "matchers": matchers,
+            "until": rfc3339(now + lasts),
+        }
         self._record(Kind.ACK, matchers[ALERTNAME], {**facts, "comment": wanted.comment})
         return silence_id
 
@@ -177,9 +223,13 @@ class Acknowledger:
                     return one.labels
             raise NotFound("No alert with this fingerprint fires.")
         reason = "must name one alert: its labels with alertname, as plain text, or its fingerprint"
-        raise Invalid(f"labels {reason}.", code="validation-failed", errors=[FieldError("labels", reason)])
+        raise Invalid(
+            f"labels {reason}.",
+            code="validation-failed",
+            errors=[FieldError("labels", reason)],
+        )
 
-    def _reserve(self, key: str, owner: str) -> Held | None:
+    def _reserve(self, key: str, owner: str) -> HeldSilence | None:
         """Take the place, or wait a little for whoever is making the silence."""
         clock = self._parts.clock
         deadline = clock.monotonic() + WAIT_SECONDS
@@ -188,13 +238,18 @@ class Acknowledger:
             if held is None or held.silence_id:
                 return held
             if clock.monotonic() > deadline:
-                raise Conflict("Somebody is acknowledging this alert just now.", code="request-in-progress")
+                raise Conflict(
+                    "Somebody is acknowledging this alert just now.",
+                    code="request-in-progress",
+                )
             clock.sleep(PAUSE_SECONDS)
 
     def _present(self, matchers: Mapping[str, str]) -> str | None:
         """Return a silence of exactly these matchers: one that was made, and whose maker died before noting it."""
         for one in self._parts.alerts.silences():
-            if one.get("status", {}).get("state") == "active" and _same(one.get("matchers", []), matchers):
+            if one.get("status", {}).get("state") == "active" and _same(
+                one.get("matchers", []), matchers
+            ):
                 return str(one["id"])
         return None
 
@@ -209,11 +264,24 @@ def place_of(matchers: Mapping[str, str]) -> str:
 
 
 def _plain(labels: Mapping[str, str]) -> bool:
-    return isinstance(read({"labels": dict(labels), "status": str(Status.FIRING), "startsAt": rfc3339(_EPOCH)}), Alert)
+    return isinstance(
+        read(
+            {
+                "labels": dict(labels),
+                "status": str(Status.FIRING),
+                "startsAt": rfc3339(_EPOCH),
+            }
+        ),
+        Alert,
+    )
 
 
 def _same(listed: Any, matchers: Mapping[str, str]) -> bool:
-    exact = {one["name"]: one["value"] for one in listed if not one.get("isRegex") and one.get("isEqual", True)}
+    exact = {
+        one["name"]: one["value"]
+        for one in listed
+        if not one.get("isRegex") and one.get("isEqual", True)
+    }
     return len(listed) == len(matchers) and exact == dict(matchers)
 
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID, uuid5
 
-from chalicelib.errors import Conflict
+from chalicelib.shared.errors import Conflict
 
 NAMESPACE: Final = UUID("5b1f6a3e-8f5b-5d0b-9c58-0c1f4a7d2e90")
 COMMENT: Final = "ah:"
@@ -33,7 +33,9 @@ EDGES: Final[Mapping[State, frozenset[State]]] = {
     State.PLANNED: frozenset({State.DISPATCHING, State.CANCELLED}),
     State.AWAITING_APPROVAL: frozenset({State.PLANNED, State.CANCELLED}),
     State.DISPATCHING: frozenset({State.RUNNING, State.FAILED, State.UNKNOWN}),
-    State.RUNNING: frozenset({State.VERIFYING, State.FAILED, State.TIMED_OUT, State.CANCELLED, State.UNKNOWN}),
+    State.RUNNING: frozenset(
+        {State.VERIFYING, State.FAILED, State.TIMED_OUT, State.CANCELLED, State.UNKNOWN}
+    ),
     State.VERIFYING: frozenset({State.SUCCEEDED, State.INEFFECTIVE, State.UNKNOWN}),
 }
 ENDS: Final = frozenset(State) - frozenset(EDGES)
@@ -127,13 +129,25 @@ class Action:
             errors.Conflict: there is no such edge.
         """
         if to not in EDGES.get(self.state, ()):
-            raise Conflict(f"An action that is {self.state} cannot become {to}.", code="illegal-state")
-        fixed: dict[str, Any] = {"state": to, "version": self.version + 1, "changed_at": now}
+            raise Conflict(
+                f"An action that is {self.state} cannot become {to}.", code="illegal-state"
+            )
+        fixed: dict[str, Any] = {
+            "state": to,
+            "version": self.version + 1,
+            "changed_at": now,
+        }
         return replace(self, **({"next_check": None} | changes | fixed))
 
     def settled(self, now: datetime) -> "Action":
         """Return this ended action with nothing owed any more."""
-        return replace(self, version=self.version + 1, changed_at=now, next_check=None, follow_up=FollowUp.NOTHING)
+        return replace(
+            self,
+            version=self.version + 1,
+            changed_at=now,
+            next_check=None,
+            follow_up=FollowUp.NOTHING,
+        )
 
 
 def action_id(episode: str, attempt: int) -> UUID:

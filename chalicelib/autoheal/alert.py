@@ -1,6 +1,7 @@
 """Alerts, as Alertmanager sends them (webhook, version 4) and lists them (API v2). Nothing in them is trusted.
 
-Unknown fields are tolerated. One alert that cannot be read does not hold up the others of its delivery.
+Unknown fields are tolerated. One alert that cannot be read does not hold up the others of
+its delivery.
 """
 
 import hashlib
@@ -12,8 +13,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from chalicelib.clock import rfc3339
-from chalicelib.errors import FieldError, Invalid
+from chalicelib.shared.clock import rfc3339
+from chalicelib.shared.errors import FieldError, Invalid
 
 LARGEST_DELIVERY = 2_000_000
 """Bytes of one webhook call."""
@@ -24,7 +25,9 @@ LONGEST_NAME = 128
 LABEL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 FINGERPRINT = re.compile(r"[0-9a-f]{16}")
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-MOMENT = re.compile(r"(\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d)(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+MOMENT = re.compile(
+    r"(\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d)(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII
+)
 ALERTNAME = "alertname"
 WANTED = "autoheal"
 """The annotation that asks for healing."""
@@ -105,13 +108,24 @@ def read(raw: Any) -> Alert | Unreadable:
     if not isinstance(name, str) or not name or len(name) > LONGEST_NAME or CONTROL.search(name):
         return Unreadable("", f"has no alertname of at most {LONGEST_NAME} plain characters")
     if len(labels) > MOST_LABELS or not all(_label(key, value) for key, value in labels.items()):
-        return Unreadable(name, f"has labels that are none: more than {MOST_LABELS}, too long, or not plain text")
-    status, starts_at = _status(raw.get("status")), _moment(raw.get("startsAt"))
+        return Unreadable(
+            name,
+            f"has labels that are none: more than {MOST_LABELS}, too long, or not plain text",
+        )
+    status = _status(raw.get("status"))
+    starts_at = _moment(raw.get("startsAt"))
     if status is None or starts_at is None:
         return Unreadable(name, "has no status or no startsAt")
     annotations = raw.get("annotations")
     wanted = isinstance(annotations, dict) and annotations.get(WANTED) == "true"
-    return Alert(name, status, labels, wanted, starts_at, _fingerprint(raw.get("fingerprint"), labels))
+    return Alert(
+        name,
+        status,
+        labels,
+        wanted,
+        starts_at,
+        _fingerprint(raw.get("fingerprint"), labels),
+    )
 
 
 def _label(name: object, value: object) -> bool:
@@ -152,4 +166,6 @@ def _fingerprint(stated: object, labels: Mapping[str, str]) -> str:
 
 
 def _wrong(field: str, reason: str) -> Invalid:
-    return Invalid(f"{field} {reason}.", code="validation-failed", errors=[FieldError(field, reason)])
+    return Invalid(
+        f"{field} {reason}.", code="validation-failed", errors=[FieldError(field, reason)]
+    )

@@ -1,7 +1,8 @@
 """The record of everything the healer did and did not do: events, what to look for among them, and CSV.
 
-Events are only ever appended. CSV is RFC 4180, with a guard: a spreadsheet takes a cell that starts with one of
-`= + - @`, a tab or a carriage return for a formula, so such a cell gets an apostrophe in front.
+Events are only ever appended. CSV is RFC 4180, with a guard: a spreadsheet takes a cell
+that starts with one of `= + - @`, a tab or a carriage return for a formula, so such a cell
+gets an apostrophe in front.
 """
 
 import csv
@@ -14,8 +15,8 @@ from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
-from chalicelib.clock import rfc3339
-from chalicelib.ids import uuid7
+from chalicelib.shared.clock import rfc3339
+from chalicelib.shared.ids import uuid7
 
 MOST_EVENTS: Final = 5_000
 USUAL_EVENTS: Final = 200
@@ -56,7 +57,7 @@ class AuditEvent:
     details: Mapping[str, Any] = field(default_factory=dict)
     id: UUID = field(default_factory=uuid7)
 
-    def shown(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the event as callers see it."""
         return {
             "time": rfc3339(self.time),
@@ -69,7 +70,7 @@ class AuditEvent:
 
     def text(self) -> str:
         """Return everything that `contains` searches."""
-        return json.dumps(self.shown(), ensure_ascii=False)
+        return json.dumps(self.to_dict(), ensure_ascii=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,13 @@ def as_csv(events: Iterable[AuditEvent], *, header: bool = True) -> str:
         writer.writerow(COLUMNS)
     for event in events:
         details = json.dumps(dict(event.details), ensure_ascii=False, sort_keys=True)
-        cells = (rfc3339(event.time), str(event.kind), event.alertname, str(event.id), details)
+        cells = (
+            rfc3339(event.time),
+            str(event.kind),
+            event.alertname,
+            str(event.id),
+            details,
+        )
         writer.writerow([guarded(cell) for cell in cells])
     return out.getvalue()
 

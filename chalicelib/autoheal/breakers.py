@@ -4,26 +4,40 @@ from dataclasses import replace
 from datetime import timedelta
 
 from chalicelib.autoheal.audit import AuditEvent, Kind
+from chalicelib.autoheal.dependencies import Dependencies
 from chalicelib.autoheal.modes import Breaker, BreakerState
-from chalicelib.autoheal.policy import Parts, note
+from chalicelib.autoheal.records import change_record
 
 
-def look_after(parts: Parts) -> None:
+def look_after(parts: Dependencies) -> None:
     """Open, and half open, the breakers that are due."""
     now = parts.clock.now()
     for before in parts.store.breakers(parts.runbooks).values():
         after = _next(parts, before)
         if after is not None:
-            facts = {"runbook": after.runbook, "state": str(after.state), "failures": before.failures}
+            facts = {
+                "runbook": after.runbook,
+                "state": str(after.state),
+                "failures": before.failures,
+            }
             event = AuditEvent(now, Kind.BREAKER_CHANGED, after.runbook, facts)
-            parts.store.change_breaker(before, after, note(event))
+            parts.store.change_breaker(before, after, change_record(event))
 
 
-def _next(parts: Parts, breaker: Breaker) -> Breaker | None:
-    now, limit = parts.clock.now(), parts.policy.breaker_failures
+def _next(parts: Dependencies, breaker: Breaker) -> Breaker | None:
+    now = parts.clock.now()
+    limit = parts.policy.breaker_failures
     if breaker.state is not BreakerState.OPEN and breaker.failures >= limit:
         until = now + timedelta(seconds=parts.policy.breaker_open_seconds)
         return replace(breaker, state=BreakerState.OPEN, open_until=until, trial="")
-    if breaker.state is BreakerState.OPEN and (breaker.open_until is None or breaker.open_until <= now):
-        return replace(breaker, state=BreakerState.HALF_OPEN, open_until=None, failures=limit - 1, trial="")
+    if breaker.state is BreakerState.OPEN and (
+        breaker.open_until is None or breaker.open_until <= now
+    ):
+        return replace(
+            breaker,
+            state=BreakerState.HALF_OPEN,
+            open_until=None,
+            failures=limit - 1,
+            trial="",
+        )
     return None

@@ -9,7 +9,7 @@ from chalicelib.autoheal import chaos, runbooks
 from chalicelib.autoheal.actions import action_id
 from chalicelib.autoheal.alert import Alert, Status
 from chalicelib.autoheal.modes import Config, Mode
-from chalicelib.autoheal.runbooks import Plan, Runbook
+from chalicelib.autoheal.runbooks import RemediationPlan, Runbook
 
 
 class Verdict(StrEnum):
@@ -62,10 +62,10 @@ class Decision:
 
     verdict: Verdict
     reason: Reason
-    plan: Plan | None = None
+    plan: RemediationPlan | None = None
 
 
-def plan(alert: Alert, known: Mapping[str, Runbook]) -> Decision | Plan:
+def plan(alert: Alert, known: Mapping[str, Runbook]) -> Decision | RemediationPlan:
     """Return what the alert's runbook would do, or why nothing is to be done; needs no history."""
     if alert.status is Status.RESOLVED:
         return Decision(Verdict.CANCEL, Reason.RESOLVED)
@@ -79,7 +79,15 @@ def plan(alert: Alert, known: Mapping[str, Runbook]) -> Decision | Plan:
     return runbooks.apply(runbook, alert) or Decision(Verdict.SKIP, Reason.BAD_PARAMETERS)
 
 
-def decide(alert: Alert, wanted: Plan, history: History, config: Config, now: datetime, *, seed: str) -> Decision:
+def decide(
+    alert: Alert,
+    wanted: RemediationPlan,
+    history: History,
+    config: Config,
+    now: datetime,
+    *,
+    seed: str,
+) -> Decision:
     """Decide, in this order: episode, cooldown, mode, chaos, action. Pure."""
     if history.resolved:
         return Decision(Verdict.SKIP, Reason.RESOLVED)

@@ -1,7 +1,8 @@
 """Taking alerts in: each becomes an action, or a reason why not. Doing it again changes nothing.
 
-Alertmanager sends again what was not answered with 200, and what goes on firing. An episode's attempt has one id,
-one lock and one place in the fleet, claimed in one transaction, so fifty deliveries at once send one command.
+Alertmanager sends again what was not answered with 200, and what goes on firing. An
+episode's attempt has one id, one lock and one place in the fleet, claimed in one
+transaction, so fifty deliveries at once send one command.
 """
 
 import random
@@ -11,17 +12,18 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from chalicelib import logs, names
 from chalicelib.autoheal.actions import NOT_YET_SENT, Action, Result, State, action_id
 from chalicelib.autoheal.alert import Alert, Unreadable, parse_delivery
 from chalicelib.autoheal.audit import AuditEvent, Kind
 from chalicelib.autoheal.decide import Decision, History, Reason, Verdict, decide, plan
+from chalicelib.autoheal.dependencies import Dependencies
 from chalicelib.autoheal.dispatch import dispatch, finish
 from chalicelib.autoheal.modes import Config
-from chalicelib.autoheal.policy import Parts, counted, event_of, note
-from chalicelib.autoheal.ports import Claim
-from chalicelib.autoheal.runbooks import Plan
-from chalicelib.errors import BadGateway
+from chalicelib.autoheal.ports import ActionClaim
+from chalicelib.autoheal.records import change_record, counted, event_of
+from chalicelib.autoheal.runbooks import RemediationPlan
+from chalicelib.shared.errors import BadGateway
+from chalicelib.telemetry import logs, names
 
 LEFT_SECONDS = 5.0
 """How much of the request's time is kept: what is not handled by then is sent again by Alertmanager."""
@@ -39,7 +41,7 @@ class Outcome:
     reason: str = ""
     action: Action | None = None
 
-    def shown(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return it as callers see it."""
         made: dict[str, Any] = {"alert": self.alert, "result": str(self.result)}
         if self.reason:
@@ -61,34 +63,38 @@ class Received:
 class Healer:
     """Takes alerts in."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Dependencies) -> None:
         """Work with `parts`."""
         self._parts = parts
 
     def receive(self, body: bytes, *, seconds: float) -> Received:
         """Handle a webhook call within `seconds`, less what is kept, or the policy's.
 
-        A large delivery starts anywhere: one that is too large to be handled in time is sent again and again, and
-        none of its alerts may be the last each time.
+        A large delivery starts anywhere: one that is too large to be handled in time is
+        sent again and again, and none of its alerts may be the last each time.
 
         Raises:
             errors.Invalid: it is no payload of Alertmanager's.
             errors.Unavailable: the store is away.
         """
         parts = self._parts
-        deadline = parts.clock.monotonic() + min(seconds - LEFT_SECONDS, parts.policy.webhook_seconds)
+        deadline = parts.clock.monotonic() + min(
+            seconds - LEFT_SECONDS, parts.policy.webhook_seconds
+        )
         delivery = parse_delivery(body)
-        config, received = parts.config(), Received()
+        config = parts.config()
+        received = Received()
         alerts = list(delivery.alerts)
         if delivery.truncated:
             alerts += self._rest(alerts, delivery.group, received)
         about = {"alerts": len(alerts), "truncated": delivery.truncated}
         events = [AuditEvent(parts.clock.now(), Kind.WEBHOOK_RECEIVED, details=about)]
-        increments = note(*events).increments
+        increments = change_record(*events).increments
         for alert, history in self._with_history(_from_anywhere(alerts)):
             left = deadline - parts.clock.monotonic()
             if left <= 0:
-                received.complete, received.problem = False, "out of time"
+                received.complete = False
+                received.problem = "out of time"
                 break
             outcome = self._outcome(alert, history, config, left)
             received.outcomes.append(outcome)
@@ -96,7 +102,11 @@ class Healer:
                 events.append(_skipped(parts, alert, outcome))
                 counted(increments, events[-1])
             if outcome.result is Result.COOLDOWN_SKIP:
-                increments.add(names.AUTOHEAL_ACTIONS, alertname=outcome.alert, result=str(outcome.result))
+                increments.add(
+                    names.AUTOHEAL_ACTIONS,
+                    alertname=outcome.alert,
+                    result=str(outcome.result),
+                )
         parts.record(events, increments)
         logs.info(
             names.AUTOHEAL_DELIVERY,
@@ -106,7 +116,14 @@ class Healer:
         )
         return received
 
-    def handle(self, alert: Alert, config: Config, *, seconds: float, history: History | None = None) -> Outcome:
+    def handle(
+        self,
+        alert: Alert,
+        config: Config,
+        *,
+        seconds: float,
+        history: History | None = None,
+    ) -> Outcome:
         """Do what is to be done about one alert; `history` is what was just read of it, where it was."""
         wanted = plan(alert, self._parts.runbooks)
         if isinstance(wanted, Decision):
@@ -116,11 +133,14 @@ class Healer:
                 return Outcome(alert.name, Result.SKIPPED, str(Reason.RESOLVED))
             return self._resolve(alert, seconds)
         for _ in range(CLAIM_TRIES):
-            known = history or self._parts.store.history(alert.episode, wanted.target, self._parts.clock.now())
+            known = history or self._parts.store.history(
+                alert.episode, wanted.target, self._parts.clock.now()
+            )
             outcome = self._attempt(alert, wanted, known, config, seconds)
             if outcome.reason != Reason.MODE_CHANGED:
                 return outcome
-            config, history = self._parts.config(), None
+            config = self._parts.config()
+            history = None
         return outcome
 
     def _with_history(
@@ -130,7 +150,13 @@ class Healer:
         for start in range(0, len(alerts), AT_ONCE):
             group = alerts[start : start + AT_ONCE]
             asked = [pair for one in group if (pair := self._sought(one))]
-            found = dict(zip(asked, self._parts.store.histories(asked, self._parts.clock.now()), strict=True))
+            found = dict(
+                zip(
+                    asked,
+                    self._parts.store.histories(asked, self._parts.clock.now()),
+                    strict=True,
+                )
+            )
             for one in group:
                 yield one, found.get(self._sought(one) or ("", ""))
 
@@ -147,12 +173,25 @@ class Healer:
         """Tell whether it is the end of an alert that may have been healed."""
         return decision.verdict is Verdict.CANCEL and alert.name in self._parts.runbooks
 
-    def _outcome(self, alert: Alert | Unreadable, history: History | None, config: Config, seconds: float) -> Outcome:
+    def _outcome(
+        self,
+        alert: Alert | Unreadable,
+        history: History | None,
+        config: Config,
+        seconds: float,
+    ) -> Outcome:
         if isinstance(alert, Unreadable):
             return Outcome(alert.name, Result.ERROR, alert.problem)
         return self.handle(alert, config, seconds=seconds, history=history)
 
-    def _attempt(self, alert: Alert, wanted: Plan, history: History, config: Config, seconds: float) -> Outcome:
+    def _attempt(
+        self,
+        alert: Alert,
+        wanted: RemediationPlan,
+        history: History,
+        config: Config,
+        seconds: float,
+    ) -> Outcome:
         parts = self._parts
         now = parts.clock.now()
         decision = decide(alert, wanted, history, config, now, seed=parts.policy.chaos_seed)
@@ -162,7 +201,7 @@ class Healer:
         kinds = [Kind.ACTION_ELIGIBLE]
         if action.state is State.AWAITING_APPROVAL:
             kinds.append(Kind.APPROVAL_REQUESTED)
-        claim = Claim(
+        claim = ActionClaim(
             action=action,
             config_version=config.version,
             attempts=wanted.runbook.attempts,
@@ -170,7 +209,9 @@ class Healer:
             fleet_cap=parts.policy.fleet_cap,
             breaker_failures=parts.policy.breaker_failures,
             lease_until=now + parts.policy.lease(wanted.runbook),
-            note=note(*(event_of(action, kind, now, reason=str(decision.reason)) for kind in kinds)),
+            note=change_record(
+                *(event_of(action, kind, now, reason=str(decision.reason)) for kind in kinds)
+            ),
         )
         claimed = parts.times.timed(parts.clock, lambda: parts.store.claim(claim, seconds=seconds))
         if isinstance(claimed, Reason):
@@ -188,18 +229,30 @@ class Healer:
         if action is None:
             return Outcome(alert.name, Result.SKIPPED, str(Reason.RESOLVED))
         if action.state in NOT_YET_SENT:
-            action = finish(parts, action, State.CANCELLED, seconds=seconds, detail="the alert is over")
+            action = finish(
+                parts, action, State.CANCELLED, seconds=seconds, detail="the alert is over"
+            )
         elif action.state is State.VERIFYING:
-            action = finish(parts, action, State.SUCCEEDED, seconds=seconds, detail="the alert is over", rc=action.rc)
+            action = finish(
+                parts,
+                action,
+                State.SUCCEEDED,
+                seconds=seconds,
+                detail="the alert is over",
+                rc=action.rc,
+            )
         return Outcome(alert.name, _told(action), str(Reason.RESOLVED), action)
 
-    def _rest(self, alerts: list[Alert | Unreadable], group: Any, received: Received) -> list[Alert]:
+    def _rest(
+        self, alerts: list[Alert | Unreadable], group: Any, received: Received
+    ) -> list[Alert]:
         """Return what the delivery left out."""
         try:
             firing = self._parts.alerts.alerts(group)
         except BadGateway as problem:
             logs.warning(names.AUTOHEAL_TROUBLE, cause=problem.cause)
-            received.complete, received.problem = False, "the alerts that were left out cannot be fetched"
+            received.complete = False
+            received.problem = "the alerts that were left out cannot be fetched"
             return []
         known = {one.episode for one in alerts if isinstance(one, Alert)}
         return [one for one in firing if one.episode not in known]
@@ -207,12 +260,19 @@ class Healer:
 
 def _from_anywhere(alerts: Sequence[Alert | Unreadable]) -> list[Alert | Unreadable]:
     """Return `alerts`, where there are many with some group of them first."""
-    start = random.randrange(0, max(len(alerts), 1), AT_ONCE)  # noqa: S311 - fairness, guards nothing
+    start = random.randrange(0, max(len(alerts), 1), AT_ONCE)
     return [*alerts[start:], *alerts[:start]]
 
 
-def _planned(parts: Parts, alert: Alert, wanted: Plan, decision: Decision, attempt: int) -> Action:
-    now, dry = parts.clock.now(), decision.verdict is Verdict.DRY_RUN
+def _planned(
+    parts: Dependencies,
+    alert: Alert,
+    wanted: RemediationPlan,
+    decision: Decision,
+    attempt: int,
+) -> Action:
+    now = parts.clock.now()
+    dry = decision.verdict is Verdict.DRY_RUN
     waits = wanted.runbook.approval and not dry
     wait = parts.policy.approval_seconds if waits else parts.policy.dispatch_grace_seconds
     return Action(
@@ -252,7 +312,7 @@ TELLING = ("service", "job", "instance", "severity")
 """Labels that tell people what an alert is about."""
 
 
-def _skipped(parts: Parts, alert: Alert | Unreadable, outcome: Outcome) -> AuditEvent:
+def _skipped(parts: Dependencies, alert: Alert | Unreadable, outcome: Outcome) -> AuditEvent:
     details: dict[str, Any] = {"reason": outcome.reason, "result": str(outcome.result)}
     if isinstance(alert, Alert):
         told = {name: alert.labels[name] for name in TELLING if name in alert.labels}

@@ -11,12 +11,12 @@ from chalicelib.autoheal.actions import Action, State
 from chalicelib.autoheal.alert import Alert
 from chalicelib.autoheal.audit import AuditEvent, AuditPage, AuditQuery
 from chalicelib.autoheal.decide import History, Reason
-from chalicelib.autoheal.ledger import Increments
 from chalicelib.autoheal.modes import Breaker, Config
+from chalicelib.telemetry.totals import Increments
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
+class ChangeRecord:
     """What is written together with a change: audit events, and what is added to the ledger."""
 
     events: Sequence[AuditEvent] = ()
@@ -24,7 +24,7 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class ActionClaim:
     """An attempt that wants to be made, and the rails it has to pass."""
 
     action: Action
@@ -34,7 +34,7 @@ class Claim:
     fleet_cap: int
     breaker_failures: int
     lease_until: datetime
-    note: Note
+    note: ChangeRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +49,15 @@ class Ending:
 class HealStore(Protocol):
     """The healer's memory. Raises `errors.Unavailable` while it is away.
 
-    `seconds` bounds how long a call may go on retrying conflicts with others that touch the same items.
+    `seconds` bounds how long a call may go on retrying conflicts with others that touch the
+    same items.
     """
 
     def config(self) -> Config | None:
         """Return what somebody set, read consistently; None where nobody has."""
         ...
 
-    def change_config(self, new: Config, note: Note) -> bool:
+    def change_config(self, new: Config, note: ChangeRecord) -> bool:
         """Store `new` if its version follows the present one; return whether it did."""
         ...
 
@@ -68,7 +69,7 @@ class HealStore(Protocol):
         """Return the same of each pair of an episode and a target ("" for none), read together."""
         ...
 
-    def claim(self, claim: Claim, *, seconds: float) -> Action | Reason:
+    def claim(self, claim: ActionClaim, *, seconds: float) -> Action | Reason:
         """Pass every rail and write the action, in one transaction, or return the rail that stopped it."""
         ...
 
@@ -76,7 +77,7 @@ class HealStore(Protocol):
         self,
         before: Action,
         after: Action,
-        note: Note,
+        note: ChangeRecord,
         *,
         seconds: float,
         ending: Ending | None = None,
@@ -93,7 +94,9 @@ class HealStore(Protocol):
         """Return an action."""
         ...
 
-    def actions(self, state: State | None, *, limit: int, after: str = "") -> tuple[list[Action], str]:
+    def actions(
+        self, state: State | None, *, limit: int, after: str = ""
+    ) -> tuple[list[Action], str]:
         """Return actions, those of one state oldest check first or else all, and where to go on ("" at the end)."""
         ...
 
@@ -105,7 +108,7 @@ class HealStore(Protocol):
         """Return the breakers of `runbooks`."""
         ...
 
-    def change_breaker(self, before: Breaker, after: Breaker, note: Note) -> bool:
+    def change_breaker(self, before: Breaker, after: Breaker, note: ChangeRecord) -> bool:
         """Store `after` if the breaker is still as `before`; return whether it was."""
         ...
 
@@ -194,7 +197,14 @@ class AlertSource(Protocol):
         """Return all silences as Alertmanager has them."""
         ...
 
-    def silence(self, matchers: Mapping[str, str], start: datetime, end: datetime, by: str, comment: str) -> str:
+    def silence(
+        self,
+        matchers: Mapping[str, str],
+        start: datetime,
+        end: datetime,
+        by: str,
+        comment: str,
+    ) -> str:
         """Make a silence of exact matchers; return its id."""
         ...
 

@@ -1,7 +1,7 @@
 """Runbooks: what may be done about which alert. Data in git (`runbooks.json`), checked when it is read.
 
-A parameter comes from one label through an anchored pattern: what does not match all of it never leaves this
-module. Where the pattern has a group, the group is the value.
+A parameter comes from one label through an anchored pattern: what does not match all of it
+never leaves this module. Where the pattern has a group, the group is the value.
 """
 
 import re
@@ -14,7 +14,7 @@ from typing import Annotated
 from pydantic import AfterValidator, TypeAdapter
 
 from chalicelib.autoheal.alert import Alert
-from chalicelib.schema import Model, Text
+from chalicelib.shared.schema import Model, Text
 
 SOURCE = Path(__file__).with_name("runbooks.json")
 OURS = "AetherLink-"
@@ -82,7 +82,7 @@ class Runbook(Model):
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class RemediationPlan:
     """A runbook applied to an alert: ready to send."""
 
     runbook: Runbook
@@ -96,14 +96,14 @@ class Plan:
         return f"{self.runbook.document}:{self.runbook.document_version} {arguments}".rstrip()
 
 
-def apply(runbook: Runbook, alert: Alert) -> Plan | None:
+def apply(runbook: Runbook, alert: Alert) -> RemediationPlan | None:
     """Return what `runbook` does about `alert`; None where a label is missing or does not match its pattern."""
     target = runbook.target.value(alert.labels)
     values = {name: one.value(alert.labels) for name, one in runbook.parameters.items()}
     if target is None or None in values.values():
         return None
     found = {name: value for name, value in values.items() if value is not None}
-    return Plan(runbook, f"{runbook.target.tag}={target}", found)
+    return RemediationPlan(runbook, f"{runbook.target.tag}={target}", found)
 
 
 def parse(source: bytes) -> dict[str, Runbook]:

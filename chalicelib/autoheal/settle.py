@@ -1,8 +1,8 @@
 """Bringing what was begun to its end: each minute, every open action is looked at until time is up.
 
-A command's status is eventually consistent, so one that is not to be seen yet is no failure. An action that is
-DISPATCHING was sent or was not: it is looked up by its mark, and where nothing is found it ends UNKNOWN, people are
-told, and nothing is sent again.
+A command's status is eventually consistent, so one that is not to be seen yet is no
+failure. An action that is DISPATCHING was sent or was not: it is looked up by its mark, and
+where nothing is found it ends UNKNOWN, people are told, and nothing is sent again.
 """
 
 from collections.abc import Callable
@@ -10,18 +10,19 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import ClassVar
 
-from chalicelib import logs, names
 from chalicelib.autoheal.actions import FAILURES, OPEN, Action, FollowUp, State
 from chalicelib.autoheal.alert import Alert
 from chalicelib.autoheal.audit import AuditEvent, Kind
 from chalicelib.autoheal.breakers import look_after
 from chalicelib.autoheal.decide import Reason
+from chalicelib.autoheal.dependencies import Dependencies
 from chalicelib.autoheal.dispatch import dispatch, finish, mark_sent, move
 from chalicelib.autoheal.heal import Healer
-from chalicelib.autoheal.ledger import Increments
-from chalicelib.autoheal.policy import Parts, counted, event_of, note
-from chalicelib.autoheal.ports import CommandState, Note
-from chalicelib.errors import AetherLinkError, BadGateway
+from chalicelib.autoheal.ports import ChangeRecord, CommandState
+from chalicelib.autoheal.records import change_record, counted, event_of
+from chalicelib.shared.errors import AetherLinkError, BadGateway
+from chalicelib.telemetry import logs, names
+from chalicelib.telemetry.totals import Increments
 
 AT_ONCE = 50
 SAME_CLOCKS = timedelta(minutes=5)
@@ -50,15 +51,17 @@ class Settled:
 class Settler:
     """Looks after what is under way, and what is still owed after an end."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Dependencies) -> None:
         """Work with `parts`."""
-        self._parts, self._healer = parts, Healer(parts)
+        self._parts = parts
+        self._healer = Healer(parts)
         self._firing: dict[str, list[Alert]] = {}
         self._until = 0.0
 
     def run(self, seconds: float) -> Settled:
         """Settle for `seconds`, or until nothing is under way. Raises `errors.Unavailable`."""
-        clock, done = self._parts.clock, Settled()
+        clock = self._parts.clock
+        done = Settled()
         self._until = clock.monotonic() + seconds
         beat = AuditEvent(clock.now(), Kind.HEARTBEAT)
         self._parts.record([], counted(Increments(), beat))
@@ -66,14 +69,19 @@ class Settler:
         while True:
             soonest = self._pass(done)
             self._parts.record([], Increments())
-            wait = max(self._parts.policy.poll_seconds, (soonest - clock.now()).total_seconds()) if soonest else None
+            wait = (
+                max(self._parts.policy.poll_seconds, (soonest - clock.now()).total_seconds())
+                if soonest
+                else None
+            )
             if wait is None or clock.monotonic() + wait >= self._until:
                 return done
             clock.sleep(wait)
 
     def _pass(self, done: Settled) -> datetime | None:
         """Look at everything that is due once; return when the next one is, if that is before the end."""
-        clock, soonest = self._parts.clock, None
+        clock = self._parts.clock
+        soonest = None
         self._firing = {}
         now = clock.now()
         horizon = now + timedelta(seconds=max(0.0, self._left()))
@@ -90,40 +98,65 @@ class Settler:
 
     def _one(self, action: Action, done: Settled) -> None:
         done.looked_at += 1
-        step: Callable[[Action], Action] = self._STEPS.get(action.state, Settler._owed).__get__(self)
+        step: Callable[[Action], Action] = self._STEPS.get(action.state, Settler._owed).__get__(
+            self
+        )
         try:
             after = step(action)
             done.moved += after.version != action.version
         except AetherLinkError as problem:
             done.troubles += 1
-            logs.error(names.AUTOHEAL_TROUBLE, action_id=str(action.id), code=problem.code, cause=problem.cause)
+            logs.error(
+                names.AUTOHEAL_TROUBLE,
+                action_id=str(action.id),
+                code=problem.code,
+                cause=problem.cause,
+            )
 
     def _planned(self, action: Action) -> Action:
         return dispatch(self._parts, action, self._parts.config(), seconds=self._left())
 
     def _awaiting(self, action: Action) -> Action:
-        detail, seconds = "nobody approved it in time", self._left()
-        return finish(self._parts, action, State.CANCELLED, seconds=seconds, detail=detail, escalate=True)
+        detail = "nobody approved it in time"
+        seconds = self._left()
+        return finish(
+            self._parts,
+            action,
+            State.CANCELLED,
+            seconds=seconds,
+            detail=detail,
+            escalate=True,
+        )
 
     def _dispatching(self, action: Action) -> Action:
         command_id = self._parts.commander.find(action.comment, action.changed_at - SAME_CLOCKS)
         if command_id is not None:
             return mark_sent(self._parts, action, command_id, seconds=self._left())
-        return self._finish(action, State.UNKNOWN, "nobody knows whether it was sent: it is not sent again")
+        return self._finish(
+            action, State.UNKNOWN, "nobody knows whether it was sent: it is not sent again"
+        )
 
     def _running(self, action: Action) -> Action:
-        parts, runbook = self._parts, self._parts.runbooks.get(action.alertname)
+        parts = self._parts
+        runbook = self._parts.runbooks.get(action.alertname)
         status = parts.commander.status(action.command_id)
         if status.state is CommandState.SUCCEEDED:
             window = timedelta(seconds=runbook.verify_seconds if runbook else 0)
             now = self._now()
             changes = {"verify_until": now + window, "next_check": now, "rc": status.rc}
             verifying = action.moved(State.VERIFYING, now, **changes)
-            return verifying if move(parts, action, verifying, Note(), seconds=self._left()) else action
+            return (
+                verifying
+                if move(parts, action, verifying, ChangeRecord(), seconds=self._left())
+                else action
+            )
         if status.state in ENDED_BY:
             detail = status.detail or str(status.state)
             return self._finish(action, ENDED_BY[status.state], detail, rc=status.rc)
-        allowed = timedelta(seconds=(runbook.timeout_seconds if runbook else 0) + parts.policy.dispatch_grace_seconds)
+        allowed = timedelta(
+            seconds=(runbook.timeout_seconds if runbook else 0)
+            + parts.policy.dispatch_grace_seconds
+        )
         if self._now() < action.changed_at + allowed:
             return action
         if status.state is CommandState.MISSING:
@@ -140,7 +173,9 @@ class Settler:
         except BadGateway:
             if self._now() < until + timedelta(seconds=self._parts.policy.verify_grace_seconds):
                 return action
-            return self._finish(action, State.UNKNOWN, "Alertmanager does not say whether the alert is over")
+            return self._finish(
+                action, State.UNKNOWN, "Alertmanager does not say whether the alert is over"
+            )
         if not firing:
             return self._finish(action, State.SUCCEEDED, "the alert is over", rc=action.rc)
         if self._now() < until:
@@ -152,7 +187,10 @@ class Settler:
             return self._escalate(action)
         now = self._now()
         if now > action.changed_at + timedelta(seconds=self._parts.policy.retry_window_seconds):
-            return self._settle(action, replace(action.settled(now), follow_up=FollowUp.ESCALATE, next_check=now))
+            return self._settle(
+                action,
+                replace(action.settled(now), follow_up=FollowUp.ESCALATE, next_check=now),
+            )
         firing = [one for one in self._alerts(action.alertname) if one.episode == action.episode]
         if firing:
             outcome = self._healer.handle(firing[0], self._parts.config(), seconds=self._left())
@@ -161,16 +199,32 @@ class Settler:
         return self._settle(action, action.settled(now))
 
     def _escalate(self, action: Action) -> Action:
-        facts = event_of(action, Kind.ESCALATED, self._now(), detail=action.detail, link=self._parts.policy.public_url)
+        facts = event_of(
+            action,
+            Kind.ESCALATED,
+            self._now(),
+            detail=action.detail,
+            link=self._parts.policy.public_url,
+        )
         try:
-            self._parts.escalation.tell(f"{action.alertname} on {action.target}: {action.state}", facts.shown())
+            self._parts.escalation.tell(
+                f"{action.alertname} on {action.target}: {action.state}", facts.to_dict()
+            )
         except AetherLinkError as problem:
-            logs.error(names.AUTOHEAL_ESCALATION_FAILED, action_id=str(action.id), cause=problem.cause)
+            logs.error(
+                names.AUTOHEAL_ESCALATION_FAILED,
+                action_id=str(action.id),
+                cause=problem.cause,
+            )
             return self._later(action)
         return self._settle(action, action.settled(self._now()), facts)
 
     def _settle(self, before: Action, after: Action, *events: AuditEvent) -> Action:
-        return after if move(self._parts, before, after, note(*events), seconds=self._left()) else before
+        return (
+            after
+            if move(self._parts, before, after, change_record(*events), seconds=self._left())
+            else before
+        )
 
     def _later(self, action: Action) -> Action:
         now = self._now()

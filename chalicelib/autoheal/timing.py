@@ -4,9 +4,9 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
-from chalicelib import names
-from chalicelib.autoheal.ledger import Increments
-from chalicelib.clock import Clock
+from chalicelib.shared.clock import Clock
+from chalicelib.telemetry import names
+from chalicelib.telemetry.totals import Increments
 
 T = TypeVar("T")
 

@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import Field
 
 from chalicelib.crm.model import JobStatus
-from chalicelib.schema import WHOLE, Model, Moment, Text
+from chalicelib.shared.schema import WHOLE, Model, Moment, Text
 
 CONTROL = r"\x00-\x1f\x7f-\x9f"
 """Regular expressions disagree on which of these are white space, so patterns name them."""
@@ -41,7 +41,8 @@ class Command(Model):
 class Patch(Model):
     """A JSON merge patch (RFC 7396): absent leaves a field alone, null clears it.
 
-    A field that is not optional has a default all the same, for it may be absent; null is refused by its type.
+    A field that is not optional has a default all the same, for it may be absent; null is
+    refused by its type.
     """
 
     def values(self) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """What happened, in the past tense. Every change of the business is told by exactly one of these.
 
-An event's JSON form is the value of its Kafka record: the fields that every event has, the id of the
-aggregate, and the aggregate's state after the change.
+An event's JSON form is the value of its Kafka record: the fields that every event has, the
+id of the aggregate, and the aggregate's state after the change.
 """
 
 from datetime import datetime
@@ -11,8 +11,8 @@ from uuid import UUID
 from pydantic import Field
 
 from chalicelib.crm.model import Account, Contact, Job, JobStatus
-from chalicelib.ids import uuid7
-from chalicelib.schema import Model
+from chalicelib.shared.ids import uuid7
+from chalicelib.shared.schema import Model
 
 
 class Event(Model):
@@ -161,8 +161,17 @@ DELETED: dict[type[Account | Contact | Job], type[Event]] = {
 
 def _about(kind: type[Event], entity: Account | Contact | Job, **extra: object) -> Event:
     """Return an event of `kind` that carries what of `entity` it has fields for."""
-    state = {name: getattr(entity, name) for name in kind.model_fields if name in type(entity).model_fields}
-    return kind(**state, **{f"{kind.aggregate}_id": entity.id}, occurred_at=entity.updated_at, **extra)
+    state = {
+        name: getattr(entity, name)
+        for name in kind.model_fields
+        if name in type(entity).model_fields
+    }
+    return kind(
+        **state,
+        **{f"{kind.aggregate}_id": entity.id},
+        occurred_at=entity.updated_at,
+        **extra,
+    )
 
 
 def created(entity: Account | Contact | Job) -> Event:

@@ -1,6 +1,7 @@
 """What the business is about: accounts, their contacts, and the jobs done for them.
 
-Things hold what was stored, under whatever rules it was accepted then; `commands` has the rules of today.
+Things hold what was stored, under whatever rules it was accepted then; `commands` has the
+rules of today.
 """
 
 from datetime import datetime
@@ -10,8 +11,8 @@ from uuid import UUID
 
 from pydantic import Field
 
-from chalicelib.errors import Conflict
-from chalicelib.schema import Model
+from chalicelib.shared.errors import Conflict
+from chalicelib.shared.schema import Model
 
 E = TypeVar("E", bound="Entity")
 
@@ -91,7 +92,11 @@ class Job(Entity):
         """
         allowed = [status.value for status in JobStatus if status in MOVES[self.status]]
         if to.value not in allowed:
-            choice = f"It may become: {', '.join(allowed)}." if allowed else f"{self.status.value} is final."
+            choice = (
+                f"It may become: {', '.join(allowed)}."
+                if allowed
+                else f"{self.status.value} is final."
+            )
             raise Conflict(
                 f"A job that is {self.status.value} cannot become {to.value}. {choice}",
                 code="illegal-status-change",

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from chalicelib.crm.events import Event
 from chalicelib.crm.model import Account, Contact, Entity, Job
-from chalicelib.crm.paging import Query
+from chalicelib.shared.paging import Query
 
 E = TypeVar("E", bound=Entity)
 
@@ -84,7 +84,10 @@ class UnitOfWork(Protocol):
         ...
 
     def __exit__(
-        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        problem: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         """Roll back what was not committed."""
         ...

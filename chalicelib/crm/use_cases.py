@@ -3,7 +3,6 @@
 from typing import TypeVar
 from uuid import UUID
 
-from chalicelib.clock import Clock
 from chalicelib.crm import events
 from chalicelib.crm.commands import (
     ChangeAccount,
@@ -16,10 +15,11 @@ from chalicelib.crm.commands import (
     Patch,
 )
 from chalicelib.crm.model import Account, Contact, Job
-from chalicelib.crm.paging import Query
 from chalicelib.crm.ports import Repository, UnitOfWork
-from chalicelib.errors import Conflict, NotFound, PreconditionFailed
-from chalicelib.ids import uuid7
+from chalicelib.shared.clock import Clock
+from chalicelib.shared.errors import Conflict, NotFound, PreconditionFailed
+from chalicelib.shared.ids import uuid7
+from chalicelib.shared.paging import Query
 
 E = TypeVar("E", Account, Contact, Job)
 
@@ -31,7 +31,12 @@ def create_account(command: CreateAccount, uow: UnitOfWork, clock: Clock) -> Acc
     """Open an account."""
     now = clock.now()
     account = Account(
-        id=uuid7(), tenant_id=uow.tenant_id, version=1, created_at=now, updated_at=now, **command.values()
+        id=uuid7(),
+        tenant_id=uow.tenant_id,
+        version=1,
+        created_at=now,
+        updated_at=now,
+        **command.values(),
     )
     return _add(uow, uow.accounts, account)
 
@@ -40,7 +45,12 @@ def create_contact(command: CreateContact, uow: UnitOfWork, clock: Clock) -> Con
     """Add a contact. Raises `Conflict` where the email is taken, `Unprocessable` where the account is unknown."""
     now = clock.now()
     contact = Contact(
-        id=uuid7(), tenant_id=uow.tenant_id, version=1, created_at=now, updated_at=now, **command.values()
+        id=uuid7(),
+        tenant_id=uow.tenant_id,
+        version=1,
+        created_at=now,
+        updated_at=now,
+        **command.values(),
     )
     return _add(uow, uow.contacts, contact)
 
@@ -48,30 +58,54 @@ def create_contact(command: CreateContact, uow: UnitOfWork, clock: Clock) -> Con
 def create_job(command: CreateJob, uow: UnitOfWork, clock: Clock) -> Job:
     """Add a job. Raises `Unprocessable` where the account or the contact is unknown."""
     now = clock.now()
-    job = Job(id=uuid7(), tenant_id=uow.tenant_id, version=1, created_at=now, updated_at=now, **command.values())
+    job = Job(
+        id=uuid7(),
+        tenant_id=uow.tenant_id,
+        version=1,
+        created_at=now,
+        updated_at=now,
+        **command.values(),
+    )
     return _add(uow, uow.jobs, job)
 
 
 def change_account(
-    account_id: UUID, patch: ChangeAccount, expected: int | None, uow: UnitOfWork, clock: Clock
+    account_id: UUID,
+    patch: ChangeAccount,
+    expected: int | None,
+    uow: UnitOfWork,
+    clock: Clock,
 ) -> Account:
     """Change an account whose version is `expected` (None: any). Raises `NotFound`, `PreconditionFailed`."""
     return _change(uow, uow.accounts, account_id, patch, expected, clock)
 
 
 def change_contact(
-    contact_id: UUID, patch: ChangeContact, expected: int | None, uow: UnitOfWork, clock: Clock
+    contact_id: UUID,
+    patch: ChangeContact,
+    expected: int | None,
+    uow: UnitOfWork,
+    clock: Clock,
 ) -> Contact:
     """Change a contact; raises as `change_account` and `create_contact` do."""
     return _change(uow, uow.contacts, contact_id, patch, expected, clock)
 
 
-def change_job(job_id: UUID, patch: ChangeJob, expected: int | None, uow: UnitOfWork, clock: Clock) -> Job:
+def change_job(
+    job_id: UUID, patch: ChangeJob, expected: int | None, uow: UnitOfWork, clock: Clock
+) -> Job:
     """Change a job, its status apart; raises as `change_account` and `create_job` do."""
     return _change(uow, uow.jobs, job_id, patch, expected, clock)
 
 
-def move_job(job_id: UUID, command: MoveJob, expected: int | None, moved_by: str, uow: UnitOfWork, clock: Clock) -> Job:
+def move_job(
+    job_id: UUID,
+    command: MoveJob,
+    expected: int | None,
+    moved_by: str,
+    uow: UnitOfWork,
+    clock: Clock,
+) -> Job:
     """Move a job to another status. Raises `NotFound`, `PreconditionFailed`, `Conflict` for an illegal move."""
     with uow:
         before = _locked(uow.jobs, job_id, expected)
@@ -87,7 +121,10 @@ def delete_account(account_id: UUID, expected: int | None, uow: UnitOfWork, cloc
     with uow:
         account = _locked(uow.accounts, account_id, expected)
         if uow.jobs.referring("account_id", account_id, limit=1):
-            raise Conflict("This account has jobs. Delete them or move them first.", code="account-has-jobs")
+            raise Conflict(
+                "This account has jobs. Delete them or move them first.",
+                code="account-has-jobs",
+            )
         _detach(uow, uow.contacts, "account_id", account_id, clock)
         uow.accounts.remove(account_id)
         uow.record(events.deleted(account, clock.now()))
@@ -137,11 +174,18 @@ def _add(uow: UnitOfWork, things: Repository[E], entity: E) -> E:
 
 
 def _change(
-    uow: UnitOfWork, things: Repository[E], entity_id: UUID, patch: Patch, expected: int | None, clock: Clock
+    uow: UnitOfWork,
+    things: Repository[E],
+    entity_id: UUID,
+    patch: Patch,
+    expected: int | None,
+    clock: Clock,
 ) -> E:
     with uow:
         before = _locked(things, entity_id, expected)
-        values = {name: value for name, value in patch.values().items() if getattr(before, name) != value}
+        values = {
+            name: value for name, value in patch.values().items() if getattr(before, name) != value
+        }
         if not values:
             uow.commit(before)  # nothing but the answer, for whoever repeats the request
             return before
@@ -164,7 +208,9 @@ def _locked(things: Repository[E], entity_id: UUID, expected: int | None) -> E:
     return entity
 
 
-def _detach(uow: UnitOfWork, things: Repository[E], field: str, entity_id: UUID, clock: Clock) -> None:
+def _detach(
+    uow: UnitOfWork, things: Repository[E], field: str, entity_id: UUID, clock: Clock
+) -> None:
     """Clear `field` of everything that refers to `entity_id`: a change nobody is told of would be a lost event."""
     referring = things.referring(field, entity_id, limit=MOST_DETACHED + 1)
     if len(referring) > MOST_DETACHED:

@@ -18,7 +18,10 @@ routes = Blueprint(__name__)
 @endpoint(routes)
 def openapi(call: Call) -> Answer:
     """Tell what this API takes and gives, as OpenAPI 3.1."""
-    return Answer((STATIC / "openapi.json").read_bytes(), headers={"Cache-Control": "public, max-age=300"})
+    return Answer(
+        (STATIC / "openapi.json").read_bytes(),
+        headers={"Cache-Control": "public, max-age=300"},
+    )
 
 
 @routes.route("/docs", methods=["GET"])
@@ -26,8 +29,14 @@ def openapi(call: Call) -> Answer:
 def docs(call: Call) -> Answer:
     """Show the same as a page; it loads nothing from anywhere."""
     page, style = _page()
-    policy = f"default-src 'none'; style-src 'sha256-{style}'; frame-ancestors 'none'; base-uri 'none'"
-    return Answer(page, headers={"Content-Security-Policy": policy}, content_type="text/html; charset=utf-8")
+    policy = (
+        f"default-src 'none'; style-src 'sha256-{style}'; frame-ancestors 'none'; base-uri 'none'"
+    )
+    return Answer(
+        page,
+        headers={"Content-Security-Policy": policy},
+        content_type="text/html; charset=utf-8",
+    )
 
 
 @cache

@@ -1,15 +1,16 @@
 """Who may call what: one table of routes and roles, and the door that follows it.
 
-A route that the table does not have is closed to everybody, and the tests refuse it. docs/access.md and the OpenAPI
-document are made from the table.
+A route that the table does not have is closed to everybody, and the tests refuse it.
+docs/access.md and the OpenAPI document are made from the table.
 """
 
 from collections.abc import Mapping
 from typing import Final, Literal
 
-from chalicelib import bootstrap, logs, names
-from chalicelib.errors import AetherLinkError, Forbidden, Unauthenticated
-from chalicelib.identity import Principal, Role
+from chalicelib.bootstrap import container
+from chalicelib.security.identity import Principal, Role
+from chalicelib.shared.errors import AetherLinkError, Forbidden, Unauthenticated
+from chalicelib.telemetry import logs, names
 
 
 class System(frozenset[Role]):
@@ -78,7 +79,11 @@ def admit(rule: Rule | None, headers: Mapping[str, str]) -> Principal | None:
         as `admitted` does; errors.Forbidden also where there is no rule.
     """
     if rule is None:
-        raise Forbidden("Nobody may call this.", code="rule-missing", cause="the route is not in access.RULES")
+        raise Forbidden(
+            "Nobody may call this.",
+            code="rule-missing",
+            cause="the route is not in access.RULES",
+        )
     return None if isinstance(rule, str) else admitted(rule, headers)
 
 
@@ -90,7 +95,7 @@ def admitted(roles: frozenset[Role], headers: Mapping[str, str]) -> Principal:
         errors.Forbidden: a caller without the role or for another tenant.
         errors.RateLimited: the tenant has used up its share for now.
     """
-    principal = bootstrap.authenticator().authenticate(headers)
+    principal = container().access.authenticator.authenticate(headers)
     who = f"{principal.subject} of tenant {principal.tenant_id}"
     if not principal.roles & roles:
         raise Forbidden(
@@ -98,13 +103,13 @@ def admitted(roles: frozenset[Role], headers: Mapping[str, str]) -> Principal:
             code="role-missing",
             cause=f"{who} has: {', '.join(sorted(principal.roles))}",
         )
-    if isinstance(roles, System) and principal.tenant_id != bootstrap.settings().operator_tenant_id:
+    if isinstance(roles, System) and principal.tenant_id != container().settings.operator_tenant_id:
         raise Forbidden(
             "This is for those who run the system: members of the tenant that OPERATOR_TENANT_ID names.",
             code="operators-alone",
             cause=who,
         )
-    if rate := bootstrap.tenant_rate():
+    if rate := container().access.tenant_rate:
         rate.admit(principal.tenant_id)
     return principal
 
@@ -122,6 +127,10 @@ def note_refusal(problem: AetherLinkError, *, request_id: str, method: str, path
         code=problem.code,
         cause=problem.cause,
     )
-    meter = bootstrap.api_meter()
-    meter.count(names.ACCESS_UNAUTHENTICATED if problem.status == Unauthenticated.status else names.ACCESS_FORBIDDEN)
+    meter = container().telemetry.api_meter
+    meter.count(
+        names.ACCESS_UNAUTHENTICATED
+        if problem.status == Unauthenticated.status
+        else names.ACCESS_FORBIDDEN
+    )
     meter.flush()

@@ -10,14 +10,14 @@ from urllib.parse import urlencode
 
 from chalice.app import Blueprint
 
-from chalicelib import bootstrap, bootstrap_healing
 from chalicelib.autoheal.acknowledge import USUAL, Acknowledgement, matchers_of
 from chalicelib.autoheal.alert import Alert, read
+from chalicelib.bootstrap import container
 from chalicelib.entrypoints import access
 from chalicelib.entrypoints.http import Answer, Call, endpoint, json_answer
-from chalicelib.errors import BadLink
-from chalicelib.proofs import Links
-from chalicelib.schema import parse
+from chalicelib.security.signing import Links
+from chalicelib.shared.errors import BadLink
+from chalicelib.shared.schema import parse
 
 PURPOSE = "ack"
 LINK_LASTS = timedelta(hours=24)
@@ -44,22 +44,24 @@ routes = Blueprint(__name__)
 @endpoint(routes)
 def list_alerts(call: Call) -> Answer:
     """List the alerts that fire, each with a link that acknowledges it."""
-    items = [_with_link(call, one) for one in bootstrap_healing.healing().alerts.listed()]
+    items = [_with_link(call, one) for one in container().autoheal.dependencies.alerts.listed()]
     return json_answer({"items": items, "nextCursor": None})
 
 
 @routes.route("/silences", methods=["GET"])
 @endpoint(routes)
-def list_silences(call: Call) -> Answer:  # noqa: ARG001 - every view takes the call
+def list_silences(call: Call) -> Answer:
     """List silences."""
-    return json_answer({"items": bootstrap_healing.healing().alerts.silences(), "nextCursor": None})
+    return json_answer(
+        {"items": container().autoheal.dependencies.alerts.silences(), "nextCursor": None}
+    )
 
 
 @routes.route("/silences/{id}", methods=["DELETE"], content_types=[])
 @endpoint(routes)
 def end_silence(call: Call) -> Answer:
     """End a silence."""
-    bootstrap_healing.acknowledger().end(call.id, call.principal.subject)
+    container().autoheal.acknowledger.end(call.id, call.principal.subject)
     return Answer(status=204)
 
 
@@ -70,10 +72,12 @@ def acknowledge(call: Call) -> Answer:
     if "token" in call.query:
         labels, duration = _proved(call)
         wanted = Acknowledgement(labels=labels, duration=duration, comment="by a link in a message")
-        bootstrap_healing.acknowledger().acknowledge(wanted, BY_LINK)
+        container().autoheal.acknowledger.acknowledge(wanted, BY_LINK)
         return _page("Acknowledged", labels, f"<p>For {html.escape(duration)}.</p>")
     person = access.admitted(access.SYSTEM, call.headers)
-    silence_id = bootstrap_healing.acknowledger().acknowledge(parse(Acknowledgement, call.body()), person.subject)
+    silence_id = container().autoheal.acknowledger.acknowledge(
+        parse(Acknowledgement, call.body()), person.subject
+    )
     return json_answer({"ok": True, "silenceId": silence_id})
 
 
@@ -89,39 +93,43 @@ def confirm_acknowledgement(call: Call) -> Answer:
 
 def link_token(labels: dict[str, str], duration: str = USUAL) -> str | None:
     """Return the token of a link that acknowledges the alert with `labels`; None where links are not set up."""
-    keys = bootstrap.accepted("autoheal_link_secrets")
+    keys = container().secrets.accepted("shared_secrets.link_secrets")
     if not keys:
         return None
     claims = {"labels": json.dumps(matchers_of(labels)), "duration": duration}
     try:
-        return Links(keys).sign(PURPOSE, claims, bootstrap.clock().now() + LINK_LASTS)
+        return Links(keys).sign(PURPOSE, claims, container().clock.now() + LINK_LASTS)
     except ValueError:  # labels too long for a link
         return None
 
 
 def _proved(call: Call) -> tuple[dict[str, str], str]:
     """Return the labels and the duration that the link states. Raises `errors.BadLink` and `errors.LinkExpired`."""
-    keys = bootstrap.accepted("autoheal_link_secrets")
+    keys = container().secrets.accepted("shared_secrets.link_secrets")
     if not keys:
         raise BadLink("This deployment has no links.")
-    claims = Links(keys).read(call.query.get("token", ""), PURPOSE, bootstrap.clock().now())
+    claims = Links(keys).read(call.query.get("token", ""), PURPOSE, container().clock.now())
     return json.loads(claims["labels"]), claims["duration"]
 
 
 def _with_link(call: Call, raw: dict[str, Any]) -> dict[str, Any]:
     found = read(raw)
     token = link_token(dict(found.labels)) if isinstance(found, Alert) else None
-    base = bootstrap.settings().autoheal_public_url.rstrip("/") or call.base_path
+    base = container().settings.autoheal.public_url.rstrip("/") or call.base_path
     return {**raw, "ackUrl": f"{base}/ack?{urlencode({'token': token})}" if token else None}
 
 
 def _page(title: str, labels: dict[str, str], rest: str) -> Answer:
     rows = "".join(
-        f"<tr><td><b>{html.escape(name)}</b></td><td>{html.escape(value)}</td></tr>" for name, value in labels.items()
+        f"<tr><td><b>{html.escape(name)}</b></td><td>{html.escape(value)}</td></tr>"
+        for name, value in labels.items()
     )
     style = b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{style}'; form-action 'self'; frame-ancestors 'none'"
     text = PAGE.format(title=title, style=STYLE, rows=rows, rest=rest)
     return Answer(
-        text.encode(), 200, {"Content-Security-Policy": f"{policy}; base-uri 'none'"}, "text/html; charset=utf-8"
+        text.encode(),
+        200,
+        {"Content-Security-Policy": f"{policy}; base-uri 'none'"},
+        "text/html; charset=utf-8",
     )

@@ -8,12 +8,19 @@ from uuid import UUID
 
 from chalice.app import Blueprint
 
-from chalicelib import bootstrap, bootstrap_healing
-from chalicelib.autoheal.audit import MOST_EVENTS, USUAL_EVENTS, AuditPage, AuditPosition, AuditQuery, as_csv
-from chalicelib.crm.paging import Position, Query
+from chalicelib.autoheal.audit import (
+    MOST_EVENTS,
+    USUAL_EVENTS,
+    AuditPage,
+    AuditPosition,
+    AuditQuery,
+    as_csv,
+)
+from chalicelib.bootstrap import container
 from chalicelib.entrypoints.http import Answer, Call, endpoint
-from chalicelib.errors import FieldError, Invalid
-from chalicelib.schema import EARLIEST, LATEST, RFC3339
+from chalicelib.shared.errors import FieldError, Invalid
+from chalicelib.shared.paging import Position, Query
+from chalicelib.shared.schema import EARLIEST, LATEST, RFC3339
 
 PARAMETERS = ("n", "since", "until", "kind", "alertname", "contains", "cursor", "format")
 TEXTS = ("kind", "alertname", "contains")
@@ -31,16 +38,26 @@ routes = Blueprint(__name__)
 def read_audit(call: Call) -> Answer:
     """Tell what the healer did and did not do, newest first, a page at a time."""
     query = _query(call)
-    page = bootstrap_healing.healing().audit.find(query, bootstrap.clock().now())
+    page = container().autoheal.dependencies.audit.find(query, container().clock.now())
     cursor = _cursor(query, page)
     if call.query.get("format", FORMATS[0]) == "csv":
         headers = {"Content-Disposition": 'attachment; filename="audit.csv"'}
         if cursor:
             following = urlencode({**call.query, "cursor": cursor})
-            headers |= {"X-Next-Cursor": cursor, "Link": f'<{call.base_path}/audit?{following}>; rel="next"'}
-        return Answer(as_csv(page.events).encode(), 200, headers, "text/csv; charset=utf-8; header=present")
-    events = [event.shown() for event in page.events]
-    return Answer(json.dumps({"count": len(events), "events": events, "nextCursor": cursor}).encode())
+            headers |= {
+                "X-Next-Cursor": cursor,
+                "Link": f'<{call.base_path}/audit?{following}>; rel="next"',
+            }
+        return Answer(
+            as_csv(page.events).encode(),
+            200,
+            headers,
+            "text/csv; charset=utf-8; header=present",
+        )
+    events = [event.to_dict() for event in page.events]
+    return Answer(
+        json.dumps({"count": len(events), "events": events, "nextCursor": cursor}).encode()
+    )
 
 
 def _query(call: Call) -> AuditQuery:
@@ -65,12 +82,21 @@ def _query(call: Call) -> AuditQuery:
     for name in ("since", "until"):
         moments[name] = _moment(given[name]) if name in given else None
         if name in given and moments[name] is None:
-            problems.append(FieldError(name, "must be Unix seconds or an RFC 3339 time such as 2030-01-31T09:00:00Z"))
+            problems.append(
+                FieldError(
+                    name,
+                    "must be Unix seconds or an RFC 3339 time such as 2030-01-31T09:00:00Z",
+                )
+            )
     if problems:
         raise Invalid("Not acceptable. See errors.", code="bad-parameter", errors=problems)
     after = None
     if "cursor" in given:
-        place = bootstrap.cursors().read(given["cursor"], tenant_id=NOBODY, kind="audit", query=_bound(given))
+        place = (
+            container()
+            .access.cursors()
+            .read(given["cursor"], tenant_id=NOBODY, kind="audit", query=_bound(given))
+        )
         after = AuditPosition(place.created_at, place.id)
     return AuditQuery(
         limit=int(count),
@@ -89,7 +115,7 @@ def _cursor(query: AuditQuery, page: AuditPage) -> str | None:
     place = Position(page.following.time, page.following.id)
     given = {"kind": query.kind, "alertname": query.alertname, "contains": query.contains}
     bound = _bound({name: value for name, value in given.items() if value is not None})
-    return bootstrap.cursors().write(place, tenant_id=NOBODY, kind="audit", query=bound)
+    return container().access.cursors().write(place, tenant_id=NOBODY, kind="audit", query=bound)
 
 
 def _bound(given: dict[str, str]) -> Query:
@@ -101,7 +127,11 @@ def _moment(said: str) -> datetime | None:
     if SECONDS.fullmatch(said):
         return datetime.fromtimestamp(float(said), UTC)
     try:
-        found = datetime.fromisoformat(said.upper()).astimezone(UTC) if RFC3339.fullmatch(said) else None
+        found = (
+            datetime.fromisoformat(said.upper()).astimezone(UTC)
+            if RFC3339.fullmatch(said)
+            else None
+        )
     except (ValueError, OverflowError):
         return None
     return found if found is not None and EARLIEST <= found < LATEST else None

@@ -2,15 +2,15 @@
 
 from chalice.app import Blueprint
 
-from chalicelib import bootstrap, bootstrap_healing
 from chalicelib.autoheal.actions import State
+from chalicelib.autoheal.admin import MOST_LISTED, AutohealAdmin, ConfigChange
 from chalicelib.autoheal.alert import LARGEST_DELIVERY
-from chalicelib.autoheal.desk import MOST_LISTED, ConfigChange, Desk
 from chalicelib.autoheal.heal import Healer
+from chalicelib.bootstrap import container
 from chalicelib.entrypoints.http import Answer, Call, endpoint, json_answer
-from chalicelib.errors import FieldError, Invalid, Unauthenticated
-from chalicelib.proofs import bearer_is
-from chalicelib.schema import parse
+from chalicelib.security.signing import bearer_is
+from chalicelib.shared.errors import FieldError, Invalid, Unauthenticated
+from chalicelib.shared.schema import parse
 
 RETRY_SECONDS = "10"
 
@@ -21,23 +21,36 @@ routes = Blueprint(__name__)
 @endpoint(routes)
 def receive_alerts(call: Call) -> Answer:
     """Take Alertmanager's webhook: heal what may be healed, and tell what became of each alert."""
-    if not bearer_is(call.headers, bootstrap.accepted("autoheal_webhook_tokens")):
-        raise Unauthenticated("Send the webhook's bearer token.", headers={"WWW-Authenticate": "Bearer"})
+    if not bearer_is(call.headers, container().secrets.accepted("shared_secrets.webhook_tokens")):
+        raise Unauthenticated(
+            "Send the webhook's bearer token.", headers={"WWW-Authenticate": "Bearer"}
+        )
     body = call.body(most=LARGEST_DELIVERY)
-    received = Healer(bootstrap_healing.healing()).receive(body, seconds=call.seconds_left)
-    told = {"ok": received.complete, "results": [one.shown() for one in received.outcomes]}
+    received = Healer(container().autoheal.dependencies).receive(body, seconds=call.seconds_left)
+    told = {
+        "ok": received.complete,
+        "results": [one.to_dict() for one in received.outcomes],
+    }
     if received.complete:
         return json_answer(told)
-    return json_answer({**told, "problem": received.problem}, status=503, headers={"Retry-After": RETRY_SECONDS})
+    return json_answer(
+        {**told, "problem": received.problem},
+        status=503,
+        headers={"Retry-After": RETRY_SECONDS},
+    )
 
 
 @routes.route("/autoheal/actions", methods=["GET"])
 @endpoint(routes)
 def list_actions(call: Call) -> Answer:
     """List remediations, newest first, those of one state where one is named."""
-    limit, state, cursor = call.query.get("limit", "50"), call.query.get("state"), call.query.get("cursor", "")
+    limit = call.query.get("limit", "50")
+    state = call.query.get("state")
+    cursor = call.query.get("cursor", "")
     problems = [
-        FieldError(name, "no such parameter") for name in call.query if name not in ("limit", "state", "cursor")
+        FieldError(name, "no such parameter")
+        for name in call.query
+        if name not in ("limit", "state", "cursor")
     ]
     if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:4]) <= MOST_LISTED):
         problems.append(FieldError("limit", f"must be 1 to {MOST_LISTED}"))
@@ -47,7 +60,9 @@ def list_actions(call: Call) -> Answer:
         problems.append(FieldError("cursor", "not a cursor of this list"))
     if problems:
         raise Invalid("Not acceptable. See errors.", code="bad-parameter", errors=problems)
-    items, following = _desk().listed(State(state) if state else None, limit=int(limit), after=cursor)
+    items, following = _desk().listed(
+        State(state) if state else None, limit=int(limit), after=cursor
+    )
     return json_answer({"items": items, "nextCursor": following or None})
 
 
@@ -74,7 +89,7 @@ def reject_action(call: Call) -> Answer:
 
 @routes.route("/autoheal/config", methods=["GET"])
 @endpoint(routes)
-def read_config(call: Call) -> Answer:  # noqa: ARG001 - every view takes the call
+def read_config(call: Call) -> Answer:
     """Tell the mode, the failures on purpose, and how the breakers stand."""
     return _versioned(_desk().config())
 
@@ -83,12 +98,13 @@ def read_config(call: Call) -> Answer:  # noqa: ARG001 - every view takes the ca
 @endpoint(routes)
 def change_config(call: Call) -> Answer:
     """Turn the switch, or set failures on purpose; they end by themselves."""
-    change, expected = parse(ConfigChange, call.body()), call.expected_version()
+    change = parse(ConfigChange, call.body())
+    expected = call.expected_version()
     return _versioned(_desk().change(change, call.principal.subject, expected=expected))
 
 
-def _desk() -> Desk:
-    return Desk(bootstrap_healing.healing())
+def _desk() -> AutohealAdmin:
+    return AutohealAdmin(container().autoheal.dependencies)
 
 
 def _versioned(config: dict[str, object]) -> Answer:

@@ -2,21 +2,28 @@
 
 from collections.abc import Mapping
 
-from chalicelib import bootstrap
+from chalicelib.bootstrap import container
 
-SENT = "Authorization, Content-Type, Idempotency-Key, If-Match, X-Request-Id, X-Tenant-Id, traceparent"
+SENT = (
+    "Authorization, Content-Type, Idempotency-Key, If-Match, X-Request-Id, X-Tenant-Id, traceparent"
+)
 READ = "ETag, Idempotent-Replayed, Location, Retry-After, WWW-Authenticate, X-Request-Id"
 MAX_AGE_SECONDS = 600
 
 
 def headers(request: Mapping[str, str]) -> dict[str, str]:
     """Return what lets the page that sent `request` (header names in lower case) read the answer."""
-    allowed, origin = bootstrap.settings().cors_allowed_origins, request.get("origin", "")
+    allowed = container().settings.http.cors_allowed_origins
+    origin = request.get("origin", "")
     if not allowed:
         return {}
     if origin not in allowed:
         return {"Vary": "Origin"}
-    return {"Vary": "Origin", "Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": READ}
+    return {
+        "Vary": "Origin",
+        "Access-Control-Allow-Origin": origin,
+        "Access-Control-Expose-Headers": READ,
+    }
 
 
 def preflight(request: Mapping[str, str], methods: str) -> dict[str, str]:

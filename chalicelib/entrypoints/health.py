@@ -2,12 +2,12 @@
 
 from chalice.app import Blueprint
 
-from chalicelib import bootstrap, bootstrap_healing
 from chalicelib.autoheal import runbooks
 from chalicelib.autoheal.modes import Config, Mode
+from chalicelib.bootstrap import container
 from chalicelib.entrypoints.http import Answer, Call, endpoint, json_answer
-from chalicelib.errors import Unavailable
-from chalicelib.health import examine
+from chalicelib.shared.errors import Unavailable
+from chalicelib.shared.health import examine
 
 routes = Blueprint(__name__)
 
@@ -16,8 +16,9 @@ routes = Blueprint(__name__)
 @endpoint(routes)
 def home(call: Call) -> Answer:
     """Tell that the API is there, and what is switched on."""
-    settings, config = bootstrap.settings(), _config()
-    percent = config.chaos_at(bootstrap.clock().now())
+    settings = container().settings
+    config = _config()
+    percent = config.chaos_at(container().clock.now())
     return json_answer(
         {
             "status": "ok",
@@ -25,8 +26,8 @@ def home(call: Call) -> Answer:
             "dry_run": config.mode is not Mode.LIVE,
             "chaos": {"enabled": percent > 0, "failure_rate_pct": percent},
             "otel": {"enabled": False},
-            "oidc": {"enabled": settings.oidc_enabled},
-            "actions": _actions() if settings.autoheal_table_prefix else [],
+            "oidc": {"enabled": settings.oidc.enabled},
+            "actions": _actions() if settings.autoheal_store.table_prefix else [],
         }
     )
 
@@ -38,9 +39,9 @@ def _actions() -> list[str]:
 def _config() -> Config:
     """Return the healer's config; while its store is away, the one of the deployment."""
     try:
-        return bootstrap_healing.healing().config()
+        return container().autoheal.dependencies.config()
     except Unavailable:
-        return bootstrap_healing.deployed_config()
+        return container().settings.autoheal.deployed
 
 
 @routes.route("/health/live", methods=["GET"])
@@ -54,7 +55,7 @@ def live(call: Call) -> Answer:
 @endpoint(routes)
 def ready(call: Call) -> Answer:
     """Tell whether every dependency that the API needs answers, and how fast; 503 when one does not."""
-    findings = examine(bootstrap.checks(), bootstrap.clock())
+    findings = examine(container().access.checks(), container().clock)
     ok = all(finding.ok for finding in findings.values())
     dependencies = {
         name: {
@@ -64,4 +65,7 @@ def ready(call: Call) -> Answer:
         }
         for name, one in findings.items()
     }
-    return json_answer({"status": "ok" if ok else "down", "dependencies": dependencies}, status=200 if ok else 503)
+    return json_answer(
+        {"status": "ok" if ok else "down", "dependencies": dependencies},
+        status=200 if ok else 503,
+    )

@@ -1,9 +1,9 @@
 """The HTTP door: who calls, what they sent, and every answer in one shape.
 
-`endpoint` surrounds each view. It lets in whom the table in `access` names, hands the view a `Call`,
-and turns whatever comes of it into a response: a problem document (RFC 9457) for every error, security headers
-and the request id on everything. Chalice makes a bare 500 of an exception before any middleware sees it, so
-the mapping has to stand here.
+`endpoint` surrounds each view. It lets in whom the table in `access` names, hands the view
+a `Call`, and turns whatever comes of it into a response: a problem document (RFC 9457) for
+every error, security headers and the request id on everything. Chalice makes a bare 500 of
+an exception before any middleware sees it, so the mapping has to stand here.
 """
 
 import json
@@ -17,9 +17,13 @@ from uuid import UUID
 
 from chalice.app import Blueprint, Chalice, Request, Response
 
-from chalicelib import bootstrap, bootstrap_healing, logs, names
+from chalicelib.bootstrap import container
 from chalicelib.entrypoints import access, cors
-from chalicelib.errors import (
+from chalicelib.idempotency.key import IdempotencyKey, hash_request, parse_key
+from chalicelib.idempotency.ports import StoredAnswer
+from chalicelib.outbox.envelope import TRACEPARENT
+from chalicelib.security.identity import Principal
+from chalicelib.shared.errors import (
     AetherLinkError,
     FieldError,
     Invalid,
@@ -27,10 +31,8 @@ from chalicelib.errors import (
     TooLarge,
     UnsupportedMediaType,
 )
-from chalicelib.identity import Principal
-from chalicelib.ids import uuid7
-from chalicelib.messaging.envelope import TRACEPARENT
-from chalicelib.messaging.idempotency import OnceKey, StoredAnswer, hash_request, parse_key
+from chalicelib.shared.ids import uuid7
+from chalicelib.telemetry import logs, names
 
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -60,7 +62,7 @@ class Call:
     caller: Principal | None
     path: Mapping[str, str]
     headers: Mapping[str, str]
-    once: OnceKey | None = None
+    once: IdempotencyKey | None = None
 
     @property
     def principal(self) -> Principal:
@@ -96,10 +98,12 @@ class Call:
         """
         stated = self.headers.get("content-type", types[0]).partition(";")[0].strip().lower()
         if stated not in types:
-            raise UnsupportedMediaType(f"Send {' or '.join(types)}, not {stated[:100] or 'nothing'}.")
+            raise UnsupportedMediaType(
+                f"Send {' or '.join(types)}, not {stated[:100] or 'nothing'}."
+            )
         raw = self.request.raw_body
         body = raw if isinstance(raw, bytes) else str(raw).encode()
-        largest = bootstrap.settings().max_body_bytes if most is None else most
+        largest = container().settings.http.max_body_bytes if most is None else most
         if len(body) > largest:
             raise TooLarge(f"The body has {len(body)} bytes; at most {largest} are taken.")
         return body
@@ -118,7 +122,9 @@ class Call:
             return UUID(text)
         except ValueError:
             reason = "must be a UUID such as 0197a3c0-5f3e-7cc4-9d0a-2b8b6f0f1e11"
-            raise Invalid(f"id {reason}.", code="bad-id", errors=[FieldError("id", reason)]) from None
+            raise Invalid(
+                f"id {reason}.", code="bad-id", errors=[FieldError("id", reason)]
+            ) from None
 
     def expected_version(self, *, required: bool = False) -> int | None:
         """Return the version that `If-Match` names, or None for any.
@@ -129,13 +135,19 @@ class Call:
         """
         stated = self.headers.get("if-match")
         if stated is None and required:
-            raise PreconditionRequired('Send If-Match with the ETag that you read, e.g. If-Match: "3".')
+            raise PreconditionRequired(
+                'Send If-Match with the ETag that you read, e.g. If-Match: "3".'
+            )
         if stated is None or stated.strip() == "*":
             return None
         match = ETAG.fullmatch(stated.strip().removeprefix("W/"))
         if match is None:
             reason = 'must be one ETag of this resource, e.g. "3", or *'
-            raise Invalid(f"If-Match {reason}.", code="bad-etag", errors=[FieldError("If-Match", reason)])
+            raise Invalid(
+                f"If-Match {reason}.",
+                code="bad-etag",
+                errors=[FieldError("If-Match", reason)],
+            )
         return int(match.group(1))
 
 
@@ -150,14 +162,20 @@ class Answer:
 
     def stored(self) -> StoredAnswer:
         """Return the answer as it is kept for the next request with the same key."""
-        return StoredAnswer(self.status, self.body, {**self.headers, CONTENT_TYPE: self.content_type})
+        return StoredAnswer(
+            self.status, self.body, {**self.headers, CONTENT_TYPE: self.content_type}
+        )
 
 
 View = Callable[[Call], Answer]
 
 
 def endpoint(
-    door: Blueprint | Chalice, *, rule: access.Rule | None = None, once: bool = False, creates: bool = False
+    door: Blueprint | Chalice,
+    *,
+    rule: access.Rule | None = None,
+    once: bool = False,
+    creates: bool = False,
 ) -> Callable[[View], Callable[..., Response]]:
     """Make a Chalice view of a function from `Call` to `Answer`.
 
@@ -180,9 +198,15 @@ def endpoint(
 
 
 def _respond(
-    request: Request, path: Mapping[str, str], rule: access.Rule | None, view: View, *, once: bool, creates: bool
+    request: Request,
+    path: Mapping[str, str],
+    rule: access.Rule | None,
+    view: View,
+    *,
+    once: bool,
+    creates: bool,
 ) -> Response:
-    started = bootstrap.clock().monotonic()
+    started = container().clock.monotonic()
     where = str((request.context or {}).get("path") or request.path)
     headers = {name.lower(): value for name, value in (request.headers or {}).items()}
     request_id = headers.get("x-request-id", "")
@@ -196,17 +220,26 @@ def _respond(
         answer = problem_document(problem, where, request_id)
         access.note_refusal(problem, request_id=request_id, method=request.method, path=where)
         if answer.status >= 500:
-            logs.error(names.REQUEST_FAILED, request_id=request_id, code=problem.code, cause=problem.cause)
-    except Exception:  # noqa: BLE001 - the door is where every error ends; callers never see a stack trace
+            logs.error(
+                names.REQUEST_FAILED,
+                request_id=request_id,
+                code=problem.code,
+                cause=problem.cause,
+            )
+    except Exception:
         logs.error(names.REQUEST_CRASHED, exc_info=True, request_id=request_id, path=where)
         answer = problem_document(
-            AetherLinkError("Something went wrong on our side. The log has it under the request id."),
+            AetherLinkError(
+                "Something went wrong on our side. The log has it under the request id."
+            ),
             where,
             request_id,
         )
-    seconds = bootstrap.clock().monotonic() - started
+    seconds = container().clock.monotonic() - started
     route = str((request.context or {}).get("resourcePath") or "")
-    bootstrap_healing.request_metrics().count(method=request.method, route=route, status=answer.status, seconds=seconds)
+    container().telemetry.request_metrics.count(
+        method=request.method, route=route, status=answer.status, seconds=seconds
+    )
     logs.info(
         names.REQUEST_FINISHED,
         request_id=request_id,
@@ -227,21 +260,24 @@ def _once(call: Call, view: View, where: str, *, creates: bool) -> Answer:
     """Run `view` once for its `Idempotency-Key`, or give its answer again; just run it where there is no key."""
     header = call.headers.get("idempotency-key")
     if header is None:
-        if creates and bootstrap.settings().idempotency_required:
+        if creates and container().settings.idempotency.required:
             raise Invalid(
-                "Send an Idempotency-Key, so that this can be repeated safely.", code="idempotency-key-missing"
+                "Send an Idempotency-Key, so that this can be repeated safely.",
+                code="idempotency-key-missing",
             )
         return view(call)
     raw = call.request.raw_body
     body = raw if isinstance(raw, bytes) else str(raw).encode()
-    key = OnceKey(
+    key = IdempotencyKey(
         tenant_id=call.principal.tenant_id,
         endpoint=f"{call.request.method} {call.request.path}",
         key=parse_key(header),
         request_hash=hash_request(where, call.query, body),
     )
     seconds = call.seconds_left
-    stored, again = bootstrap.once().run(key, lambda: view(replace(call, once=key)).stored(), lease_seconds=seconds)
+    stored, again = container().idempotency.runner.run(
+        key, lambda: view(replace(call, once=key)).stored(), lease_seconds=seconds
+    )
     kept = {name: value for name, value in stored.headers.items() if name != CONTENT_TYPE}
     marked = {**kept, "Idempotent-Replayed": "true"} if again else kept
     return Answer(stored.body, stored.status, marked, stored.headers[CONTENT_TYPE])
@@ -249,7 +285,11 @@ def _once(call: Call, view: View, where: str, *, creates: bool) -> Answer:
 
 def _trace(headers: Mapping[str, str]) -> str:
     stated = headers.get("traceparent", "")
-    return stated if TRACEPARENT.fullmatch(stated) else f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-00"
+    return (
+        stated
+        if TRACEPARENT.fullmatch(stated)
+        else f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-00"
+    )
 
 
 def problem_document(problem: AetherLinkError, path: str, request_id: str) -> Answer:
@@ -273,6 +313,8 @@ def problem_document(problem: AetherLinkError, path: str, request_id: str) -> An
     )
 
 
-def json_answer(value: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
+def json_answer(
+    value: Any, *, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Answer:
     """Return `value` as JSON."""
     return Answer(json.dumps(value).encode(), status, headers or {})

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from uuid import UUID
 
-from chalicelib import bootstrap
+from chalicelib.bootstrap import container
 from chalicelib.crm.model import Entity, JobStatus
-from chalicelib.crm.paging import Position, Query
 from chalicelib.entrypoints.http import Answer, Call
-from chalicelib.errors import FieldError, Invalid
+from chalicelib.shared.errors import FieldError, Invalid
+from chalicelib.shared.paging import Position, Query
 
 MOST = 100
 LONGEST_SEARCH = 200
@@ -35,28 +35,45 @@ def query_of(call: Call, kind: type[Entity], filters: Mapping[str, str]) -> Quer
         problems.append(FieldError("sort", f"must be one of: {', '.join(SORTS)}"))
     search = given.get("q")
     if search is not None and not (1 <= len(search) <= LONGEST_SEARCH and "\x00" not in search):
-        problems.append(FieldError("q", f"must have 1 to {LONGEST_SEARCH} characters, none of them NUL"))
-    problems += [problem for name in filters if name in given and (problem := _wrong(name, given[name]))]
+        problems.append(
+            FieldError("q", f"must have 1 to {LONGEST_SEARCH} characters, none of them NUL")
+        )
+    problems += [
+        problem for name in filters if name in given and (problem := _wrong(name, given[name]))
+    ]
     if problems:
         names = ", ".join(problem.field for problem in problems)
-        raise Invalid(f"Not acceptable: {names}. See errors.", code="bad-parameter", errors=problems)
+        raise Invalid(
+            f"Not acceptable: {names}. See errors.", code="bad-parameter", errors=problems
+        )
     chosen = {field: given[name] for name, field in filters.items() if name in given}
     query = Query(limit=int(limit), descending=sort.startswith("-"), search=search, filters=chosen)
     if "cursor" not in given:
         return query
     tenant_id = call.principal.tenant_id
     return replace(
-        query, after=bootstrap.cursors().read(given["cursor"], tenant_id=tenant_id, kind=kind.__name__, query=query)
+        query,
+        after=container()
+        .access.cursors()
+        .read(given["cursor"], tenant_id=tenant_id, kind=kind.__name__, query=query),
     )
 
 
 def continued(call: Call, kind: type[Entity], query: Query, found: Sequence[Entity]) -> Answer:
     """Answer with one page of `found`, and the cursor of the next where there is one more than a page."""
-    page, cursor = found[: query.limit], None
+    page = found[: query.limit]
+    cursor = None
     if len(found) > query.limit:
         end = Position(page[-1].created_at, page[-1].id)
-        cursor = bootstrap.cursors().write(
-            end, tenant_id=call.principal.tenant_id, kind=kind.__name__, query=replace(query, after=None)
+        cursor = (
+            container()
+            .access.cursors()
+            .write(
+                end,
+                tenant_id=call.principal.tenant_id,
+                kind=kind.__name__,
+                query=replace(query, after=None),
+            )
         )
     items = b",".join(entity.to_json() for entity in page)
     following = b"null" if cursor is None else b'"' + cursor.encode() + b'"'

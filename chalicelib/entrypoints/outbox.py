@@ -5,11 +5,11 @@ from urllib.parse import unquote
 
 from chalice.app import Blueprint
 
-from chalicelib import bootstrap, bootstrap_outbox
+from chalicelib.bootstrap import container
 from chalicelib.entrypoints.http import Answer, Call, endpoint, json_answer
-from chalicelib.errors import FieldError, Invalid
-from chalicelib.messaging.desk import MOST_LISTED, Operator, Replay, ReplayRequest
-from chalicelib.schema import parse
+from chalicelib.outbox.admin import MOST_LISTED, Operator, Replay, ReplayRequest
+from chalicelib.shared.errors import FieldError, Invalid
+from chalicelib.shared.schema import parse
 
 STREAM_KEY = re.compile("[A-Za-z0-9:._-]{1,200}")
 
@@ -20,7 +20,8 @@ routes = Blueprint(__name__)
 @endpoint(routes)
 def read_outbox(call: Call) -> Answer:
     """Tell how many events wait, how old the oldest is, and which streams are parked, with the error."""
-    desk, operator = bootstrap_outbox.desk(), _operator(call)
+    desk = container().outbox.admin
+    operator = _operator(call)
     backlog = desk.backlog(operator).model_dump(mode="json", by_alias=True)
     parked = [one.model_dump(mode="json", by_alias=True) for one in desk.parked(operator)]
     return json_answer({**backlog, "parked": parked})
@@ -30,12 +31,15 @@ def read_outbox(call: Call) -> Answer:
 @endpoint(routes)
 def list_parked_streams(call: Call) -> Answer:
     """List parked streams, a page at a time."""
-    state, cursor = call.query.get("state", "parked"), call.query.get("cursor")
+    state = call.query.get("state", "parked")
+    cursor = call.query.get("cursor")
     if state != "parked":
         reason = "must be parked: other streams are not listed"
-        raise Invalid(f"state {reason}.", code="bad-parameter", errors=[FieldError("state", reason)])
+        raise Invalid(
+            f"state {reason}.", code="bad-parameter", errors=[FieldError("state", reason)]
+        )
     after = "" if cursor is None else _key(cursor)
-    found = bootstrap_outbox.desk().parked(_operator(call), after=after, limit=MOST_LISTED)
+    found = container().outbox.admin.parked(_operator(call), after=after, limit=MOST_LISTED)
     following = found[-1].stream_key if len(found) == MOST_LISTED else None
     items = [one.model_dump(mode="json", by_alias=True) for one in found]
     return json_answer({"items": items, "nextCursor": following})
@@ -46,7 +50,7 @@ def list_parked_streams(call: Call) -> Answer:
 def requeue_stream(call: Call) -> Answer:
     """Let a parked stream flow again."""
     stream_key = _key(unquote(call.path["key"]))
-    waiting = bootstrap_outbox.desk().requeue(_operator(call), stream_key)
+    waiting = container().outbox.admin.requeue(_operator(call), stream_key)
     return json_answer({"streamKey": stream_key, "requeued": waiting})
 
 
@@ -55,7 +59,7 @@ def requeue_stream(call: Call) -> Answer:
 def discard_event(call: Call) -> Answer:
     """Take the refused event out of a parked stream for good, and let the rest flow."""
     stream_key = _key(unquote(call.path["key"]))
-    discarded = bootstrap_outbox.desk().discard(_operator(call), stream_key)
+    discarded = container().outbox.admin.discard(_operator(call), stream_key)
     return json_answer({"streamKey": stream_key, "discarded": str(discarded)})
 
 
@@ -63,21 +67,27 @@ def discard_event(call: Call) -> Answer:
 @endpoint(routes)
 def request_replay(call: Call) -> Answer:
     """Send published events again; the scheduled replayer does it."""
-    replay = bootstrap_outbox.desk().request_replay(_operator(call), parse(ReplayRequest, call.body()))
+    replay = container().outbox.admin.request_replay(
+        _operator(call), parse(ReplayRequest, call.body())
+    )
     location = f"{call.base_path}/api/outbox/replay/{replay.id}"
-    return json_answer({"count": replay.total, **_shown(replay)}, status=202, headers={"Location": location})
+    return json_answer(
+        {"count": replay.total, **_shown(replay)},
+        status=202,
+        headers={"Location": location},
+    )
 
 
 @routes.route("/api/outbox/replay/{id}", methods=["GET"])
 @endpoint(routes)
 def read_replay(call: Call) -> Answer:
     """Tell how far a replay is."""
-    return json_answer(_shown(bootstrap_outbox.desk().replay(_operator(call), call.id)))
+    return json_answer(_shown(container().outbox.admin.replay(_operator(call), call.id)))
 
 
 def _operator(call: Call) -> Operator:
     tenant_id = call.principal.tenant_id
-    everywhere = tenant_id == bootstrap.settings().operator_tenant_id
+    everywhere = tenant_id == container().settings.operator_tenant_id
     return Operator(call.principal.subject, None if everywhere else tenant_id)
 
 

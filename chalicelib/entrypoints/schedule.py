@@ -4,23 +4,25 @@ from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
-from chalicelib import bootstrap, bootstrap_healing, bootstrap_outbox, logs, names
-from chalicelib.autoheal.exposition import publish
 from chalicelib.autoheal.settle import Settler
+from chalicelib.bootstrap import container
 from chalicelib.entrypoints import metrics
-from chalicelib.errors import Unavailable
+from chalicelib.shared.errors import Unavailable
+from chalicelib.telemetry import logs, names
+from chalicelib.telemetry.exposition import publish
 
-PUSH_LEASE, PUSH_LEASE_TIME = "metrics-push", timedelta(seconds=50)
+PUSH_LEASE = "metrics-push"
+PUSH_LEASE_TIME = timedelta(seconds=50)
 
 
 def run_relay(context: Any) -> dict[str, Any]:
     """Relay the outbox until just before this invocation's time is up; return what was done."""
-    return asdict(bootstrap_outbox.relay().run(_seconds_left(context)))
+    return asdict(container().outbox.relay().run(_seconds_left(context)))
 
 
 def run_replays(context: Any) -> dict[str, Any]:
     """Carry out replays until just before this invocation's time is up; return how many events were sent."""
-    sent = bootstrap_outbox.replayer().run(_seconds_left(context))
+    sent = container().outbox.replayer().run(_seconds_left(context))
     if sent:
         logs.info(names.REPLAY_FINISHED, events=sent)
     return {"events": sent}
@@ -28,33 +30,35 @@ def run_replays(context: Any) -> dict[str, Any]:
 
 def run_outbox_upkeep() -> dict[str, Any]:
     """Look after the archive's partitions; return what was created and dropped."""
-    done = bootstrap_outbox.upkeep()
+    done = container().outbox.upkeep()
     logs.info(names.UPKEEP_FINISHED, **done)
     return dict(done)
 
 
 def run_idempotency_cleanup() -> dict[str, Any]:
     """Delete answers kept past their time; return how many."""
-    gone = bootstrap_outbox.idempotency_cleanup()
+    gone = container().idempotency.clean()
     logs.info(names.CLEANUP_FINISHED, deleted=gone)
     return {"deleted": gone}
 
 
 def run_autoheal_tick(context: Any) -> dict[str, Any]:
     """Settle what the healer began, until just before this invocation's time is up; return what was done."""
-    if not bootstrap.settings().autoheal_table_prefix:
+    if not container().settings.autoheal_store.table_prefix:
         return {}
-    done = asdict(Settler(bootstrap_healing.healing()).run(_seconds_left(context)))
+    done = asdict(Settler(container().autoheal.dependencies).run(_seconds_left(context)))
     logs.info(names.AUTOHEAL_TICK_FINISHED, **done)
     return done
 
 
 def run_metrics_push(context: Any) -> dict[str, Any]:
     """Push the totals, if nobody else is doing it; a pushgateway that is down is left for the next minute."""
-    gateway = bootstrap_healing.pusher()
-    if gateway is None or not bootstrap.settings().autoheal_table_prefix:
+    gateway = container().telemetry.pusher
+    if gateway is None or not container().settings.autoheal_store.table_prefix:
         return {}
-    store, me, now = bootstrap_healing.healing().store, context.aws_request_id, bootstrap.clock().now()
+    store = container().autoheal.dependencies.store
+    me = context.aws_request_id
+    now = container().clock.now()
     if not store.hold(PUSH_LEASE, me, now, now + PUSH_LEASE_TIME):
         return {"skipped": True}
     try:
@@ -69,4 +73,7 @@ def run_metrics_push(context: Any) -> dict[str, Any]:
 
 
 def _seconds_left(context: Any) -> float:
-    return float(context.get_remaining_time_in_millis() / 1_000 - bootstrap.settings().relay_stop_margin_seconds)
+    return float(
+        context.get_remaining_time_in_millis() / 1_000
+        - container().settings.relay.stop_margin_seconds
+    )

@@ -33,14 +33,19 @@ def table(full_name: str, name: str) -> dict[str, Any]:
         "TableName": full_name,
         "BillingMode": "PAY_PER_REQUEST",
         "AttributeDefinitions": [
-            {"AttributeName": key, "AttributeType": "N" if key in NUMBERS else "S"} for key in attributes
+            {"AttributeName": key, "AttributeType": "N" if key in NUMBERS else "S"}
+            for key in attributes
         ],
         "KeySchema": _keys(KEYS[name]),
         "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True},
     }
     if indexes:
         made["GlobalSecondaryIndexes"] = [
-            {"IndexName": index, "KeySchema": _keys(keys), "Projection": {"ProjectionType": "ALL"}}
+            {
+                "IndexName": index,
+                "KeySchema": _keys(keys),
+                "Projection": {"ProjectionType": "ALL"},
+            }
             for index, keys in indexes.items()
         ]
     if name not in KEPT_FOR_EVER:
@@ -56,7 +61,8 @@ def documents() -> dict[str, dict[str, Any]]:
 def resources(prefix: str) -> dict[str, dict[str, Any]]:
     """Return all of it as the resources of a template."""
     found = {
-        name: {"Type": "AWS::DynamoDB::Table", "Properties": properties} for name, properties in tables(prefix).items()
+        name: {"Type": "AWS::DynamoDB::Table", "Properties": properties}
+        for name, properties in tables(prefix).items()
     }
     for name, content in documents().items():
         properties = {
@@ -67,9 +73,15 @@ def resources(prefix: str) -> dict[str, dict[str, Any]]:
             "UpdateMethod": "NewVersion",
             "Content": content,
         }
-        found[f"Document{name.replace('-', '')}"] = {"Type": "AWS::SSM::Document", "Properties": properties}
+        found[f"Document{name.replace('-', '')}"] = {
+            "Type": "AWS::SSM::Document",
+            "Properties": properties,
+        }
     return found
 
 
 def _keys(names: tuple[str, ...]) -> list[dict[str, str]]:
-    return [{"AttributeName": name, "KeyType": kind} for name, kind in zip(names, ("HASH", "RANGE"), strict=False)]
+    return [
+        {"AttributeName": name, "KeyType": kind}
+        for name, kind in zip(names, ("HASH", "RANGE"), strict=False)
+    ]

@@ -1,8 +1,8 @@
 """Building what is deployed: one bundle with its byte code inside, and the CloudFormation template.
 
-Stock Chalice ships no `.pyc`, and compiling on a cold start costs more than a second. So a build copy is made
-whose `vendor` folder holds the hash-locked requirements, compiled, and whose own requirements file is empty.
-The same input gives the same bytes.
+Stock Chalice ships no `.pyc`, and compiling on a cold start costs more than a second. So a
+build copy is made whose `vendor` folder holds the hash-locked requirements, compiled, and
+whose own requirements file is empty. The same input gives the same bytes.
 """
 
 import argparse
@@ -19,14 +19,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from chalicelib.config import refuse_plain_secrets
-from chalicelib.errors import Misconfigured
+from chalicelib.config.reader import refuse_plain_secrets
+from chalicelib.shared.errors import Misconfigured
 from infra.aws import autoheal, policies
 
 ROOT = Path(__file__).resolve().parents[2]
 MERGED = Path(__file__).with_name("gateway-responses.json")
 SOURCES = ("app.py", "chalicelib", ".chalice")
-PLATFORM, PYTHON = "x86_64-manylinux_2_28", "3.11"
+PLATFORM = "x86_64-manylinux_2_28"
+PYTHON = "3.11"
 EPOCH = (1980, 1, 1, 0, 0, 0)
 SECONDS = 300
 LAMBDA_HAS = ("boto3", "botocore", "s3transfer")
@@ -34,7 +35,8 @@ LAMBDA_HAS = ("boto3", "botocore", "s3transfer")
 
 THROTTLE = {"ThrottlingRateLimit": 500, "ThrottlingBurstLimit": 250}
 """Requests a second, and at once, that the gateway takes of everybody together; the rest get its 429. Tenants have a
-limit of their own (TENANT_RATE_PER_SECOND): a usage plan would count API keys, and tenants have none."""
+limit of their own (TENANT_RATE_PER_SECOND): a usage plan would count API keys, and tenants
+have none."""
 
 
 class PackagingFailed(Exception):
@@ -77,13 +79,36 @@ def build(
             _add_environment(copy / ".chalice" / "config.json", stage, environment)
         progress("packaging")
         _run(
-            [sys.executable, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", "chalicelib"],
+            [
+                sys.executable,
+                "-m",
+                "compileall",
+                "-q",
+                "--invalidation-mode",
+                "unchecked-hash",
+                "chalicelib",
+            ],
             copy,
         )
-        merged = _resources(copy / ".chalice" / "config.json", stage, Path(temporary) / "merged.json")
-        package = [_tool("chalice"), "package", "--stage", stage, "--merge-template", str(merged), str(out)]
-        _run(package, copy, {"AWS_DEFAULT_REGION": os.environ.get("AWS_DEFAULT_REGION", "us-east-1")})
-    bundle, template = out / "deployment.zip", out / "sam.json"
+        merged = _resources(
+            copy / ".chalice" / "config.json", stage, Path(temporary) / "merged.json"
+        )
+        package = [
+            _tool("chalice"),
+            "package",
+            "--stage",
+            stage,
+            "--merge-template",
+            str(merged),
+            str(out),
+        ]
+        _run(
+            package,
+            copy,
+            {"AWS_DEFAULT_REGION": os.environ.get("AWS_DEFAULT_REGION", "us-east-1")},
+        )
+    bundle = out / "deployment.zip"
+    template = out / "sam.json"
     _make_reproducible(bundle)
     digest = hashlib.sha256(bundle.read_bytes() + template.read_bytes()).hexdigest()
     return PackagedApp(template, bundle, digest)
@@ -92,7 +117,9 @@ def build(
 def _vendor(root: Path, progress: Callable[[str], None]) -> Path:
     """Return a folder with the locked requirements, compiled; made once per lock file."""
     lock = root / "requirements.txt"
-    key = hashlib.sha256(lock.read_bytes() + f"{PLATFORM} {PYTHON} {LAMBDA_HAS}".encode()).hexdigest()[:16]
+    key = hashlib.sha256(
+        lock.read_bytes() + f"{PLATFORM} {PYTHON} {LAMBDA_HAS}".encode()
+    ).hexdigest()[:16]
     cached = root / ".local" / "cache" / f"vendor-{key}"
     if cached.exists():
         return cached
@@ -100,15 +127,42 @@ def _vendor(root: Path, progress: Callable[[str], None]) -> Path:
     cached.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cached.parent) as temporary:
         target = Path(temporary) / "vendor"
-        command = [_tool("uv"), "pip", "install", "-q", "--require-hashes", "--no-deps", "--only-binary", ":all:"]
-        where = ["--target", str(target), "--python-platform", PLATFORM, "--python-version", PYTHON, "-r", str(lock)]
+        command = [
+            _tool("uv"),
+            "pip",
+            "install",
+            "-q",
+            "--require-hashes",
+            "--no-deps",
+            "--only-binary",
+            ":all:",
+        ]
+        where = [
+            "--target",
+            str(target),
+            "--python-platform",
+            PLATFORM,
+            "--python-version",
+            PYTHON,
+            "-r",
+            str(lock),
+        ]
         _run([*command, *where], root)
         for name in (*LAMBDA_HAS, "bin"):
             shutil.rmtree(target / name, ignore_errors=True)
         for folder in [*target.rglob("tests"), *target.rglob("__pycache__")]:
             shutil.rmtree(folder, ignore_errors=True)
         _run(
-            [sys.executable, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", "vendor"], target.parent
+            [
+                sys.executable,
+                "-m",
+                "compileall",
+                "-q",
+                "--invalidation-mode",
+                "unchecked-hash",
+                "vendor",
+            ],
+            target.parent,
         )
         if not cached.exists():
             target.rename(cached)
@@ -121,7 +175,9 @@ def _copy(root: Path, copy: Path, vendor: Path) -> None:
         source = root / name
         if source.is_dir():
             shutil.copytree(
-                source, copy / name, ignore=shutil.ignore_patterns("__pycache__", "deployed", "deployments")
+                source,
+                copy / name,
+                ignore=shutil.ignore_patterns("__pycache__", "deployed", "deployments"),
             )
         else:
             shutil.copy(source, copy / name)
@@ -132,7 +188,10 @@ def _copy(root: Path, copy: Path, vendor: Path) -> None:
 def _add_environment(config: Path, stage: str, environment: Mapping[str, str]) -> None:
     settings = json.loads(config.read_text())
     chosen = settings["stages"].setdefault(stage, {})
-    chosen["environment_variables"] = {**chosen.get("environment_variables", {}), **environment}
+    chosen["environment_variables"] = {
+        **chosen.get("environment_variables", {}),
+        **environment,
+    }
     config.write_text(json.dumps(settings))
 
 
@@ -141,7 +200,10 @@ def _resources(config: Path, stage: str, into: Path) -> Path:
     merged = json.loads(MERGED.read_text())
     environment = json.loads(config.read_text())["stages"][stage]["environment_variables"]
     table = idempotency_table(environment["IDEMPOTENCY_TABLE"])
-    merged["Resources"]["IdempotencyTable"] = {"Type": "AWS::DynamoDB::Table", "Properties": table}
+    merged["Resources"]["IdempotencyTable"] = {
+        "Type": "AWS::DynamoDB::Table",
+        "Properties": table,
+    }
     throttled = [{"HttpMethod": "*", "ResourcePath": "/*", **THROTTLE}]
     merged["Resources"]["RestAPI"] = {"Properties": {"MethodSettings": throttled}}
     merged["Resources"] |= autoheal.resources(environment[autoheal.PREFIX_SETTING])
@@ -163,11 +225,14 @@ def idempotency_table(name: str) -> dict[str, object]:
 def _make_reproducible(bundle: Path) -> None:
     """Write the bundle anew with its entries in order and without times."""
     with zipfile.ZipFile(bundle) as old:
-        entries = sorted((info.filename, old.read(info)) for info in old.infolist() if not info.is_dir())
+        entries = sorted(
+            (info.filename, old.read(info)) for info in old.infolist() if not info.is_dir()
+        )
     with zipfile.ZipFile(bundle, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as new:
         for name, content in entries:
             info = zipfile.ZipInfo(name, EPOCH)
-            info.external_attr, info.compress_type = 0o644 << 16, zipfile.ZIP_DEFLATED
+            info.external_attr = 0o644 << 16
+            info.compress_type = zipfile.ZIP_DEFLATED
             new.writestr(info, content)
 
 
@@ -177,11 +242,18 @@ def _tool(name: str) -> str:
 
 def _run(command: list[str], where: Path, env: Mapping[str, str] | None = None) -> None:
     done = subprocess.run(
-        command, cwd=where, env={**os.environ, **(env or {})}, capture_output=True, text=True, timeout=SECONDS
+        command,
+        cwd=where,
+        env={**os.environ, **(env or {})},
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
     )
     if done.returncode:
         said = (done.stderr or done.stdout).strip()[-2_000:]
-        raise PackagingFailed(f"{' '.join(command[:4])} failed:\n{said}\nremedy: `make clean`, then try again")
+        raise PackagingFailed(
+            f"{' '.join(command[:4])} failed:\n{said}\nremedy: `make clean`, then try again"
+        )
 
 
 def main() -> int:
@@ -193,7 +265,11 @@ def main() -> int:
     chosen = parser.parse_args()
     started = time.monotonic()
     try:
-        made = build(chosen.out, stage=chosen.stage, progress=lambda line: print(f"· {line}", file=sys.stderr))
+        made = build(
+            chosen.out,
+            stage=chosen.stage,
+            progress=lambda line: print(f"· {line}", file=sys.stderr),
+        )
     except PackagingFailed as problem:
         print(problem, file=sys.stderr)
         return 1
@@ -201,7 +277,9 @@ def main() -> int:
     if chosen.json:
         print(json.dumps({**asdict(made), "bundle_megabytes": round(megabytes, 1)}, default=str))
     else:
-        print(f"✓ {made.bundle} ({megabytes:.1f} MB) and {made.template}, in {time.monotonic() - started:.1f} s")
+        print(
+            f"✓ {made.bundle} ({megabytes:.1f} MB) and {made.template}, in {time.monotonic() - started:.1f} s"
+        )
     return 0
 
 

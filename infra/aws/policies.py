@@ -1,7 +1,8 @@
 """The functions' IAM policies, narrowed for one deployment.
 
-`.chalice/policy-*.json` hold for every stage and account, because Chalice reads them as they are: the stage, the region
-and the account are wildcards there. A package knows them, or CloudFormation does, so they are put in.
+`.chalice/policy-*.json` hold for every stage and account, because Chalice reads them as
+they are: the stage, the region and the account are wildcards there. A package knows them,
+or CloudFormation does, so they are put in.
 """
 
 import json
@@ -21,7 +22,10 @@ def narrow(policy: dict[str, Any], stage: str) -> dict[str, Any]:
     return {
         **policy,
         "Statement": [
-            {**statement, "Resource": [_resource(one, stage) for one in resources(statement)]}
+            {
+                **statement,
+                "Resource": [_resource(one, stage) for one in resources(statement)],
+            }
             for statement in policy["Statement"]
         ],
     }

@@ -20,9 +20,15 @@ from infra.slo.__main__ import MOST_COMPRESSED
 def main(arguments: list[str] | None = None) -> int:
     """Drill; return the exit code: 0 every link held, 1 one broke, 2 the drill could not be held."""
     chosen = _parser().parse_args(arguments)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever ends it: everything is put back
+    signal.signal(
+        signal.SIGTERM, signal.default_int_handler
+    )  # whoever ends it: everything is put back
     out = sys.stderr if chosen.json else sys.stdout
-    stack = Stack(chosen.home.resolve(), Ports.from_env(), say=lambda line: print(line, file=out, flush=True))
+    stack = Stack(
+        chosen.home.resolve(),
+        Ports.from_env(),
+        say=lambda line: print(line, file=out, flush=True),
+    )
     started = time.monotonic()
     try:
         api = stack.status()["api"] or stack.up()
@@ -38,7 +44,10 @@ def main(arguments: list[str] | None = None) -> int:
     where.parent.mkdir(parents=True, exist_ok=True)
     where.write_text(page.page(report))
     where.with_suffix(".json").write_text(json.dumps(report.shown(), indent=1))
-    print(f"\n{report.verdict.text()} ({time.monotonic() - started:.0f} s)\n  report: {where}", file=out)
+    print(
+        f"\n{report.verdict.text()} ({time.monotonic() - started:.0f} s)\n  report: {where}",
+        file=out,
+    )
     if chosen.json:
         print(json.dumps(report.shown()))
     return 0 if report.verdict.passed else 1
@@ -46,18 +55,39 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m infra.drill", description=__doc__)
-    parser.add_argument("--compress", type=_factor, default=drill.COMPRESS, help="how many times faster than real")
-    parser.add_argument("--act", type=int, action="append", choices=drill.ACTS, help="only this act; may be repeated")
+    parser.add_argument(
+        "--compress",
+        type=_factor,
+        default=drill.COMPRESS,
+        help="how many times faster than real",
+    )
+    parser.add_argument(
+        "--act",
+        type=int,
+        action="append",
+        choices=drill.ACTS,
+        help="only this act; may be repeated",
+    )
     parser.add_argument("--keep-mode", action="store_true", help="leave the healer's mode as it is")
-    parser.add_argument("--report", type=Path, help="where the page goes; the same as JSON beside it")
-    parser.add_argument("--json", action="store_true", help="print the report as JSON, progress on standard error")
-    parser.add_argument("--home", type=Path, default=ROOT / ".local", help="where the stack's state is kept")
+    parser.add_argument(
+        "--report", type=Path, help="where the page goes; the same as JSON beside it"
+    )
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="print the report as JSON, progress on standard error",
+    )
+    parser.add_argument(
+        "--home", type=Path, default=ROOT / ".local", help="where the stack's state is kept"
+    )
     return parser
 
 
 def _factor(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= MOST_COMPRESSED:
-        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1 to {MOST_COMPRESSED}")
+        raise argparse.ArgumentTypeError(
+            f"{text} is not a whole number from 1 to {MOST_COMPRESSED}"
+        )
     return int(text)
 
 

@@ -22,7 +22,11 @@ def shown(site: Site, timeline: Timeline) -> None:
     pairs = [(title, one) for title, queries in asked.items() for one in queries]
     empty = [f"{title}: {one}" for title, one in pairs if not _has_data(site, timeline, one)]
     if empty:
-        raise Broken("the dashboard shows it", f"{len(empty)} queries are empty, {empty[0]}", "ask Prometheus for it")
+        raise Broken(
+            "the dashboard shows it",
+            f"{len(empty)} queries are empty, {empty[0]}",
+            "ask Prometheus for it",
+        )
     timeline.seen(f"all {len(asked)} panels of the dashboard have data ({len(pairs)} queries)")
 
 

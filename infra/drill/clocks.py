@@ -8,10 +8,12 @@ from uuid import uuid4
 
 import requests
 
-from chalicelib.identity import Role
+from chalicelib.security.identity import Role
 from infra.drill.site import Site
 
-TICK, PUSH, RELAY = "AutohealTick", "MetricsPush", "Relay"
+TICK = "AutohealTick"
+PUSH = "MetricsPush"
+RELAY = "Relay"
 TRAFFIC_SECONDS = 1.0
 HOPELESS = 4
 JOIN_SECONDS = 15.0
@@ -36,8 +38,9 @@ class Clock:
                 continue
             try:
                 self.what()
-                self.problem, self.failures = "", 0
-            except Exception as problem:  # noqa: BLE001 - whatever it is, the drill's verdict will tell
+                self.problem = ""
+                self.failures = 0
+            except Exception as problem:
                 self.problem = f"{type(problem).__name__}: {problem}"[:300]
                 self.failures += 1
 
@@ -104,6 +107,8 @@ def _traffic(site: Site) -> Callable[[], object]:
     def once() -> None:
         answer = session.post(f"{site.api}/api/crm/accounts", json={"name": "Drill"}, timeout=10)
         answer.raise_for_status()
-        session.get(f"{site.api}/api/crm/accounts/{answer.json()['id']}", timeout=10).raise_for_status()
+        session.get(
+            f"{site.api}/api/crm/accounts/{answer.json()['id']}", timeout=10
+        ).raise_for_status()
 
     return once

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 from infra.drill.clocks import Clocks
-from infra.drill.patients import Patients
 from infra.drill.site import Site
+from infra.drill.targets import Targets
 from infra.drill.timeline import Timeline
 from infra.drill.verdict import Broken, within
 
@@ -20,20 +20,22 @@ DELIVERED = "Alertmanager delivers it to the webhook"
 ACTS = "the healer acts"
 
 
-def cure(site: Site, clocks: Clocks, patients: Patients, timeline: Timeline) -> None:
+def cure(site: Site, clocks: Clocks, targets: Targets, timeline: Timeline) -> None:
     """Kill the victim and follow the alert until it is over.
 
     Raises:
         Broken: the first link that does not hold.
     """
-    victim = patients.victim
+    victim = targets.victim
     timeline.act(f"Act 1: {victim} is killed; the alert has to cure it")
     refused = site.undelivered()
-    patients.services.kill(victim)
+    targets.services.kill(victim)
     timeline.done(f"{victim} killed")
     mine = {"service": victim}
     _must(
-        lambda: site.prometheus.query(f'probe_success{{job="services-tcp",service="{victim}"}} == 0'),
+        lambda: site.prometheus.query(
+            f'probe_success{{job="services-tcp",service="{victim}"}} == 0'
+        ),
         "Prometheus sees it",
         f"no probe says that {victim} is down",
         "is the blackbox exporter up? `make status`, `make logs PART=blackbox`",
@@ -55,7 +57,7 @@ def cure(site: Site, clocks: Clocks, patients: Patients, timeline: Timeline) -> 
     timeline.seen("Alertmanager has it")
     _acted(site, victim, refused, timeline)
     _must(
-        lambda: patients.services.answers(victim),
+        lambda: targets.services.answers(victim),
         "Systems Manager restarts the service",
         f"the command was sent, and {victim} does not answer",
         "`make logs PART=ssm`, `make logs PART=services`",
@@ -83,17 +85,29 @@ def _about(site: Site, victim: str) -> list[dict[str, Any]]:
 
 def _acted(site: Site, victim: str, refused: float, timeline: Timeline) -> None:
     """Await the command; where none is sent, find out why."""
-    events = within(SECONDS, lambda: _about(site, victim) or (site.undelivered() > refused and [{}]))
+    events = within(
+        SECONDS, lambda: _about(site, victim) or (site.undelivered() > refused and [{}])
+    )
     if not events or not events[0]:
         if site.undelivered() > refused:
             status = site.refusal()
             why = f"with {status}" if status else "or does not answer"
-            remedy = "Alertmanager's token must be one of AUTOHEAL_WEBHOOK_TOKENS: `make up` writes both"
+            remedy = (
+                "Alertmanager's token must be one of AUTOHEAL_WEBHOOK_TOKENS: `make up` writes both"
+            )
             if status not in ("401", "403"):
                 remedy = "`make logs PART=alertmanager`, `make logs PART=emulator`"
-            raise Broken(DELIVERED, f"the alert is delivered, and the webhook refuses it {why}", remedy)
+            raise Broken(
+                DELIVERED,
+                f"the alert is delivered, and the webhook refuses it {why}",
+                remedy,
+            )
         what = "Alertmanager has the alert, and the audit knows nothing of it"
-        raise Broken(DELIVERED, what, "look at its route to the receiver autoheal: `make logs PART=alertmanager`")
+        raise Broken(
+            DELIVERED,
+            what,
+            "look at its route to the receiver autoheal: `make logs PART=alertmanager`",
+        )
     timeline.seen("the webhook has it, and the decision is in the audit")
     decided = within(SECONDS, lambda: _decided(_about(site, victim)))
     if not decided or decided[0]["kind"] != "action_sent":
@@ -113,25 +127,40 @@ def _idle(site: Site, events: list[dict[str, Any]]) -> Broken:
     mode = site.ask("GET", "/autoheal/config")["mode"]
     if mode != "live":
         what = f"the alert fired and was delivered, but the healer's mode is {mode}: no action"
-        return Broken(ACTS, what, 'PUT /autoheal/config {"mode": "live"}, or run the drill without --keep-mode')
+        return Broken(
+            ACTS,
+            what,
+            'PUT /autoheal/config {"mode": "live"}, or run the drill without --keep-mode',
+        )
     if reason == "budget_spent":
         what = "the runbook's hourly cap is reached: too many drills (or real failures) within this hour"
         return Broken(ACTS, what, "wait for the next full hour")
-    what = f"the alert was delivered, and no command was sent: {reason or 'the audit names no reason'}"
+    what = (
+        f"the alert was delivered, and no command was sent: {reason or 'the audit names no reason'}"
+    )
     return Broken(ACTS, what, "docs/autoheal.md lists what each reason means")
 
 
 def _verified(site: Site, clocks: Clocks, victim: str, timeline: Timeline) -> None:
     """Await that the cure is known to have worked, and that the audit tells the whole story in its order."""
     link = "the healer verifies the cure"
-    ended = within(SECONDS, lambda: _of_kinds(_about(site, victim), *ENDS) or (clocks.tick.broken and [{}]))
+    ended = within(
+        SECONDS,
+        lambda: _of_kinds(_about(site, victim), *ENDS) or (clocks.tick.broken and [{}]),
+    )
     if not ended or not ended[0]:
         problem = clocks.tick.problem
-        why = f"its tick does not run: {problem}" if problem else "its tick runs, and does not settle it"
+        why = (
+            f"its tick does not run: {problem}"
+            if problem
+            else "its tick runs, and does not settle it"
+        )
         what = f"the service is back, and the healer does not know: {why}"
         raise Broken(link, what, "look at the function autoheal_tick: `make logs PART=emulator`")
     if ended[0]["kind"] != "action_ok":
-        raise Broken(link, f"the action failed: {ended[0].get('detail', '')}", "`make logs PART=ssm`")
+        raise Broken(
+            link, f"the action failed: {ended[0].get('detail', '')}", "`make logs PART=ssm`"
+        )
     told = [one["kind"] for one in _about(site, victim)]
     places = [told.index(kind) for kind in STORY if kind in told]
     if len(places) != len(STORY) or places != sorted(places):

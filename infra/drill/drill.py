@@ -17,10 +17,10 @@ from infra.drill.board import shown
 from infra.drill.clocks import running
 from infra.drill.cure import cure
 from infra.drill.failures import failures
-from infra.drill.patients import Patients, admitted
 from infra.drill.report import Report, gather
 from infra.drill.silence import silence
 from infra.drill.site import Site
+from infra.drill.targets import Targets, admitted
 from infra.drill.timeline import Sort, Timeline
 from infra.drill.verdict import Broken, Verdict, within
 from infra.drill.watch import watching
@@ -34,10 +34,21 @@ from infra.slo.durations import Scale
 COMPRESS = 30
 """A minute of the rules lasts two seconds: short enough for six minutes, long enough for a busy machine."""
 ACTS = (1, 2, 3)
-FOLDER, LIVE = "drill", "live"
-MINUTE, SCRAPE = "1m", "1m"
+FOLDER = "drill"
+LIVE = "live"
+MINUTE = "1m"
+SCRAPE = "1m"
 READY_SECONDS = 40.0
-NEEDED = ("emulator", "issuer", "services", "ssm", "alertmanager", "pushgateway", "blackbox", "prometheus")
+NEEDED = (
+    "emulator",
+    "issuer",
+    "services",
+    "ssm",
+    "alertmanager",
+    "pushgateway",
+    "blackbox",
+    "prometheus",
+)
 WATCHED = (
     "count(probe_success) > 0",
     'push_time_seconds{job="autoheal"}',
@@ -67,21 +78,24 @@ def run(stack: Stack, api: str, plan: Plan, say: Callable[[str], None]) -> Repor
         PartFailed: a part that the drill brings does not start.
     """
     home = stack.home / FOLDER
-    timeline, problem = Timeline(say), None
+    timeline = Timeline(say)
+    problem = None
     with ExitStack() as after:
         after.enter_context(_alone(home))
         parts = stack.status()["parts"]
         absent = [name for name in NEEDED if not parts.get(name, {}).get("running")]
         if absent:
-            raise PartFailed(absent[0], "the drill needs it, and it does not run", remedy="`make up`")
+            raise PartFailed(
+                absent[0], "the drill needs it, and it does not run", remedy="`make up`"
+            )
         timeline.act(f"The shipped rules, {plan.compress} times as fast")
         watched = stack.healing.watched(api)
-        patients = after.enter_context(admitted(stack))
-        prometheus = after.enter_context(_compressed(stack, watched, plan, patients, home))
+        targets = after.enter_context(admitted(stack))
+        prometheus = after.enter_context(_compressed(stack, watched, plan, targets, home))
         site = Site(stack, api, prometheus)
         after.enter_context(_as_before(site, timeline, home / "before.json"))
         try:
-            _play(site, patients, plan, timeline)
+            _play(site, targets, plan, timeline)
         except Broken as found:
             problem = found
         except requests.RequestException as found:
@@ -92,7 +106,7 @@ def run(stack: Stack, api: str, plan: Plan, say: Callable[[str], None]) -> Repor
         return gather(site, timeline, Verdict.of(problem), plan.compress)
 
 
-def _play(site: Site, patients: Patients, plan: Plan, timeline: Timeline) -> None:
+def _play(site: Site, targets: Targets, plan: Plan, timeline: Timeline) -> None:
     every = float(Scale(plan.compress).seconds(MINUTE))
     if not plan.keep_mode:
         site.ask("PUT", "/autoheal/config", {"mode": LIVE, "chaos": {"percent": 0}})
@@ -109,9 +123,9 @@ def _play(site: Site, patients: Patients, plan: Plan, timeline: Timeline) -> Non
             raise Broken("Prometheus watches", f"there is no data for {missing[0]}", why)
         timeline.seen("Prometheus watches: probes, pushes and rules have data")
         if 1 in plan.acts:
-            cure(site, clocks, patients, timeline)
+            cure(site, clocks, targets, timeline)
         if 2 in plan.acts:
-            failures(site, clocks, patients, timeline, Settings().autoheal_chaos_seed)
+            failures(site, clocks, targets, timeline, Settings().autoheal.chaos_seed)
         if 3 in plan.acts:
             silence(site, clocks, timeline)
         if len(plan.acts) == len(ACTS):
@@ -130,21 +144,28 @@ def _alone(home: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _compressed(stack: Stack, watched: Watched, plan: Plan, patients: Patients, home: Path) -> Iterator[Prometheus]:
+def _compressed(
+    stack: Stack, watched: Watched, plan: Plan, targets: Targets, home: Path
+) -> Iterator[Prometheus]:
     """Have a Prometheus with compressed rules and no past in the place of the usual one.
 
-    It is the same part with other samples: were this process killed, `make up` and `make down` would know it.
+    It is the same part with other samples: were this process killed, `make up` and `make
+    down` would know it.
     """
     samples = home / "samples"
     shutil.rmtree(samples, ignore_errors=True)
     scale = Scale(plan.compress)
     outputs.write(outputs.drill(read.objectives(), read.alerts(), scale), home)
     usual = stack.healing.prometheus
-    services = {**watched.services, patients.victim: patients.address(patients.victim)}
+    services = {**watched.services, targets.victim: targets.address(targets.victim)}
     own = Prometheus(usual.home, usual.port, CACHE, samples)
     usual.stop()
     try:
-        own.start(replace(watched, services=services), home / "rules" / "*.yml", scale.interval(SCRAPE))
+        own.start(
+            replace(watched, services=services),
+            home / "rules" / "*.yml",
+            scale.interval(SCRAPE),
+        )
         yield own
     finally:
         own.stop()
@@ -162,11 +183,18 @@ def _as_before(site: Site, timeline: Timeline, file: Path) -> Iterator[None]:
         yield
     finally:
         try:
-            site.ask("PUT", "/autoheal/config", {"mode": before["mode"], "chaos": _left(before["chaos"])})
+            site.ask(
+                "PUT",
+                "/autoheal/config",
+                {"mode": before["mode"], "chaos": _left(before["chaos"])},
+            )
             timeline.done(f"the healer's mode is {before['mode']} again")
             file.unlink()
         except Broken as problem:
-            timeline.add(Sort.BROKEN, f"the healer's mode could not be set to {before['mode']} again: {problem.what}")
+            timeline.add(
+                Sort.BROKEN,
+                f"the healer's mode could not be set to {before['mode']} again: {problem.what}",
+            )
 
 
 def _left(chaos: dict[str, Any]) -> dict[str, Any]:

@@ -44,7 +44,9 @@ def _verdict(report: Report) -> str:
     verdict = report.verdict
     if verdict.passed:
         return '<p class="verdict"><b>The drill passed: every link held.</b></p>'
-    link, what, remedy = escape(verdict.link), escape(verdict.what), escape(verdict.remedy)
+    link = escape(verdict.link)
+    what = escape(verdict.what)
+    remedy = escape(verdict.remedy)
     return f'<p class="verdict bad"><b>The drill failed at: {link}</b><br>{what}<br><b>Remedy:</b> {remedy}</p>'
 
 
@@ -54,7 +56,9 @@ def _budgets(report: Report) -> str:
         f"What was bad in these {report.seconds:.0f} seconds, which are {hours:.1f} hours to the rules, and how much of"
         " 30 days' budget so many hours like these cost."
     )
-    heads = "".join(f'<th class="number">{head}</th>' for head in ("promised", "bad", "of the budget"))
+    heads = "".join(
+        f'<th class="number">{head}</th>' for head in ("promised", "bad", "of the budget")
+    )
     rows = "".join(_budget(one) for one in report.budgets)
     return f'<p class="soft">{note}</p>{_table(f"<tr><th>objective</th>{heads}</tr>{rows}")}'
 

@@ -8,11 +8,26 @@ from typing import Final
 from infra.drill.report import Firing, Report
 from infra.drill.timeline import Sort
 
-WIDTH, LEFT, RIGHT, TOP = 1_040, 330, 24, 28
-BURN_HEIGHT, LANE, AXIS = 170, 20, 24
-LOWEST, HIGHEST = 0.1, 1_000.0
+WIDTH = 1_040
+LEFT = 330
+RIGHT = 24
+TOP = 28
+BURN_HEIGHT = 170
+LANE = 20
+AXIS = 24
+LOWEST = 0.1
+HIGHEST = 1_000.0
 LONGEST_NAME = 50
-COLOURS: Final = ("#0b6bcb", "#c2410c", "#15803d", "#7c3aed", "#be185d", "#0f766e", "#854d0e", "#475569")
+COLOURS: Final = (
+    "#0b6bcb",
+    "#c2410c",
+    "#15803d",
+    "#7c3aed",
+    "#be185d",
+    "#0f766e",
+    "#854d0e",
+    "#475569",
+)
 
 
 def plot(report: Report) -> str:
@@ -21,7 +36,12 @@ def plot(report: Report) -> str:
     height = TOP + BURN_HEIGHT + AXIS + LANE * len(lanes) + AXIS
     label = "Burn rates and alerts over the time of the drill"
     parts = [f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{label}">']
-    parts += [*_times(report, height), *_acts(report, height), *_scale(report), *_burns(report)]
+    parts += [
+        *_times(report, height),
+        *_acts(report, height),
+        *_scale(report),
+        *_burns(report),
+    ]
     for number, lane in enumerate(lanes):
         parts += _lane(report, lane, TOP + BURN_HEIGHT + AXIS + LANE * number)
     return "\n".join([*parts, "</svg>"])
@@ -30,7 +50,9 @@ def plot(report: Report) -> str:
 def legend(report: Report) -> str:
     """Return what the plot's colours mean."""
     pairs = zip(COLOURS, report.burn, strict=False)
-    lines = [f'<span><i style="background:{colour}"></i>{escape(slo)}</span>' for colour, slo in pairs]
+    lines = [
+        f'<span><i style="background:{colour}"></i>{escape(slo)}</span>' for colour, slo in pairs
+    ]
     for name, colour in (("pending", "wait"), ("firing", "bad")):
         lines.append(f'<span><i class="box" style="background:var(--{colour})"></i>{name}</span>')
     return "".join(lines)
@@ -84,7 +106,9 @@ def _scale(report: Report) -> Iterable[str]:
 
 def _burns(report: Report) -> Iterable[str]:
     for colour, points in zip(COLOURS, report.burn.values(), strict=False):
-        drawn = " ".join(f"{_x(report, at):.1f},{_y(value):.1f}" for at, value in points if not math.isnan(value))
+        drawn = " ".join(
+            f"{_x(report, at):.1f},{_y(value):.1f}" for at, value in points if not math.isnan(value)
+        )
         yield f'<polyline points="{drawn}" fill="none" stroke="{colour}" stroke-width="1.6"/>'
 
 
@@ -99,7 +123,8 @@ def _lane(report: Report, lane: tuple[str, str], at: float) -> Iterable[str]:
 
 
 def _bar(report: Report, one: Firing, at: float) -> str:
-    left, right = _x(report, one.begin), _x(report, one.end)
+    left = _x(report, one.begin)
+    right = _x(report, one.end)
     fill = "bad" if one.state == "firing" else "wait"
     told = escape(f"{one.alert} {one.state} from {one.begin:.0f} s to {one.end:.0f} s")
     box = f'x="{left:.1f}" y="{at + 3}" width="{max(2.0, right - left):.1f}" height="{LANE - 7}" rx="2"'

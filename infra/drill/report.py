@@ -30,7 +30,8 @@ class Firing:
 class Budget:
     """What the drill cost of one objective's budget. `errors` is the share of what was bad, 0 to 1.
 
-    `spent` is the share of the whole period's budget that as many minutes of the rules cost.
+    `spent` is the share of the whole period's budget that as many minutes of the rules
+    cost.
     """
 
     slo: str
@@ -62,14 +63,26 @@ def gather(site: Site, timeline: Timeline, verdict: Verdict, compress: int) -> R
     """Return what `timeline` and the drill's Prometheus know; what Prometheus does not tell is left out."""
     seconds = timeline.seconds()
     objectives = read.objectives()
-    fired, burns, budgets = [], {}, []
+    fired = []
+    burns = {}
+    budgets = []
     try:
         fired = _firings(site, timeline, seconds)
-        burns = {one["metric"]["slo"]: _points(one, timeline) for one in _range(site, BURN, timeline, seconds)}
-        ratios = {one["metric"]["slo"]: float(one["value"][1]) for one in site.prometheus.query(_RATIO)}
+        burns = {
+            one["metric"]["slo"]: _points(one, timeline)
+            for one in _range(site, BURN, timeline, seconds)
+        }
+        ratios = {
+            one["metric"]["slo"]: float(one["value"][1]) for one in site.prometheus.query(_RATIO)
+        }
         lived = seconds * compress / durations.seconds(objectives.period)
         budgets = [
-            Budget(slo.name, slo.objective, ratios[slo.name], ratios[slo.name] / float(slo.budget) * lived)
+            Budget(
+                slo.name,
+                slo.objective,
+                ratios[slo.name],
+                ratios[slo.name] / float(slo.budget) * lived,
+            )
             for slo in objectives.slos
             if slo.name in ratios
         ]
@@ -78,7 +91,17 @@ def gather(site: Site, timeline: Timeline, verdict: Verdict, compress: int) -> R
     fast = next(iter(objectives.windows.values()))
     moments = list(timeline.moments)
     page = float(fast.page or 0)
-    return Report(verdict, compress, timeline.started, round(seconds, 1), moments, fired, budgets, burns, page)
+    return Report(
+        verdict,
+        compress,
+        timeline.started,
+        round(seconds, 1),
+        moments,
+        fired,
+        budgets,
+        burns,
+        page,
+    )
 
 
 _RATIO = "autoheal:sli_error:ratio_rate30d"
@@ -110,4 +133,6 @@ def _range(site: Site, query: str, timeline: Timeline, seconds: float) -> list[d
 
 
 def _points(series: dict[str, Any], timeline: Timeline) -> list[tuple[float, float]]:
-    return [(round(float(at) - timeline.started, 1), float(value)) for at, value in series["values"]]
+    return [
+        (round(float(at) - timeline.started, 1), float(value)) for at, value in series["values"]
+    ]

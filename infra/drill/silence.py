@@ -6,7 +6,8 @@ from infra.drill.timeline import Timeline
 from infra.drill.verdict import Broken, within
 
 TRIPPED = ("AutohealHeartbeatSLOBreach", "AutohealServiceDown")
-TRIP_SECONDS, CLEAR_SECONDS = 45.0, 45.0
+TRIP_SECONDS = 45.0
+CLEAR_SECONDS = 45.0
 """The real schedules go on each minute, which is long in a drill's time."""
 
 
@@ -30,7 +31,11 @@ def silence(site: Site, clocks: Clocks, timeline: Timeline) -> None:
         if not within(TRIP_SECONDS, all_fired):
             missing = ", ".join(sorted(set(TRIPPED) - fired))
             what = f"nothing is recorded or pushed, and {missing} did not fire"
-            raise Broken("the alerts about silence fire", what, "compare autoheal:heartbeat:age_seconds with its rule")
+            raise Broken(
+                "the alerts about silence fire",
+                what,
+                "compare autoheal:heartbeat:age_seconds with its rule",
+            )
         timeline.seen(f"{' and '.join(TRIPPED)} fire")
     finally:
         clocks.tick.resume()
@@ -39,5 +44,9 @@ def silence(site: Site, clocks: Clocks, timeline: Timeline) -> None:
     if not within(CLEAR_SECONDS, lambda: not [name for name in TRIPPED if site.alerts(name)]):
         going = ", ".join(name for name in TRIPPED if site.alerts(name))
         problem = clocks.tick.problem or clocks.push.problem or "both functions run"
-        raise Broken("the alerts recover", f"the healer is back, and {going} goes on: {problem}", "`make status`")
+        raise Broken(
+            "the alerts recover",
+            f"the healer is back, and {going} goes on: {problem}",
+            "`make status`",
+        )
     timeline.seen("both are over")

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 import requests
 
-from chalicelib.identity import Role
+from chalicelib.security.identity import Role
 from infra.drill.verdict import Broken
 from infra.local.issuer_server import DEFAULT_TENANT
 from infra.local.prometheus import Prometheus
@@ -18,7 +18,8 @@ from infra.local.stack import Stack
 
 SECONDS = 30.0
 REFUSED = re.compile(
-    r'^alertmanager_notifications_failed_total\{(?=[^}]*integration="webhook")[^}]*\} (\S+)$', re.MULTILINE
+    r'^alertmanager_notifications_failed_total\{(?=[^}]*integration="webhook")[^}]*\} (\S+)$',
+    re.MULTILINE,
 )
 STATUS = re.compile(r"unexpected status code (\d{3})")
 SCHEDULED = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
@@ -37,7 +38,9 @@ class Site:
 
     def __post_init__(self) -> None:
         """Sign in as an operator."""
-        self._session.headers["Authorization"] = f"Bearer {self.stack.issuer.token(Role.ADMIN, DEFAULT_TENANT)}"
+        self._session.headers["Authorization"] = (
+            f"Bearer {self.stack.issuer.token(Role.ADMIN, DEFAULT_TENANT)}"
+        )
         self._functions = self.stack.emulator.client("lambda")
         self._names = [one["FunctionName"] for one in self._functions.list_functions()["Functions"]]
 
@@ -51,9 +54,17 @@ class Site:
             answer = self._session.request(method, f"{self.api}{path}", json=body, timeout=SECONDS)
         except requests.RequestException as problem:
             said = type(problem).__name__
-            raise Broken("the API answers", f"{method} {path}: {said}", "look at `make logs PART=emulator`") from None
+            raise Broken(
+                "the API answers",
+                f"{method} {path}: {said}",
+                "look at `make logs PART=emulator`",
+            ) from None
         if not answer.ok:
-            raise Broken("the API answers", f"{method} {path}: {answer.status_code} {answer.text[:300]}", "read it")
+            raise Broken(
+                "the API answers",
+                f"{method} {path}: {answer.status_code} {answer.text[:300]}",
+                "read it",
+            )
         return answer.json()
 
     def audit(self, **filters: str) -> list[dict[str, Any]]:
@@ -68,7 +79,11 @@ class Site:
         answer = requests.get(f"{self.prometheus.url}/api/v1/alerts", timeout=SECONDS)
         answer.raise_for_status()
         wanted = {**({"alertname": name} if name else {}), **labels}
-        return [one for one in answer.json()["data"]["alerts"] if wanted.items() <= one["labels"].items()]
+        return [
+            one
+            for one in answer.json()["data"]["alerts"]
+            if wanted.items() <= one["labels"].items()
+        ]
 
     def firing(self, name: str, **labels: str) -> bool:
         """Tell whether an alert fires in Prometheus."""
@@ -77,7 +92,9 @@ class Site:
     def over(self, query: str, start: float, end: float) -> list[dict[str, Any]]:
         """Return what `query` was in each second from `start` to `end`: `metric` and `values` of each series."""
         params = {"query": query, "start": str(start), "end": str(end), "step": "1"}
-        answer = requests.get(f"{self.prometheus.url}/api/v1/query_range", params=params, timeout=SECONDS)
+        answer = requests.get(
+            f"{self.prometheus.url}/api/v1/query_range", params=params, timeout=SECONDS
+        )
         answer.raise_for_status()
         return list(answer.json()["data"]["result"])
 
@@ -90,7 +107,9 @@ class Site:
 
     def tell_alertmanager(self, *alerts: Mapping[str, Any]) -> None:
         """Say to Alertmanager that `alerts` fire, or are over."""
-        answer = requests.post(f"{self._alertmanager}/api/v2/alerts", json=list(alerts), timeout=SECONDS)
+        answer = requests.post(
+            f"{self._alertmanager}/api/v2/alerts", json=list(alerts), timeout=SECONDS
+        )
         answer.raise_for_status()
 
     def undelivered(self) -> float:
@@ -108,12 +127,19 @@ class Site:
         """Invoke a scheduled function as its schedule does; return its answer.
 
         Raises:
-            RuntimeError: it is not there, or it failed; botocore's errors where it cannot be invoked.
+            RuntimeError: it is not there, or it failed; botocore's errors where it cannot
+                be invoked.
         """
         name = next((one for one in self._names if function in one), None)
         if name is None:
             raise RuntimeError(f"there is no function {function}")
-        event = {**SCHEDULED, "version": "0", "id": "drill", "account": "000000000000", "region": "us-east-1"}
+        event = {
+            **SCHEDULED,
+            "version": "0",
+            "id": "drill",
+            "account": "000000000000",
+            "region": "us-east-1",
+        }
         event |= {"time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), "resources": []}
         said = self._functions.invoke(FunctionName=name, Payload=json.dumps(event))
         answer = json.loads(said["Payload"].read() or "null")

@@ -49,7 +49,11 @@ class Timeline:
         with self._lock:
             self.moments.append(Moment(round(self.seconds(), 1), sort, text))
             mark = MARKS[sort]
-            line = f"{mark} {text}" if sort is Sort.ACT else f"{self.moments[-1].seconds:7.1f} s  {mark} {text}"
+            line = (
+                f"{mark} {text}"
+                if sort is Sort.ACT
+                else f"{self.moments[-1].seconds:7.1f} s  {mark} {text}"
+            )
             self.say(line)
 
     def act(self, text: str) -> None:

@@ -15,7 +15,9 @@ class Broken(Exception):
     def __init__(self, link: str, what: str, remedy: str) -> None:
         """Name the `link`, say `what` was seen instead, and the `remedy`."""
         super().__init__(f"{link}: {what}")
-        self.link, self.what, self.remedy = link, what, remedy
+        self.link = link
+        self.what = what
+        self.remedy = remedy
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,9 @@ class Verdict:
     @classmethod
     def of(cls, problem: Broken | None) -> "Verdict":
         """Return the verdict about the first link that broke."""
-        return cls(True) if problem is None else cls(False, problem.link, problem.what, problem.remedy)
+        return (
+            cls(True) if problem is None else cls(False, problem.link, problem.what, problem.remedy)
+        )
 
     def text(self) -> str:
         """Return it for people."""

@@ -34,7 +34,9 @@ def _watch(site: Site, timeline: Timeline, stop: threading.Event) -> None:
             continue  # whoever needs Prometheus will say that it is away
         for name, state in found.items():
             if known.get(name) != state:
-                timeline.add(Sort.ALERT, f"{name} {'is pending' if state == 'pending' else 'FIRES'}")
+                timeline.add(
+                    Sort.ALERT, f"{name} {'is pending' if state == 'pending' else 'FIRES'}"
+                )
         for name, state in known.items():
             if name not in found and state == "firing":
                 timeline.add(Sort.ALERT, f"{name} is over")

@@ -11,14 +11,17 @@ from infra.aws.package import ROOT
 from infra.local.debian import program
 from infra.local.process import Process, refuse_foreign
 
-PACKAGE, NAME = "prometheus-alertmanager", "prometheus-alertmanager"
+PACKAGE = "prometheus-alertmanager"
+NAME = "prometheus-alertmanager"
 CONFIGURATION = ROOT / "infra" / "alertmanager"
 START_SECONDS = 20.0
 SETTING = "AETHERLINK_ALERTMANAGER_PORT"
 LEFT_OUT = re.compile(r"\$\{[A-Z_]+\}")
 SHARED = Path("/usr/share/prometheus")
 DEFAULTS = "alertmanager/default.tmpl"
-PRIVATE = 'mount -t tmpfs none /usr/share && mkdir "$1" && mount --bind "$2" "$1" && shift 2 && exec "$@"'
+PRIVATE = (
+    'mount -t tmpfs none /usr/share && mkdir "$1" && mount --bind "$2" "$1" && shift 2 && exec "$@"'
+)
 """Debian's build reads its templates from an absolute path: what is unpacked is mounted there, for it alone."""
 
 
@@ -27,7 +30,9 @@ class Alertmanager:
 
     def __init__(self, home: Path, port: int, cache: Path) -> None:
         """Keep configuration, log and data in `home`."""
-        self.home, self.port, self._cache = home, port, cache
+        self.home = home
+        self.port = port
+        self._cache = cache
         self.process = Process("alertmanager", home)
 
     @property
@@ -94,7 +99,9 @@ def _with_its_templates(binary: Path) -> list[str]:
     unpacked = binary.parents[1] / "share" / "prometheus"
     if (SHARED / DEFAULTS).exists() or not (unpacked / DEFAULTS).exists():
         return [str(binary)]
-    alone = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--mount", "--map-root-user"]
+    alone = (
+        ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--mount", "--map-root-user"]
+    )
     return [*alone, "sh", "-c", PRIVATE, "sh", str(SHARED), str(unpacked), str(binary)]
 
 

@@ -19,7 +19,9 @@ class Blackbox:
 
     def __init__(self, home: Path, port: int, cache: Path) -> None:
         """Keep the log in `home`."""
-        self.home, self.port, self._cache = home, port, cache
+        self.home = home
+        self.port = port
+        self._cache = cache
         self.process = Process("blackbox", home)
 
     @property
@@ -39,7 +41,11 @@ class Blackbox:
         refuse_foreign("blackbox", self.port, SETTING)
         binary = program(PACKAGE, NAME, self._cache)
         self.process.start(
-            [str(binary), f"--config.file={CONFIGURATION}", f"--web.listen-address=127.0.0.1:{self.port}"],
+            [
+                str(binary),
+                f"--config.file={CONFIGURATION}",
+                f"--web.listen-address=127.0.0.1:{self.port}",
+            ],
             ready=self._ready,
             seconds=START_SECONDS,
             remedy="read the log and try again",

@@ -11,12 +11,20 @@ from uuid import UUID, uuid4
 import requests
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from chalicelib.identity import Role
+from chalicelib.security.identity import Role
 
 RECORD_SECONDS = 90.0
 """Longest wait for a record: the schedule fires each minute, and the relay may be between two runs."""
 
-REQUIRED = ("event_id", "tenant_id", "event_type", "occurred_at", "stream_seq", "schema_version", "traceparent")
+REQUIRED = (
+    "event_id",
+    "tenant_id",
+    "event_type",
+    "occurred_at",
+    "stream_seq",
+    "schema_version",
+    "traceparent",
+)
 CLOUD_EVENT = ("ce_id", "ce_type", "ce_source", "ce_subject", "ce_time", "ce_specversion")
 
 
@@ -37,7 +45,12 @@ class Seen:
 
 
 def run(
-    api: str, sign_in: Callable[[Role, UUID], str], bootstrap: str, topics: list[str], *, say: Callable[[str], None]
+    api: str,
+    sign_in: Callable[[Role, UUID], str],
+    bootstrap: str,
+    topics: list[str],
+    *,
+    say: Callable[[str], None],
 ) -> list[Seen]:
     """Walk through the main job against `api`, for a new tenant; return the records, checked.
 
@@ -49,10 +62,12 @@ def run(
         say: takes a line about each step.
 
     Raises:
-        DemoFailed: a request failed, a record is missing, or has a wrong key, header or place.
+        DemoFailed: a request failed, a record is missing, or has a wrong key, header or
+            place.
     """
     tenant_id = uuid4()
-    tenant, token = str(tenant_id), sign_in(Role.SALES, tenant_id)
+    tenant = str(tenant_id)
+    token = sign_in(Role.SALES, tenant_id)
     with reading(bootstrap, topics) as consumer:
         expected = _work(api, token, say)
         say(f"· waiting for {len(expected)} records (the relay is fired each minute)")
@@ -69,7 +84,9 @@ def _work(api: str, token: str, say: Callable[[str], None]) -> list[tuple[str, s
 
     def send(method: str, path: str, body: dict[str, Any], **headers: str) -> dict[str, Any]:
         try:
-            answer = session.request(method, f"{api}/api/crm{path}", json=body, headers=headers, timeout=30)
+            answer = session.request(
+                method, f"{api}/api/crm{path}", json=body, headers=headers, timeout=30
+            )
         except requests.RequestException as problem:
             raise DemoFailed(
                 f"{method} {path}: {type(problem).__name__}. Is the stack up? Run `make status`."
@@ -81,12 +98,27 @@ def _work(api: str, token: str, say: Callable[[str], None]) -> list[tuple[str, s
 
     account = send("POST", "/accounts", {"name": "Northwind Energy", "industry": "Utilities"})
     contact = send(
-        "POST", "/contacts", {"accountId": account["id"], "name": "Ada Byron", "email": "ada@northwind.test"}
+        "POST",
+        "/contacts",
+        {"accountId": account["id"], "name": "Ada Byron", "email": "ada@northwind.test"},
     )
-    job = send("POST", "/jobs", {"accountId": account["id"], "contactId": contact["id"], "title": "Replace the meter"})
+    job = send(
+        "POST",
+        "/jobs",
+        {
+            "accountId": account["id"],
+            "contactId": contact["id"],
+            "title": "Replace the meter",
+        },
+    )
     for status in ("Scheduled", "InProgress", "Completed"):
         send("POST", f"/jobs/{job['id']}/status", {"status": status})
-    send("PATCH", f"/contacts/{contact['id']}", {"name": "Ada Lovelace"}, **{"If-Match": contact["etag"]})
+    send(
+        "PATCH",
+        f"/contacts/{contact['id']}",
+        {"name": "Ada Lovelace"},
+        **{"If-Match": contact["etag"]},
+    )
     return [
         (f"account:{account['id']}", "AccountCreated"),
         (f"contact:{contact['id']}", "ContactCreated"),
@@ -112,7 +144,9 @@ def reading(bootstrap: str, topics: list[str], *, from_start: bool = False) -> I
         places = []
         for topic in topics:
             for partition in consumer.list_topics(topic, timeout=15).topics[topic].partitions:
-                first, end = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=15)
+                first, end = consumer.get_watermark_offsets(
+                    TopicPartition(topic, partition), timeout=15
+                )
                 places.append(TopicPartition(topic, partition, first if from_start else end))
         consumer.assign(places)
         yield consumer
@@ -140,7 +174,9 @@ def collect(
     while len(seen) < wanted:
         message = consumer.poll(0.5)
         if message is None and time.monotonic() > deadline:
-            raise DemoFailed(f"{len(seen)} of {wanted} records after {seconds:.0f} s. See `make logs`.")
+            raise DemoFailed(
+                f"{len(seen)} of {wanted} records after {seconds:.0f} s. See `make logs`."
+            )
         if message is None:
             continue
         if message.error():
@@ -170,17 +206,26 @@ def _check(seen: list[Seen], expected: list[tuple[str, str]], tenant: str) -> No
     for record in seen:
         missing = [name for name in (*REQUIRED, *CLOUD_EVENT) if not record.headers.get(name)]
         if missing:
-            raise DemoFailed(f"a record on {record.topic} lacks the headers {', '.join(missing)}: {asdict(record)}")
+            raise DemoFailed(
+                f"a record on {record.topic} lacks the headers {', '.join(missing)}: {asdict(record)}"
+            )
         if record.headers["ce_subject"] != record.key or record.value["tenantId"] != tenant:
             raise DemoFailed(f"a record's key, subject and tenant do not agree: {asdict(record)}")
     for stream in {stream for stream, _ in expected}:
-        ordered = sorted((r for r in seen if r.key == stream), key=lambda r: int(r.headers["stream_seq"]))
+        ordered = sorted(
+            (r for r in seen if r.key == stream), key=lambda r: int(r.headers["stream_seq"])
+        )
         types = [record.headers["event_type"] for record in ordered]
         if types != [kind for key, kind in expected if key == stream]:
             raise DemoFailed(f"stream {stream} has {types}")
-        if [int(record.headers["stream_seq"]) for record in ordered] != list(range(1, len(ordered) + 1)):
+        if [int(record.headers["stream_seq"]) for record in ordered] != list(
+            range(1, len(ordered) + 1)
+        ):
             raise DemoFailed(f"stream {stream} has gaps in its sequence")
         for topic in {record.topic for record in ordered}:
             offsets = [record.offset for record in ordered if record.topic == topic]
-            if offsets != sorted(offsets) or len({r.partition for r in ordered if r.topic == topic}) != 1:
+            if (
+                offsets != sorted(offsets)
+                or len({r.partition for r in ordered if r.topic == topic}) != 1
+            ):
                 raise DemoFailed(f"stream {stream} is out of order on {topic}: offsets {offsets}")

@@ -1,6 +1,7 @@
 """Demo services to be healed: tiny supervised HTTP services, and the control that the documents' steps call.
 
-`service-control` behaves as one of a real machine would: it restarts, it waits, it fails or hangs where it is told to.
+`service-control` behaves as one of a real machine would: it restarts, it waits, it fails or
+hangs where it is told to.
 """
 
 import argparse
@@ -19,7 +20,8 @@ from infra.local.process import PartFailed, Process, listening
 
 START_SECONDS = 20.0
 POLL_SECONDS = 0.05
-FAIL, HANG = "fail", "hang"
+FAIL = "fail"
+HANG = "hang"
 HANG_SECONDS = 600
 
 
@@ -28,7 +30,8 @@ class DemoServices:
 
     def __init__(self, home: Path, ports: Mapping[str, int]) -> None:
         """Keep pid files, logs and behaviours in `home`."""
-        self.home, self.ports = home, dict(ports)
+        self.home = home
+        self.ports = dict(ports)
         self.processes = {name: Process(name, home) for name in ports}
 
     @property
@@ -40,9 +43,17 @@ class DemoServices:
         """Write the control, and which services there are."""
         self.bin.mkdir(parents=True, exist_ok=True)
         (self.home / "services.json").write_text(json.dumps(self.ports))
-        command = [sys.executable, "-m", "infra.local.demo_services", "--home", str(self.home)]
+        command = [
+            sys.executable,
+            "-m",
+            "infra.local.demo_services",
+            "--home",
+            str(self.home),
+        ]
         script = self.bin / "service-control"
-        script.write_text(f'#!/bin/sh\nPYTHONPATH={shlex.quote(str(ROOT))} exec {shlex.join(command)} "$@"\n')
+        script.write_text(
+            f'#!/bin/sh\nPYTHONPATH={shlex.quote(str(ROOT))} exec {shlex.join(command)} "$@"\n'
+        )
         script.chmod(0o755)
 
     def join(self, ports: Mapping[str, int]) -> None:
@@ -60,7 +71,9 @@ class DemoServices:
 
     def running(self) -> bool:
         """Tell whether every service answers."""
-        return all(process.running() and self.answers(name) for name, process in self.processes.items())
+        return all(
+            process.running() and self.answers(name) for name, process in self.processes.items()
+        )
 
     def start(self) -> bool:
         """Start every service that does not run; return whether there was one. Raises `PartFailed`."""
@@ -69,21 +82,40 @@ class DemoServices:
         self.install()
         for name, process in self.processes.items():
             if not (process.running() and listening(self.ports[name])):
-                # by the control, as everybody else: whoever starts a process has to bury it too
-                done = subprocess.run([self.bin / "service-control", "restart", name], capture_output=True, text=True)
+                # by the control, as everybody else: whoever starts a process has to bury it
+                # too
+                done = subprocess.run(
+                    [self.bin / "service-control", "restart", name],
+                    capture_output=True,
+                    text=True,
+                )
                 if done.returncode:
-                    raise PartFailed("services", done.stderr.strip()[-300:], remedy="read the log and try again")
+                    raise PartFailed(
+                        "services",
+                        done.stderr.strip()[-300:],
+                        remedy="read the log and try again",
+                    )
         return True
 
     def restart(self, name: str) -> None:
         """Restart one service and wait until it answers; two at once: one after the other. Raises `PartFailed`."""
-        process, port = self.processes[name], self.ports[name]
+        process = self.processes[name]
+        port = self.ports[name]
         self.home.mkdir(parents=True, exist_ok=True)
         with (self.home / f"{name}.lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             process.kill()
             process.start(
-                [sys.executable, "-m", "infra.local.demo_services", "--home", str(self.home), "serve", name, str(port)],
+                [
+                    sys.executable,
+                    "-m",
+                    "infra.local.demo_services",
+                    "--home",
+                    str(self.home),
+                    "serve",
+                    name,
+                    str(port),
+                ],
                 ready=lambda: listening(port),
                 seconds=START_SECONDS,
                 remedy="read the log",
@@ -115,9 +147,15 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answer /metrics as an exporter does, and anything else as a healthy service does."""
         plain = self.path == "/metrics"
-        body = f"process_start_time_seconds {self.started}\n" if plain else json.dumps({"service": self.name})
+        body = (
+            f"process_start_time_seconds {self.started}\n"
+            if plain
+            else json.dumps({"service": self.name})
+        )
         self.send_response(200)
-        self.send_header("Content-Type", "text/plain; version=0.0.4" if plain else "application/json")
+        self.send_header(
+            "Content-Type", "text/plain; version=0.0.4" if plain else "application/json"
+        )
         self.end_headers()
         self.wfile.write(body.encode())
 
@@ -163,7 +201,9 @@ def _control(services: DemoServices, command: str, name: str, rest: list[str]) -
 
 def main() -> int:
     """Serve, or control, from the command line."""
-    parser = argparse.ArgumentParser(prog="python -m infra.local.demo_services", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m infra.local.demo_services", description=__doc__
+    )
     parser.add_argument("--home", type=Path, required=True)
     parser.add_argument("command", choices=("serve", "restart", "wait", "wait-port"))
     parser.add_argument("name")

@@ -1,7 +1,7 @@
 """`make dev`: the checkout served by `chalice local`, the relay beside it, both started anew when a source changes.
 
-Chalice's own reloader watches the whole checkout. The broker's and the database's files lie in it too (`.local`), so it
-would restart the server all the time.
+Chalice's own reloader watches the whole checkout. The broker's and the database's files lie
+in it too (`.local`), so it would restart the server all the time.
 """
 
 import signal
@@ -50,11 +50,17 @@ def _start(port: int, environment: Mapping[str, str]) -> list[subprocess.Popen[b
         [str(chalice), "local", "--stage", "local", "--port", str(port), "--no-autoreload"],
         [sys.executable, "-m", "infra.ops", "relay", "--forever"],
     )
-    return [subprocess.Popen(command, cwd=ROOT, env=dict(environment), start_new_session=True) for command in commands]
+    return [
+        subprocess.Popen(command, cwd=ROOT, env=dict(environment), start_new_session=True)
+        for command in commands
+    ]
 
 
 def _announce(
-    port: int, children: list[subprocess.Popen[bytes]], ended: threading.Event, say: Callable[[str], None]
+    port: int,
+    children: list[subprocess.Popen[bytes]],
+    ended: threading.Event,
+    say: Callable[[str], None],
 ) -> None:
     waited = 0.0
     while not listening(port):

@@ -22,7 +22,9 @@ DEPLOY_SECONDS = 120
 LONGEST_REASON = 500
 LIVE_SECONDS = 60.0
 SETTING = "AETHERLINK_EMULATOR_PORT"
-STACK, BUCKET, REGION = "aetherlink-local", "aetherlink-deployments", "us-east-1"
+STACK = "aetherlink-local"
+BUCKET = "aetherlink-deployments"
+REGION = "us-east-1"
 API_STAGE = "api"
 NOT_HERE = ("AWS::SSM::Document",)
 """Resources that the emulator does not know; the local Systems Manager has the documents."""
@@ -38,9 +40,11 @@ class Emulator:
 
     def __init__(self, home: Path, port: int) -> None:
         """Keep the log under `home` and listen on loopback `port`."""
-        self.home, self.port = home, port
+        self.home = home
+        self.port = port
         self.process = Process("emulator", home)
-        self._deployed, self._temporary = home / "deployed.json", home / "tmp"
+        self._deployed = home / "deployed.json"
+        self._temporary = home / "tmp"
 
     @property
     def url(self) -> str:
@@ -58,7 +62,9 @@ class Emulator:
         self.process.kill()
         self._deployed.unlink(missing_ok=True)
         refuse_foreign("emulator", self.port, SETTING)
-        shutil.rmtree(self._temporary, ignore_errors=True)  # unpacked functions, left there by one that was killed
+        shutil.rmtree(
+            self._temporary, ignore_errors=True
+        )  # unpacked functions, left there by one that was killed
         self._temporary.mkdir(parents=True)
         self.process.start(
             [sys.executable, "-m", "ministack"],
@@ -89,8 +95,12 @@ class Emulator:
     def client(self, service: str) -> Any:
         """Return a boto3 client of `service` at the emulator."""
         os.environ.pop("AWS_ENDPOINT_URL", None)  # somebody else's emulator: it would win over ours
-        session = localstack_client.session.Session(region_name=REGION, localstack_host=f"127.0.0.1:{self.port}")
-        settings = Config(connect_timeout=5, read_timeout=DEPLOY_SECONDS, retries={"max_attempts": 2})
+        session = localstack_client.session.Session(
+            region_name=REGION, localstack_host=f"127.0.0.1:{self.port}"
+        )
+        settings = Config(
+            connect_timeout=5, read_timeout=DEPLOY_SECONDS, retries={"max_attempts": 2}
+        )
         return session.client(service, config=settings)
 
     def keep(self, secrets: Mapping[str, str]) -> None:
@@ -121,7 +131,9 @@ class Emulator:
             PartFailed: the stack fails, or the API does not come alive.
         """
         template = json.loads(app.template.read_text())
-        known = {name: one for name, one in template["Resources"].items() if one["Type"] not in NOT_HERE}
+        known = {
+            name: one for name, one in template["Resources"].items() if one["Type"] not in NOT_HERE
+        }
         template["Resources"] = known
         location = {"Bucket": BUCKET, "Key": f"{app.digest}.zip"}
         for resource in known.values():
@@ -146,7 +158,9 @@ class Emulator:
         """Invoke the function whose name holds `function` and return its answer."""
         functions = self.client("lambda")
         name = next(
-            one["FunctionName"] for one in functions.list_functions()["Functions"] if function in one["FunctionName"]
+            one["FunctionName"]
+            for one in functions.list_functions()["Functions"]
+            if function in one["FunctionName"]
         )
         said = functions.invoke(FunctionName=name, Payload=json.dumps(dict(payload)))
         return json.loads(said["Payload"].read())
@@ -155,37 +169,51 @@ class Emulator:
         """Create or update the stack. The template is too large to go along with the call, on AWS too."""
         formation = self.client("cloudformation")
         existing = {
-            one["StackName"] for one in formation.list_stacks()["StackSummaries"] if "DELETE" not in one["StackStatus"]
+            one["StackName"]
+            for one in formation.list_stacks()["StackSummaries"]
+            if "DELETE" not in one["StackStatus"]
         }
-        call, waiter = (formation.create_stack, "stack_create_complete")
+        call = formation.create_stack
+        waiter = "stack_create_complete"
         if STACK in existing:
-            call, waiter = (formation.update_stack, "stack_update_complete")
+            call = formation.update_stack
+            waiter = "stack_update_complete"
         capabilities = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
         try:
             call(StackName=STACK, TemplateURL=template_url, Capabilities=capabilities)
         except ClientError as problem:
             if NO_CHANGE not in str(problem):
                 raise
-            return self._api_id(formation)  # what changed among the sources makes no difference to the package
-        formation.get_waiter(waiter).wait(StackName=STACK, WaiterConfig={"Delay": 1, "MaxAttempts": DEPLOY_SECONDS})
+            return self._api_id(
+                formation
+            )  # what changed among the sources makes no difference to the package
+        formation.get_waiter(waiter).wait(
+            StackName=STACK, WaiterConfig={"Delay": 1, "MaxAttempts": DEPLOY_SECONDS}
+        )
         return self._api_id(formation)
 
     def _complete(self, resources: Iterable[Mapping[str, Any]]) -> None:
         """Switch on for tables what the emulator's CloudFormation leaves out: expiry and point-in-time recovery."""
         dynamodb = self.client("dynamodb")
-        for table in [one["Properties"] for one in resources if one["Type"] == "AWS::DynamoDB::Table"]:
-            name, expiry = table["TableName"], table.get("TimeToLiveSpecification")
+        for table in [
+            one["Properties"] for one in resources if one["Type"] == "AWS::DynamoDB::Table"
+        ]:
+            name = table["TableName"]
+            expiry = table.get("TimeToLiveSpecification")
             if expiry:
                 dynamodb.update_time_to_live(TableName=name, TimeToLiveSpecification=expiry)
             if recovery := table.get("PointInTimeRecoverySpecification"):
-                dynamodb.update_continuous_backups(TableName=name, PointInTimeRecoverySpecification=recovery)
+                dynamodb.update_continuous_backups(
+                    TableName=name, PointInTimeRecoverySpecification=recovery
+                )
 
     def _api_id(self, formation: Any) -> str:
         outputs = formation.describe_stacks(StackName=STACK)["Stacks"][0].get("Outputs", [])
         return str(next(one["OutputValue"] for one in outputs if one["OutputKey"] == "RestAPIId"))
 
     def _await(self, url: str) -> None:
-        deadline, said = time.monotonic() + LIVE_SECONDS, "no answer"
+        deadline = time.monotonic() + LIVE_SECONDS
+        said = "no answer"
         while time.monotonic() < deadline:
             try:
                 answer = requests.get(url, timeout=10)
@@ -198,7 +226,12 @@ class Emulator:
         raise self._failed(f"the API does not come alive: {said}")
 
     def _failed(self, reason: str) -> PartFailed:
-        return PartFailed("emulator", reason, remedy="read the log and run `make up` again", log=self.process.log)
+        return PartFailed(
+            "emulator",
+            reason,
+            remedy="read the log and run `make up` again",
+            log=self.process.log,
+        )
 
     def _answers(self) -> bool:
         try:

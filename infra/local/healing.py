@@ -1,6 +1,7 @@
 """What the healer works with on this machine: services to heal, Systems Manager, and those that watch.
 
-Those that watch come from Debian packages; where they are not to be had, the stack says so and runs without them.
+Those that watch come from Debian packages; where they are not to be had, the stack says so
+and runs without them.
 """
 
 import secrets
@@ -31,7 +32,8 @@ class Healing:
 
     def __init__(self, home: Path, ports: Mapping[str, int]) -> None:
         """Keep everything under `home`; listen on `ports`, by part, the second service on the one after `services`."""
-        self._home, first = home, ports["services"]
+        self._home = home
+        first = ports["services"]
         self.services = DemoServices(home / "services", {"crm-api": first, EXPORTER: first + 1})
         self.ssm = LocalSsm(home / "ssm", ports["ssm"], self.services.bin, self.services.ports)
         self.alertmanager = Alertmanager(home / "alertmanager", ports["alertmanager"], CACHE)
@@ -52,11 +54,19 @@ class Healing:
             "CHAT_WEBHOOK_URL": "http://127.0.0.1:9/chat",
             "AUTOHEAL_PUBLIC_URL": api_url,
         }
-        self._start(f"Alertmanager at {self.alertmanager.url}", lambda: self.alertmanager.start(values), say)
+        self._start(
+            f"Alertmanager at {self.alertmanager.url}",
+            lambda: self.alertmanager.start(values),
+            say,
+        )
         self._start(f"Pushgateway at {self.pushgateway.url}", self.pushgateway.start, say)
         self._start(f"Blackbox exporter at {self.blackbox.url}", self.blackbox.start, say)
         watched = self.watched(api_url)
-        self._start(f"Prometheus at {self.prometheus.url}", lambda: self.prometheus.start(watched), say)
+        self._start(
+            f"Prometheus at {self.prometheus.url}",
+            lambda: self.prometheus.start(watched),
+            say,
+        )
 
     def watched(self, api_url: str) -> Watched:
         """Return what Prometheus watches."""
@@ -97,7 +107,10 @@ class Healing:
     def status(self) -> dict[str, Any]:
         """Return each part's state and address; those that are not to be had are left out."""
         found = {
-            "services": {"running": self.services.running(), "address": ", ".join(self._addresses())},
+            "services": {
+                "running": self.services.running(),
+                "address": ", ".join(self._addresses()),
+            },
             "ssm": {"running": self.ssm.running(), "address": self.ssm.url},
         }
         for name in WATCHERS:

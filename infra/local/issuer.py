@@ -12,7 +12,7 @@ from uuid import UUID
 
 import requests
 
-from chalicelib.identity import Role
+from chalicelib.security.identity import Role
 from infra.aws.package import ROOT
 from infra.local.issuer_server import CLIENT, DEFAULT_TENANT
 from infra.local.process import PartFailed, Process, refuse_foreign
@@ -28,7 +28,8 @@ class Issuer:
 
     def __init__(self, home: Path, port: int) -> None:
         """Keep the key and the log under `home` and listen on loopback `port`."""
-        self.home, self.port = home, port
+        self.home = home
+        self.port = port
         self.process = Process("issuer", home)
 
     @property
@@ -47,7 +48,13 @@ class Issuer:
         self.process.kill()
         refuse_foreign("issuer", self.port, SETTING)
         self.process.start(
-            [sys.executable, "-m", "infra.local.issuer_server", str(self.port), str(self.home / "key.pem")],
+            [
+                sys.executable,
+                "-m",
+                "infra.local.issuer_server",
+                str(self.port),
+                str(self.home / "key.pem"),
+            ],
             ready=self._answers,
             seconds=START_SECONDS,
             remedy="read the log and run `make up` again",
@@ -93,17 +100,28 @@ class Issuer:
         try:
             found = self._get("/.well-known/openid-configuration").json()
             sent = requests.get(
-                found["authorization_endpoint"], params=asked, allow_redirects=False, timeout=CALL_SECONDS
+                found["authorization_endpoint"],
+                params=asked,
+                allow_redirects=False,
+                timeout=CALL_SECONDS,
             )
             [code] = parse_qs(urlsplit(sent.headers["Location"]).query)["code"]
-            form = {"grant_type": "authorization_code", "client_id": CLIENT, "redirect_uri": REDIRECT}
+            form = {
+                "grant_type": "authorization_code",
+                "client_id": CLIENT,
+                "redirect_uri": REDIRECT,
+            }
             proof = {"code": code, "code_verifier": verifier}
-            answer = requests.post(found["token_endpoint"], data={**form, **proof}, timeout=CALL_SECONDS)
+            answer = requests.post(
+                found["token_endpoint"], data={**form, **proof}, timeout=CALL_SECONDS
+            )
             answer.raise_for_status()
             return str(answer.json()["access_token"])
         except (requests.RequestException, KeyError) as problem:
             reason = f"it gave no token: {type(problem).__name__}"
-            raise PartFailed("issuer", reason, remedy="run `make up` first", log=self.process.log) from problem
+            raise PartFailed(
+                "issuer", reason, remedy="run `make up` first", log=self.process.log
+            ) from problem
 
     def _get(self, path: str) -> Any:
         return requests.get(self.url + path, timeout=CALL_SECONDS)

@@ -1,7 +1,8 @@
 """The local issuer's program: OpenID Connect as far as signing in goes, for this machine alone.
 
-Discovery, keys, the authorization code flow with PKCE (RFC 7636), RS256. Everybody may be anybody here: the page asks
-which role and which tenant to be, and a `login_hint` answers it at once. Its key is kept, so tokens outlive a restart.
+Discovery, keys, the authorization code flow with PKCE (RFC 7636), RS256. Everybody may be
+anybody here: the page asks which role and which tenant to be, and a `login_hint` answers it
+at once. Its key is kept, so tokens outlive a restart.
 """
 
 import html
@@ -21,16 +22,23 @@ from uuid import UUID
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
-from chalicelib.identity import Role
+from chalicelib.security.identity import Role
 
 CLIENT = "aetherlink"
 DEFAULT_TENANT = UUID("0197a3c0-5f3e-7cc4-9d0a-2b8b6f0f1e11")
 """Whose data local tokens reach unless they are asked to be another tenant's."""
 
-TOKEN_SECONDS, CODE_SECONDS = 8 * 3_600, 60.0
-LONGEST_FORM, LONGEST_VERIFIER = 10_000, 128
+TOKEN_SECONDS = 8 * 3_600
+CODE_SECONDS = 60.0
+LONGEST_FORM = 10_000
+LONGEST_VERIFIER = 128
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Local sign-in</title></head>
 <body><h1>Who are you?</h1><form>{hidden}
@@ -61,7 +69,9 @@ class Provider:
         self.url = url
         self._key = _key(key_file)
         public = jwt.algorithms.RSAAlgorithm.to_jwk(self._key.public_key(), as_dict=True)
-        thumbprint = json.dumps({name: public[name] for name in ("e", "kty", "n")}, separators=(",", ":"))
+        thumbprint = json.dumps(
+            {name: public[name] for name in ("e", "kty", "n")}, separators=(",", ":")
+        )
         self._kid = _encoded(sha256(thumbprint.encode()).digest())  # RFC 7638
         self.keys = {"keys": [{**public, "kid": self._kid, "use": "sig", "alg": "RS256"}]}
         self._grants: dict[str, Grant] = {}
@@ -85,7 +95,10 @@ class Provider:
 
     def check(self, asked: Mapping[str, str]) -> None:
         """Raise `Refused` where an authorization request is none that this issuer serves."""
-        if asked.get("client_id") != CLIENT or urlsplit(asked.get("redirect_uri", "")).hostname not in LOOPBACK:
+        if (
+            asked.get("client_id") != CLIENT
+            or urlsplit(asked.get("redirect_uri", "")).hostname not in LOOPBACK
+        ):
             raise Refused("unauthorized_client")
         if asked.get("response_type") != "code":
             raise Refused("unsupported_response_type")
@@ -102,8 +115,11 @@ class Provider:
             raise Refused("access_denied") from None
         claims = {"sub": f"local-{role}", "tenant_id": str(tenant_id), "roles": [str(role)]}
         nonce = {"nonce": asked["nonce"]} if "nonce" in asked else {}
-        code, until = secrets.token_urlsafe(24), time.monotonic() + CODE_SECONDS
-        self._grants[code] = Grant({**claims, **nonce}, asked["redirect_uri"], asked["code_challenge"], until)
+        code = secrets.token_urlsafe(24)
+        until = time.monotonic() + CODE_SECONDS
+        self._grants[code] = Grant(
+            {**claims, **nonce}, asked["redirect_uri"], asked["code_challenge"], until
+        )
         answer = {"code": code, **({"state": asked["state"]} if "state" in asked else {})}
         separator = "&" if urlsplit(asked["redirect_uri"]).query else "?"
         return asked["redirect_uri"] + separator + urlencode(answer)
@@ -115,15 +131,32 @@ class Provider:
         if form.get("client_id") != CLIENT:
             raise Refused("invalid_client")
         grant = self._grants.pop(form.get("code", ""), None)
-        challenge = _encoded(sha256(form.get("code_verifier", "")[:LONGEST_VERIFIER].encode()).digest())
-        if grant is None or grant.until < time.monotonic() or grant.redirect_uri != form.get("redirect_uri"):
+        challenge = _encoded(
+            sha256(form.get("code_verifier", "")[:LONGEST_VERIFIER].encode()).digest()
+        )
+        if (
+            grant is None
+            or grant.until < time.monotonic()
+            or grant.redirect_uri != form.get("redirect_uri")
+        ):
             raise Refused("invalid_grant")
         if not secrets.compare_digest(grant.challenge.encode(), challenge.encode()):
             raise Refused("invalid_grant")
         now = int(time.time())
-        times = {"iss": self.url, "aud": CLIENT, "iat": now, "nbf": now, "exp": now + TOKEN_SECONDS}
+        times = {
+            "iss": self.url,
+            "aud": CLIENT,
+            "iat": now,
+            "nbf": now,
+            "exp": now + TOKEN_SECONDS,
+        }
         token = jwt.encode({**times, **grant.claims}, self._key, "RS256", {"kid": self._kid})
-        return {"access_token": token, "id_token": token, "token_type": "Bearer", "expires_in": TOKEN_SECONDS}
+        return {
+            "access_token": token,
+            "id_token": token,
+            "token_type": "Bearer",
+            "expires_in": TOKEN_SECONDS,
+        }
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -132,7 +165,10 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         parts = urlsplit(self.path)
         asked = dict(parse_qsl(parts.query))
-        documents = {"/.well-known/openid-configuration": self.provider.metadata, "/keys": self.provider.keys}
+        documents = {
+            "/.well-known/openid-configuration": self.provider.metadata,
+            "/keys": self.provider.keys,
+        }
         if parts.path in documents:
             return self._json(200, documents[parts.path])
         if parts.path != "/authorize":
@@ -150,7 +186,10 @@ class _Handler(BaseHTTPRequestHandler):
         length = int(stated) if stated.isdecimal() else 0
         if self.path != "/token" or length > LONGEST_FORM:
             return self._json(404, {"error": "not_found"})
-        form = {name: values[-1] for name, values in parse_qs(self.rfile.read(length).decode("latin-1")).items()}
+        form = {
+            name: values[-1]
+            for name, values in parse_qs(self.rfile.read(length).decode("latin-1")).items()
+        }
         try:
             return self._json(200, self.provider.redeem(form))
         except Refused as reason:
@@ -161,7 +200,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, status: int, kind: str, body: bytes, **headers: str) -> None:
         self.send_response(status)
-        for name, value in {"Content-Type": kind, "Cache-Control": "no-store", **headers}.items():
+        for name, value in {
+            "Content-Type": kind,
+            "Cache-Control": "no-store",
+            **headers,
+        }.items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -171,10 +214,12 @@ class _Handler(BaseHTTPRequestHandler):
 def _page(asked: Mapping[str, str]) -> str:
     kept = {name: value for name, value in asked.items() if name != "tenant_id"}
     hidden = "".join(
-        f'<input type="hidden" name="{html.escape(name)}" value="{html.escape(value)}">' for name, value in kept.items()
+        f'<input type="hidden" name="{html.escape(name)}" value="{html.escape(value)}">'
+        for name, value in kept.items()
     )
     choices = " ".join(
-        f'<label><input type="radio" name="login_hint" value="{role}" required> {role}</label>' for role in Role
+        f'<label><input type="radio" name="login_hint" value="{role}" required> {role}</label>'
+        for role in Role
     )
     tenant = html.escape(asked.get("tenant_id", str(DEFAULT_TENANT)))
     return PAGE.format(hidden=hidden, choices=choices, tenant=tenant)

@@ -15,8 +15,8 @@ from urllib.parse import quote
 import pg8000.dbapi
 
 from chalicelib.adapters.postgres import driver
-from chalicelib.config import Settings
-from chalicelib.errors import Unavailable
+from chalicelib.config.database import DatabaseSettings
+from chalicelib.shared.errors import Unavailable
 from infra.local import unprivileged
 from infra.local.process import PartFailed, Process, refuse_foreign
 
@@ -26,8 +26,18 @@ ROLES = (OWNER, "aetherlink_api", "aetherlink_relay")
 START_SECONDS = 30.0
 INITIALISE_SECONDS = 120
 SETTING = "AETHERLINK_POSTGRES_PORT"
-SETTINGS = ("-c", "max_connections=200", "-c", "unix_socket_directories=")  # a socket's path may be too long
-FAST = ("-c", "fsync=off", "-c", "full_page_writes=off")  # survives a crash of the server, not of the machine
+SETTINGS = (
+    "-c",
+    "max_connections=200",
+    "-c",
+    "unix_socket_directories=",
+)  # a socket's path may be too long
+FAST = (
+    "-c",
+    "fsync=off",
+    "-c",
+    "full_page_writes=off",
+)  # survives a crash of the server, not of the machine
 
 
 class Postgres:
@@ -35,14 +45,19 @@ class Postgres:
 
     def __init__(self, home: Path, port: int, *, fast: bool = False) -> None:
         """Keep everything under `home` and listen on loopback `port`; `fast` survives no crash of the machine."""
-        self.home, self.port, self._fast = home, port, fast
-        self._data, self._secrets = home / "data", home / "passwords.json"
+        self.home = home
+        self.port = port
+        self._fast = fast
+        self._data = home / "data"
+        self._secrets = home / "passwords.json"
         self.process = Process("postgres", home)
 
     @property
     def version(self) -> str:
         """Return the server's version, e.g. `18.0`."""
-        said = subprocess.run([BINARIES / "postgres", "--version"], capture_output=True, text=True, check=True)
+        said = subprocess.run(
+            [BINARIES / "postgres", "--version"], capture_output=True, text=True, check=True
+        )
         return said.stdout.split()[-1]
 
     def running(self) -> bool:
@@ -64,7 +79,15 @@ class Postgres:
             self._refuse_other_version()
         else:
             self._initialise()
-        command = [str(BINARIES / "postgres"), "-D", str(self._data), "-h", "127.0.0.1", "-p", str(self.port)]
+        command = [
+            str(BINARIES / "postgres"),
+            "-D",
+            str(self._data),
+            "-h",
+            "127.0.0.1",
+            "-p",
+            str(self.port),
+        ]
         self.process.start(
             [*self._unprivileged(), *command, *SETTINGS, *(FAST if self._fast else ())],
             ready=self._answers,
@@ -83,7 +106,9 @@ class Postgres:
 
     def url(self, role: str = OWNER, database: str = "aetherlink") -> str:
         """Return the URL of `database` as `role`."""
-        return f"postgresql://{role}:{quote(self.passwords()[role])}@127.0.0.1:{self.port}/{database}"
+        return (
+            f"postgresql://{role}:{quote(self.passwords()[role])}@127.0.0.1:{self.port}/{database}"
+        )
 
     def passwords(self) -> dict[str, str]:
         """Return each role's password; made once, kept in a file that only its owner reads."""
@@ -100,7 +125,9 @@ class Postgres:
 
     def connect(self, database: str = "aetherlink") -> driver.Connection:
         """Return a connection as the superuser, whom no row level security binds."""
-        connection = driver.connect(self.url("postgres", database), Settings(), name="local-stack")
+        connection = driver.connect(
+            self.url("postgres", database), DatabaseSettings(), name="local-stack"
+        )
         connection.autocommit = True
         return connection
 
@@ -120,20 +147,25 @@ class Postgres:
         return unprivileged.prefix(BINARIES / "postgres", self.home)
 
     def _refuse_other_version(self) -> None:
-        theirs, ours = (self._data / "PG_VERSION").read_text().strip(), self.version.partition(".")[0]
+        theirs = (self._data / "PG_VERSION").read_text().strip()
+        ours = self.version.partition(".")[0]
         if theirs != ours:
             raise PartFailed(
-                "postgres", f"{self._data} is PostgreSQL {theirs}'s, this is {ours}", remedy="`make clean` starts over"
+                "postgres",
+                f"{self._data} is PostgreSQL {theirs}'s, this is {ours}",
+                remedy="`make clean` starts over",
             )
 
     def _initialise(self) -> None:
         """Make the data directory; it gets its name when it is whole, so an interrupted attempt leaves none.
 
-        Each attempt has a folder of its own: who a killed one started may write to its folder a while longer.
+        Each attempt has a folder of its own: who a killed one started may write to its
+        folder a while longer.
         """
         for earlier in self.home.glob("data.making-*"):
             shutil.rmtree(earlier, ignore_errors=True)
-        owner, making = unprivileged.user(), Path(tempfile.mkdtemp(prefix="data.making-", dir=self.home))
+        owner = unprivileged.user()
+        making = Path(tempfile.mkdtemp(prefix="data.making-", dir=self.home))
         secret = self.home / "initdb.secret"
         write_secret(secret, self.passwords()["postgres"])
         if owner:
@@ -143,8 +175,21 @@ class Postgres:
             subprocess.run(
                 [
                     *self._unprivileged(),
-                    *(BINARIES / "initdb", "-D", making, "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8"),
-                    *("--auth=scram-sha-256", f"--pwfile={secret}", *(["--no-sync"] if self._fast else [])),
+                    *(
+                        BINARIES / "initdb",
+                        "-D",
+                        making,
+                        "-U",
+                        "postgres",
+                        "-E",
+                        "UTF8",
+                        "--locale=C.UTF-8",
+                    ),
+                    *(
+                        "--auth=scram-sha-256",
+                        f"--pwfile={secret}",
+                        *(["--no-sync"] if self._fast else []),
+                    ),
                 ],
                 cwd="/",
                 capture_output=True,
@@ -177,5 +222,7 @@ def create_owner(connection: driver.Connection, password: str, database: str) ->
     if not connection.execute_unnamed("SELECT 1 FROM pg_roles WHERE rolname = $1", (OWNER,)).rows:
         quoted = password.replace("'", "''")
         connection.execute_simple(f"CREATE ROLE {OWNER} LOGIN CREATEROLE PASSWORD '{quoted}'")
-    if not connection.execute_unnamed("SELECT 1 FROM pg_database WHERE datname = $1", (database,)).rows:
+    if not connection.execute_unnamed(
+        "SELECT 1 FROM pg_database WHERE datname = $1", (database,)
+    ).rows:
         connection.execute_simple(f'CREATE DATABASE "{database}" OWNER {OWNER}')

@@ -72,13 +72,25 @@ class Process:
         while not ready():
             if child.poll() is not None:
                 self._pid_file.unlink(missing_ok=True)
-                raise PartFailed(self.name, f"exited with {child.returncode}", remedy=remedy, log=self.log)
+                raise PartFailed(
+                    self.name,
+                    f"exited with {child.returncode}",
+                    remedy=remedy,
+                    log=self.log,
+                )
             if time.monotonic() > deadline:
                 self.stop()
-                raise PartFailed(self.name, f"not ready after {seconds:.0f} s", remedy=remedy, log=self.log)
+                raise PartFailed(
+                    self.name,
+                    f"not ready after {seconds:.0f} s",
+                    remedy=remedy,
+                    log=self.log,
+                )
             time.sleep(POLL_SECONDS)
 
-    def stop(self, *, with_signal: signal.Signals = signal.SIGTERM, seconds: float = STOP_SECONDS) -> None:
+    def stop(
+        self, *, with_signal: signal.Signals = signal.SIGTERM, seconds: float = STOP_SECONDS
+    ) -> None:
         """End the process and whatever it started: asked first, killed after `seconds`."""
         process = self._process()
         if process is not None:
@@ -115,7 +127,13 @@ class Process:
             process = psutil.Process(known["pid"])
             same = _born(process.pid) == known["born"]
             return process if same and process.status() != psutil.STATUS_ZOMBIE else None
-        except (FileNotFoundError, ProcessLookupError, ValueError, KeyError, psutil.NoSuchProcess):
+        except (
+            FileNotFoundError,
+            ProcessLookupError,
+            ValueError,
+            KeyError,
+            psutil.NoSuchProcess,
+        ):
             return None
 
 
@@ -161,7 +179,10 @@ def _alive(process: psutil.Process) -> bool:
     with suppress(psutil.NoSuchProcess, FileNotFoundError):
         if not process.is_running():
             return False
-        return process.status() != psutil.STATUS_ZOMBIE or len(list(Path(f"/proc/{process.pid}/task").iterdir())) > 1
+        return (
+            process.status() != psutil.STATUS_ZOMBIE
+            or len(list(Path(f"/proc/{process.pid}/task").iterdir())) > 1
+        )
     return False
 
 
@@ -187,5 +208,7 @@ def refuse_foreign(name: str, port: int, setting: str) -> None:
     """Raise `PartFailed` where `port` is taken by something that is not ours; `setting` moves us elsewhere."""
     if listening(port):
         raise PartFailed(
-            name, f"port {port} is taken by another program", remedy=f"stop it, or choose another port with {setting}"
+            name,
+            f"port {port} is taken by another program",
+            remedy=f"stop it, or choose another port with {setting}",
         )

@@ -38,7 +38,10 @@ class Prometheus:
 
     def __init__(self, home: Path, port: int, cache: Path, data: Path | None = None) -> None:
         """Keep configuration and log in `home`, and the samples in `data`, or in `home` as well."""
-        self.home, self.port, self._cache, self._data = home, port, cache, data or home / "data"
+        self.home = home
+        self.port = port
+        self._cache = cache
+        self._data = data or home / "data"
         self.process = Process("prometheus", home)
 
     @property
@@ -56,7 +59,8 @@ class Prometheus:
         Args:
             watched: what it watches.
             rules: where its rules are, a pattern of absolute paths.
-            interval: how often it scrapes and evaluates, e.g. `2s`; the shipped configuration's where it is empty.
+            interval: how often it scrapes and evaluates, e.g. `2s`; the shipped
+                configuration's where it is empty.
 
         Raises:
             PartFailed: it does not start.
@@ -89,7 +93,8 @@ class Prometheus:
         """Load configuration and rules again.
 
         Raises:
-            requests.HTTPError: Prometheus does not take them; it goes on with those that it had.
+            requests.HTTPError: Prometheus does not take them; it goes on with those that it
+            had.
         """
         requests.post(f"{self.url}/-/reload", timeout=10).raise_for_status()
 
@@ -121,7 +126,10 @@ def configuration(watched: Watched, port: int, rules: Path = RULES, interval: st
     if interval:
         made["global"] |= {"scrape_interval": interval, "evaluation_interval": interval}
     made["alerting"]["alertmanagers"][0]["static_configs"][0]["targets"] = [watched.alertmanager]
-    services = [{"targets": [address], "labels": {"service": name}} for name, address in watched.services.items()]
+    services = [
+        {"targets": [address], "labels": {"service": name}}
+        for name, address in watched.services.items()
+    ]
     targets = {
         "prometheus": [{"targets": [f"127.0.0.1:{port}"]}],
         "pushgateway": [{"targets": [watched.pushgateway]}],

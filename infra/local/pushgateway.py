@@ -17,7 +17,9 @@ class LocalPushgateway:
 
     def __init__(self, home: Path, port: int, cache: Path) -> None:
         """Keep the log in `home`."""
-        self.home, self.port, self._cache = home, port, cache
+        self.home = home
+        self.port = port
+        self._cache = cache
         self.process = Process("pushgateway", home)
 
     @property
@@ -35,9 +37,15 @@ class LocalPushgateway:
             return False
         self.process.kill()
         refuse_foreign("pushgateway", self.port, SETTING)
-        command = [str(program(PACKAGE, NAME, self._cache)), f"--web.listen-address=127.0.0.1:{self.port}"]
+        command = [
+            str(program(PACKAGE, NAME, self._cache)),
+            f"--web.listen-address=127.0.0.1:{self.port}",
+        ]
         self.process.start(
-            [*command, "--persistence.file="],  # Debian's keeps its state otherwise, and shows it to the next run
+            [
+                *command,
+                "--persistence.file=",
+            ],  # Debian's keeps its state otherwise, and shows it to the next run
             ready=self._ready,
             seconds=START_SECONDS,
             remedy="read the log and try again",

@@ -1,8 +1,8 @@
 """Systems Manager on this machine: moto's server answers the API, and an agent beside it really runs the steps.
 
-moto takes commands and runs nothing. Here each command's `aws:runShellScript` steps are run, for each demo service
-whose tag the command names, and the command gets the status that comes of it: failures, time-outs and commands that
-find no machine are real.
+moto takes commands and runs nothing. Here each command's `aws:runShellScript` steps are
+run, for each demo service whose tag the command names, and the command gets the status that
+comes of it: failures, time-outs and commands that find no machine are real.
 """
 
 import argparse
@@ -31,7 +31,8 @@ from infra.aws import autoheal
 from infra.aws.package import ROOT
 from infra.local.process import Process, refuse_foreign
 
-REGION, IMAGE = "us-east-1", "ami-12c6146b"
+REGION = "us-east-1"
+IMAGE = "ami-12c6146b"
 TAG = "AetherLinkService"
 INSTALLED = "/opt/aetherlink/bin/"
 START_SECONDS = 60.0
@@ -39,7 +40,9 @@ SETTING = "AETHERLINK_SSM_PORT"
 LONGEST_OUTPUT = 2_500
 ENTRY = "import sys; from infra.local.ssm_agent import main; sys.exit(main())"
 """moto looks at the module that a command's class is of: it must have its name."""
-FAILED_RC, TIMED_OUT_RC, CANCELLED_RC = 1, 137, 143
+FAILED_RC = 1
+TIMED_OUT_RC = 137
+CANCELLED_RC = 143
 
 
 class LocalSsm:
@@ -47,7 +50,10 @@ class LocalSsm:
 
     def __init__(self, home: Path, port: int, control: Path, services: Mapping[str, int]) -> None:
         """Keep the log in `home`, listen on loopback `port`, and run steps with `control` as the machines' bin."""
-        self.home, self.port, self._control, self._services = home, port, control, dict(services)
+        self.home = home
+        self.port = port
+        self._control = control
+        self._services = dict(services)
         self.process = Process("ssm", home)
 
     @property
@@ -95,7 +101,9 @@ class LocalSsm:
         try:
             if not requests.get(f"{self.url}/moto-api/", timeout=2).ok:
                 return False
-            found = self.client("ec2").describe_instances(Filters=[{"Name": "tag-key", "Values": [TAG]}])
+            found = self.client("ec2").describe_instances(
+                Filters=[{"Name": "tag-key", "Values": [TAG]}]
+            )
             return len(found["Reservations"]) >= len(self._services)
         except (requests.RequestException, BotoCoreError, ClientError):
             return False
@@ -124,16 +132,29 @@ class AgentCommand(models.Command):
 
     def _run(self) -> None:
         if not self.instance_ids:
-            self.status, self.status_details = "Success", "NoInstancesInTag"
+            self.status = "Success"
+            self.status_details = "NoInstancesInTag"
             return
         self.status = self.status_details = "InProgress"
         ended = "Success"
         for instance in self.instance_ids:  # one after the other, none after a failure
             rc, said = self._steps()
-            ended = {0: "Success", TIMED_OUT_RC: "TimedOut", CANCELLED_RC: "Cancelled"}.get(rc, "Failed")
-            plugin = {"Name": "aws:runShellScript", "Status": ended, "ResponseCode": rc, "Output": said}
+            ended = {0: "Success", TIMED_OUT_RC: "TimedOut", CANCELLED_RC: "Cancelled"}.get(
+                rc, "Failed"
+            )
+            plugin = {
+                "Name": "aws:runShellScript",
+                "Status": ended,
+                "ResponseCode": rc,
+                "Output": said,
+            }
             self.invocations.append(
-                {"CommandId": self.command_id, "InstanceId": instance, "Status": ended, "CommandPlugins": [plugin]}
+                {
+                    "CommandId": self.command_id,
+                    "InstanceId": instance,
+                    "Status": ended,
+                    "CommandPlugins": [plugin],
+                }
             )
             self.completed_count += 1
             if ended != "Success":
@@ -159,7 +180,11 @@ class AgentCommand(models.Command):
         pipe = subprocess.PIPE
         command = ["/bin/sh", "-c", script]
         self.running = subprocess.Popen(
-            command, stdout=pipe, stderr=subprocess.STDOUT, text=True, start_new_session=True
+            command,
+            stdout=pipe,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
         )
         try:
             said, _ = self.running.communicate(timeout=seconds)
@@ -175,7 +200,8 @@ def _send_command(self: models.SimpleSystemManagerBackend, **values: Any) -> mod
     content = autoheal.documents().get(values["document_name"])
     if content is None:
         raise JsonRESTError("InvalidDocument", "no such document")
-    wanted, given = content["parameters"], values["parameters"]
+    wanted = content["parameters"]
+    given = values["parameters"]
     fit = all(
         len(found) == 1 and re.search(wanted[name]["allowedPattern"], found[0])
         for name, found in given.items()
@@ -229,12 +255,19 @@ def main() -> int:
     responses.SimpleSystemManagerResponse.list_command_invocations = _list_command_invocations  # type: ignore[attr-defined]
     responses.SimpleSystemManagerResponse.cancel_command = _cancel_command  # type: ignore[attr-defined]
     application = DomainDispatcherApplication(create_backend_app)
-    server = make_server("127.0.0.1", chosen.port, application, threaded=True, request_handler=_Quiet)
+    server = make_server(
+        "127.0.0.1", chosen.port, application, threaded=True, request_handler=_Quiet
+    )
     threading.Thread(target=server.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{chosen.port}"
     ssm = _client(url, "ssm")
     for name, content in autoheal.documents().items():
-        ssm.create_document(Name=name, Content=json.dumps(content), DocumentType="Command", DocumentFormat="JSON")
+        ssm.create_document(
+            Name=name,
+            Content=json.dumps(content),
+            DocumentType="Command",
+            DocumentFormat="JSON",
+        )
     print(f"machines: {', '.join(_machines(url, chosen.services))}", flush=True)
     signal.pause()
     return 0

@@ -16,7 +16,7 @@ from typing import Any
 from chalicelib.config import Settings
 from infra.aws import secrets as secret_names
 from infra.aws.package import ROOT, PackagingFailed, build
-from infra.local import kafka, surroundings
+from infra.local import isolation, kafka
 from infra.local.emulator import Emulator
 from infra.local.healing import Healing
 from infra.local.issuer import Issuer
@@ -70,7 +70,11 @@ class Ports:
 def _port(part: str, setting: str) -> int:
     text = os.environ.get(setting) or str(getattr(Ports(), part))
     if not (text.isdecimal() and 0 < int(text) < HIGHEST_PORT):
-        raise PartFailed(part, f"{setting}={text} is no port", remedy=f"set it to 1 up to {HIGHEST_PORT - 1}")
+        raise PartFailed(
+            part,
+            f"{setting}={text} is no port",
+            remedy=f"set it to 1 up to {HIGHEST_PORT - 1}",
+        )
     return int(text)
 
 
@@ -87,8 +91,10 @@ class Stack:
         fast: bool = False,
     ) -> None:
         """Keep everything under `home`; tell progress to `say`; `fast` survives no crash of the machine."""
-        surroundings.isolate()
-        self.home, self.ports, self._say = home, ports, say
+        isolation.isolate()
+        self.home = home
+        self.ports = ports
+        self._say = say
         self.postgres = Postgres(home / "postgres", ports.postgres, fast=fast)
         self.kafka = kafka.choose(home / "kafka", ports.kafka, ROOT / ".local" / "cache", broker)
         self.emulator = Emulator(home / "emulator", ports.emulator)
@@ -118,9 +124,14 @@ class Stack:
 
     def _up(self) -> str:
         self._start_data()
-        self._timed(f"demo services and Systems Manager at {self.healing.ssm.url}", self.healing.start)
+        self._timed(
+            f"demo services and Systems Manager at {self.healing.ssm.url}",
+            self.healing.start,
+        )
         self._timed(f"AWS emulator at {self.emulator.url}", self.emulator.start)
-        self.emulator.keep({secret_names.name(one, STAGE): text for one, text in self._secrets().items()})
+        self.emulator.keep(
+            {secret_names.name(one, STAGE): text for one, text in self._secrets().items()}
+        )
         url = self._deploy()
         self.healing.watch(url, self._say)
         return url
@@ -135,11 +146,18 @@ class Stack:
             self._say("· building the package")
             started = time.monotonic()
             environment = self.deployed_environment()
-            app = build(self.home / "package", stage=STAGE, environment=environment, progress=self._note)
+            app = build(
+                self.home / "package",
+                stage=STAGE,
+                environment=environment,
+                progress=self._note,
+            )
             megabytes = app.bundle.stat().st_size / 1e6
             self._say(f"✓ package built: {megabytes:.1f} MB ({time.monotonic() - started:.1f} s)")
         except PackagingFailed as problem:
-            raise PartFailed("package", str(problem), remedy="`make clean`, then `make up`") from problem
+            raise PartFailed(
+                "package", str(problem), remedy="`make clean`, then `make up`"
+            ) from problem
         self._say("· deploying through CloudFormation")
         started = time.monotonic()
         url = self.emulator.deploy(app, key=key)
@@ -156,7 +174,9 @@ class Stack:
         with ThreadPoolExecutor(max_workers=3) as pool:
             broker = pool.submit(self._timed, self.kafka.describe, lambda: self.kafka.start(wanted))
             database = pool.submit(self._start_postgres)
-            issuer = pool.submit(self._timed, f"OIDC issuer at {self.issuer.url}", self.issuer.start)
+            issuer = pool.submit(
+                self._timed, f"OIDC issuer at {self.issuer.url}", self.issuer.start
+            )
             for part in (database, broker, issuer):
                 part.result()
         kafka.remember(self.home / "kafka", self.kafka)
@@ -176,13 +196,19 @@ class Stack:
         deployed = self.emulator.deployed()
         return {
             "parts": {
-                "postgres": {"running": self.postgres.running(), "address": f"127.0.0.1:{self.ports.postgres}"},
+                "postgres": {
+                    "running": self.postgres.running(),
+                    "address": f"127.0.0.1:{self.ports.postgres}",
+                },
                 "kafka": {
                     "running": self.kafka.running(),
                     "address": self.kafka.bootstrap_servers,
                     "kind": self.kafka.kind,
                 },
-                "emulator": {"running": self.emulator.running(), "address": self.emulator.url},
+                "emulator": {
+                    "running": self.emulator.running(),
+                    "address": self.emulator.url,
+                },
                 "issuer": {"running": self.issuer.running(), "address": self.issuer.url},
                 **self.healing.status(),
             },
@@ -193,7 +219,9 @@ class Stack:
     def logs(self) -> dict[str, Path]:
         """Return each part's log file, of those that there are."""
         found = {name: getattr(part, "process", None) for name, part in self._parts().items()}
-        return {name: process.log for name, process in found.items() if process and process.log.exists()}
+        return {
+            name: process.log for name, process in found.items() if process and process.log.exists()
+        }
 
     def environment(self) -> Mapping[str, str]:
         """Return the settings of a process on this machine, secrets and all."""
@@ -231,19 +259,26 @@ class Stack:
         return {**{name: getattr(self, name) for name in core}, **self.healing.parts()}
 
     def _start_postgres(self) -> None:
-        self._timed(f"PostgreSQL {self.postgres.version} at 127.0.0.1:{self.ports.postgres}", self.postgres.start)
+        self._timed(
+            f"PostgreSQL {self.postgres.version} at 127.0.0.1:{self.ports.postgres}",
+            self.postgres.start,
+        )
         started = time.monotonic()
         self.postgres.create_database()
         migrate.upgrade(self.postgres.url())
         passwords = self.postgres.passwords()
-        migrate.set_passwords(self.postgres.url(), {role: passwords[role] for role in migrate.LOGIN_ROLES})
+        migrate.set_passwords(
+            self.postgres.url(), {role: passwords[role] for role in migrate.LOGIN_ROLES}
+        )
         self._say(f"✓ database migrated ({time.monotonic() - started:.1f} s)")
 
     def _timed(self, what: str | Callable[[], str], start: Callable[[], bool]) -> None:
         started = time.monotonic()
         fresh = start()
         label = what if isinstance(what, str) else what()
-        self._say(f"✓ {label} ({f'{time.monotonic() - started:.1f} s' if fresh else 'was running'})")
+        self._say(
+            f"✓ {label} ({f'{time.monotonic() - started:.1f} s' if fresh else 'was running'})"
+        )
 
     def _note(self, line: str) -> None:
         self._say(f"·   {line}")

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from infra.local.process import PartFailed
 
-USER, GROUP = "nobody", "nogroup"
+USER = "nobody"
+GROUP = "nogroup"
 SECONDS = 30
 CAPABILITIES = ("", "dac_read_search", "dac_override")
 """What it takes to enter a folder that is closed to others (a checkout under /root), least first; containers often
@@ -32,14 +33,30 @@ def prefix(program: Path, folder: Path) -> Sequence[str]:
         return ()
     setpriv = shutil.which("setpriv")
     if setpriv is None:
-        raise PartFailed("postgres", "there is no `setpriv`", remedy="install util-linux, or do not work as root")
+        raise PartFailed(
+            "postgres",
+            "there is no `setpriv`",
+            remedy="install util-linux, or do not work as root",
+        )
     for capability in CAPABILITIES:
         found = [setpriv, f"--reuid={USER}", f"--regid={GROUP}", "--clear-groups"]
         if capability:
-            # without no_setuid_fixup access(2) would not count the capability, and PostgreSQL asks it first
-            found += [f"--inh-caps=+{capability}", f"--ambient-caps=+{capability}", "--securebits=+no_setuid_fixup"]
-        tried = ['test -x "$1" && "$1" --version && cd "$2"', "sh", str(program), str(folder)]
-        done = subprocess.run([*found, "sh", "-c", *tried], capture_output=True, timeout=SECONDS, cwd="/")
+            # without no_setuid_fixup access(2) would not count the capability, and
+            # PostgreSQL asks it first
+            found += [
+                f"--inh-caps=+{capability}",
+                f"--ambient-caps=+{capability}",
+                "--securebits=+no_setuid_fixup",
+            ]
+        tried = [
+            'test -x "$1" && "$1" --version && cd "$2"',
+            "sh",
+            str(program),
+            str(folder),
+        ]
+        done = subprocess.run(
+            [*found, "sh", "-c", *tried], capture_output=True, timeout=SECONDS, cwd="/"
+        )
         if done.returncode == 0:
             return tuple(found)
     raise PartFailed(

@@ -10,8 +10,8 @@ from typing import Any
 
 from kafka.errors import KafkaError
 
-from chalicelib import bootstrap, bootstrap_outbox
-from chalicelib.errors import AetherLinkError
+from chalicelib.bootstrap import container
+from chalicelib.shared.errors import AetherLinkError
 from infra.ops import audit, migrate, outbox, topics
 
 FOREVER_SLICE_SECONDS = 60.0
@@ -23,11 +23,17 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     commands = parser.add_subparsers(dest="command", required=True)
     migrating = commands.add_parser("migrate", help="bring the database up to date")
-    migrating.add_argument("--url", default=os.environ.get("OWNER_DATABASE_URL"), help="the database, as its owner")
+    migrating.add_argument(
+        "--url",
+        default=os.environ.get("OWNER_DATABASE_URL"),
+        help="the database, as its owner",
+    )
     commands.add_parser("topics", help="create the Kafka topics that are missing")
     relaying = commands.add_parser("relay", help="relay the outbox to Kafka")
     relaying.add_argument("--seconds", type=float, default=FOREVER_SLICE_SECONDS)
-    relaying.add_argument("--until-idle", action="store_true", help="end when nothing is left to send")
+    relaying.add_argument(
+        "--until-idle", action="store_true", help="end when nothing is left to send"
+    )
     relaying.add_argument("--forever", action="store_true", help="run after run, until ended")
     outbox.add_commands(commands.add_parser("outbox", help="look after the outbox"))
     audit.add_commands(commands.add_parser("audit", help="take the healer's audit log out"))
@@ -45,12 +51,14 @@ def main() -> int:
 def _migrate(chosen: argparse.Namespace) -> dict[str, Any]:
     if not chosen.url:
         raise SystemExit("✗ say which database: --url, or OWNER_DATABASE_URL")
-    migrate.upgrade(chosen.url, shards=bootstrap.settings().outbox_shards)
+    migrate.upgrade(chosen.url, shards=container().settings.outbox.shards)
     return {"migrated": True}
 
 
 def _topics(_: argparse.Namespace) -> dict[str, Any]:
-    return {"created": topics.ensure(bootstrap_outbox.kafka_settings())}
+    return {
+        "created": topics.ensure(container().settings, kafka=container().outbox.kafka_settings())
+    }
 
 
 def _outbox(chosen: argparse.Namespace) -> dict[str, Any]:
@@ -64,7 +72,7 @@ def _audit(chosen: argparse.Namespace) -> dict[str, Any]:
 def _relay(chosen: argparse.Namespace) -> dict[str, Any]:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that leases are given back
     while True:
-        report = bootstrap_outbox.relay().run(chosen.seconds, until_idle=chosen.until_idle)
+        report = container().outbox.relay().run(chosen.seconds, until_idle=chosen.until_idle)
         if not chosen.forever:
             return asdict(report)
 
@@ -73,7 +81,10 @@ def _readable(result: dict[str, Any]) -> str:
     lines = []
     for name, value in result.items():
         if isinstance(value, list):
-            lines += [f"{name}:", *(f"  {one}" if isinstance(one, str) else f"  {json.dumps(one)}" for one in value)]
+            lines += [
+                f"{name}:",
+                *(f"  {one}" if isinstance(one, str) else f"  {json.dumps(one)}" for one in value),
+            ]
         else:
             lines.append(f"{name}: {value}")
     return "\n".join(lines)

@@ -10,8 +10,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TextIO
 
-from chalicelib import bootstrap, bootstrap_healing
 from chalicelib.autoheal.audit import AuditPage, AuditQuery, Kind, as_csv
+from chalicelib.bootstrap import container
 
 PAGE_EVENTS = 1_000
 TELL_SECONDS = 2.0
@@ -25,7 +25,9 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
     export.add_argument("--format", choices=FORMATS, default=FORMATS[0])
     export.add_argument("--out", default="-", help="the file, or - for standard output")
     export.add_argument("--since", type=_moment, help="RFC 3339, such as 2030-01-31T09:00:00Z")
-    export.add_argument("--until", type=_moment, help="as --since; events at that time are left out")
+    export.add_argument(
+        "--until", type=_moment, help="as --since; events at that time are left out"
+    )
     export.add_argument("--kind", choices=[str(kind) for kind in Kind])
     export.add_argument("--alertname")
     export.add_argument("--contains", help="any part of an event's JSON")
@@ -42,8 +44,12 @@ def run(chosen: argparse.Namespace) -> dict[str, Any]:
         contains=chosen.contains,
     )
     if chosen.out == "-":
-        return {"events": write(query, chosen.format, sys.stdout), "file": "standard output"}
-    whole, part = Path(chosen.out), Path(f"{chosen.out}.part")
+        return {
+            "events": write(query, chosen.format, sys.stdout),
+            "file": "standard output",
+        }
+    whole = Path(chosen.out)
+    part = Path(f"{chosen.out}.part")
     with part.open("w", encoding="utf-8", newline="") as out:
         events = write(query, chosen.format, out)
     part.replace(whole)
@@ -52,24 +58,31 @@ def run(chosen: argparse.Namespace) -> dict[str, Any]:
 
 def write(query: AuditQuery, form: str, out: TextIO) -> int:
     """Write what `query` finds to `out`, page after page; return how many events."""
-    written, told = 0, time.monotonic()
+    written = 0
+    told = time.monotonic()
     if form == "csv":
         out.write(as_csv(()))
     for page in pages(query):
         if form == "csv":
             out.write(as_csv(page.events, header=False))
         else:
-            out.writelines(json.dumps(event.shown(), ensure_ascii=False) + "\n" for event in page.events)
+            out.writelines(
+                json.dumps(event.to_dict(), ensure_ascii=False) + "\n" for event in page.events
+            )
         written += len(page.events)
         if page.following and time.monotonic() - told >= TELL_SECONDS:
             told = time.monotonic()
-            print(f"· {written:,} events, back to {page.following.time:%Y-%m-%d %H:%M}", file=sys.stderr)
+            print(
+                f"· {written:,} events, back to {page.following.time:%Y-%m-%d %H:%M}",
+                file=sys.stderr,
+            )
     return written
 
 
 def pages(query: AuditQuery) -> Iterator[AuditPage]:
     """Return page after page of what `query` finds."""
-    audit, now = bootstrap_healing.healing().audit, bootstrap.clock().now()
+    audit = container().autoheal.dependencies.audit
+    now = container().clock.now()
     while True:
         page = audit.find(query, now)
         yield page

@@ -10,6 +10,7 @@ from sqlalchemy.pool import NullPool
 
 from chalicelib.adapters.postgres import driver
 from chalicelib.config import Settings
+from chalicelib.config.database import DatabaseSettings
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "migrations"
 MIGRATION_TIMEOUT_MS = 300_000
@@ -24,8 +25,10 @@ def upgrade(owner_url: str, *, shards: int | None = None) -> None:
     Raises:
         errors.Unavailable: the database cannot be reached.
     """
-    settings = Settings(database_statement_timeout_ms=MIGRATION_TIMEOUT_MS)
-    driver.connect(owner_url, settings, name="aetherlink-migrate").close()  # a clear error before Alembic's long one
+    settings = DatabaseSettings(statement_timeout_ms=MIGRATION_TIMEOUT_MS)
+    driver.connect(
+        owner_url, settings, name="aetherlink-migrate"
+    ).close()  # a clear error before Alembic's long one
     engine = create_engine(
         "postgresql+pg8000://",
         creator=lambda: driver.connect(owner_url, settings, name="aetherlink-migrate"),
@@ -36,7 +39,9 @@ def upgrade(owner_url: str, *, shards: int | None = None) -> None:
     with driver.connect(owner_url, settings, name="aetherlink-migrate") as lock:
         lock.execute_simple("SELECT pg_advisory_lock(hashtext('aetherlink_migrate'))")
         command.upgrade(config, "head")
-        lock.execute_unnamed("SELECT outbox_ensure_shards($1::int)", (shards or Settings().outbox_shards,))
+        lock.execute_unnamed(
+            "SELECT outbox_ensure_shards($1::int)", (shards or Settings().outbox.shards,)
+        )
 
 
 def set_passwords(owner_url: str, passwords: Mapping[str, str]) -> None:
@@ -47,8 +52,10 @@ def set_passwords(owner_url: str, passwords: Mapping[str, str]) -> None:
     """
     unknown = set(passwords) - set(LOGIN_ROLES)
     if unknown:
-        raise ValueError(f"no such roles: {', '.join(sorted(unknown))}; there are {', '.join(LOGIN_ROLES)}")
-    with driver.connect(owner_url, Settings(), name="aetherlink-migrate") as connection:
+        raise ValueError(
+            f"no such roles: {', '.join(sorted(unknown))}; there are {', '.join(LOGIN_ROLES)}"
+        )
+    with driver.connect(owner_url, DatabaseSettings(), name="aetherlink-migrate") as connection:
         for role, password in passwords.items():
             quoted = password.replace("'", "''")
             connection.execute_simple(f"ALTER ROLE {role} LOGIN PASSWORD '{quoted}'")

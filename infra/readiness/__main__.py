@@ -1,7 +1,8 @@
 """Ask a deployment whether it is ready: `python -m infra.readiness`, or `make readiness` for the local stack.
 
-Of another one, say where it is: --api, --prometheus, --alertmanager, --stage and a token with the role ops in
-AETHERLINK_TOKEN; its settings (Kafka, OWNER_DATABASE_URL) and AWS credentials come from the environment.
+Of another one, say where it is: --api, --prometheus, --alertmanager, --stage and a token
+with the role ops in AETHERLINK_TOKEN; its settings (Kafka, OWNER_DATABASE_URL) and AWS
+credentials come from the environment.
 """
 
 import argparse
@@ -13,14 +14,21 @@ from typing import Any
 
 import boto3
 
-from chalicelib.config import Settings
+from chalicelib.config.reader import from_env
 from infra.aws.package import ROOT
 from infra.local.stack import Ports, Stack
 from infra.readiness import cloud, data, routing, service, switches, watching
 from infra.readiness.check import Finding, State, run_until
 from infra.readiness.target import Target
 
-CHECKS = (*service.CHECKS, *switches.CHECKS, *watching.CHECKS, *routing.CHECKS, *data.CHECKS, *cloud.CHECKS)
+CHECKS = (
+    *service.CHECKS,
+    *switches.CHECKS,
+    *watching.CHECKS,
+    *routing.CHECKS,
+    *data.CHECKS,
+    *cloud.CHECKS,
+)
 MARKS = {State.OK: "✓", State.FAIL: "✗", State.SKIP: "·"}
 LONGEST_WAIT = 600.0
 
@@ -33,7 +41,10 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"✗ {target}", file=sys.stderr)
         return 2
     found = run_until(
-        CHECKS, target, min(chosen.wait, LONGEST_WAIT), lambda line: print(line, file=sys.stderr, flush=True)
+        CHECKS,
+        target,
+        min(chosen.wait, LONGEST_WAIT),
+        lambda line: print(line, file=sys.stderr, flush=True),
     )
     failed = [one for one in found if one.state is State.FAIL]
     if chosen.json:
@@ -65,7 +76,9 @@ def _here(chosen: argparse.Namespace) -> Target | str:
 
 def _elsewhere(chosen: argparse.Namespace) -> Target | str:
     token = os.environ.get("AETHERLINK_TOKEN", "")
-    missing = [name for name in ("prometheus", "alertmanager", "stage") if not getattr(chosen, name)]
+    missing = [
+        name for name in ("prometheus", "alertmanager", "stage") if not getattr(chosen, name)
+    ]
     if missing:
         return f"say where the rest is: {', '.join(f'--{name}' for name in missing)}"
     if not token:
@@ -76,7 +89,7 @@ def _elsewhere(chosen: argparse.Namespace) -> Target | str:
         prometheus=chosen.prometheus.rstrip("/"),
         alertmanager=chosen.alertmanager.rstrip("/"),
         database=os.environ.get("OWNER_DATABASE_URL", ""),
-        settings=Settings.from_env(),
+        settings=from_env(),
         aws=_client,
         stage=chosen.stage,
         live=chosen.live,
@@ -89,16 +102,29 @@ def _client(service_name: str) -> Any:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m infra.readiness", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m infra.readiness",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--json", action="store_true", help="print what was found as JSON")
-    parser.add_argument("--live", action="store_true", help="the healer has to act, not only to say what it would do")
-    parser.add_argument("--wait", type=float, default=0.0, help="ask again what failed, for so many seconds")
+    parser.add_argument(
+        "--live",
+        action="store_true",
+        help="the healer has to act, not only to say what it would do",
+    )
+    parser.add_argument(
+        "--wait", type=float, default=0.0, help="ask again what failed, for so many seconds"
+    )
     parser.add_argument("--api", help="another deployment's API")
     parser.add_argument("--prometheus", help="its Prometheus")
     parser.add_argument("--alertmanager", help="its Alertmanager")
     parser.add_argument("--stage", help="its stage")
-    parser.add_argument("--home", type=Path, default=ROOT / ".local", help="where the local stack's state is kept")
+    parser.add_argument(
+        "--home",
+        type=Path,
+        default=ROOT / ".local",
+        help="where the local stack's state is kept",
+    )
     return parser
 
 

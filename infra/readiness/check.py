@@ -11,7 +11,7 @@ import requests
 from botocore.exceptions import BotoCoreError, ClientError
 from kafka.errors import KafkaError
 
-from chalicelib.errors import AetherLinkError
+from chalicelib.shared.errors import AetherLinkError
 from infra.readiness.target import Target
 
 AT_ONCE = 6
@@ -71,12 +71,16 @@ def run(checks: Iterable[Check], target: Target) -> list[Finding]:
 
 
 def run_until(
-    checks: Iterable[Check], target: Target, seconds: float, say: Callable[[str], None] = lambda _: None
+    checks: Iterable[Check],
+    target: Target,
+    seconds: float,
+    say: Callable[[str], None] = lambda _: None,
 ) -> list[Finding]:
     """Ask as `run` does, and what failed again, for `seconds` at most: a fresh deployment needs its first minute."""
     known = {one.name: one for one in checks}
     found = {one.name: one for one in run(known.values(), target)}
-    deadline, waiting = time.monotonic() + seconds, list[str]()
+    deadline = time.monotonic() + seconds
+    waiting = list[str]()
     while failed := [name for name, one in found.items() if one.state is State.FAIL]:
         if time.monotonic() >= deadline:
             break
@@ -96,7 +100,11 @@ def _one(check: Check, target: Target) -> Finding:
     except Wrong as problem:
         said = str(problem)
     except requests.RequestException as problem:
-        where = problem.request.url.split("?")[0] if problem.request and problem.request.url else "the API"
+        where = (
+            problem.request.url.split("?")[0]
+            if problem.request and problem.request.url
+            else "the API"
+        )
         said = f"{where} does not answer: {type(problem).__name__}"
     except (AetherLinkError, BotoCoreError, ClientError, KafkaError) as problem:
         said = f"{type(problem).__name__}: {getattr(problem, 'cause', '') or problem}"[:300]

@@ -15,7 +15,13 @@ from infra.readiness.target import Target
 OURS = "aetherlink-"
 REFERENCE = ("secretsmanager:", "ssm:")
 WITH_PASSWORD = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s:@]+:[^/\s@]+@")
-UNSUPPORTED = {"UnknownOperationException", "NotImplemented", "501", "InvalidAction", "UnknownOperation"}
+UNSUPPORTED = {
+    "UnknownOperationException",
+    "NotImplemented",
+    "501",
+    "InvalidAction",
+    "UnknownOperation",
+}
 
 
 def leaks(environment: Mapping[str, str], secrets: Iterable[str]) -> list[str]:
@@ -32,10 +38,18 @@ def leaks(environment: Mapping[str, str], secrets: Iterable[str]) -> list[str]:
 def _functions(target: Target) -> list[dict[str, Any]]:
     pages = target.aws("lambda").get_paginator("list_functions").paginate()
     found = [one for page in pages for one in page["Functions"]]
-    return [one for one in found if target.stage in one.get("Environment", {}).get("Variables", {}).get("STAGE", "")]
+    return [
+        one
+        for one in found
+        if target.stage in one.get("Environment", {}).get("Variables", {}).get("STAGE", "")
+    ]
 
 
-@check("secrets", "no function carries a secret", "put it into Secrets Manager, refer to it; docs/security.md")
+@check(
+    "secrets",
+    "no function carries a secret",
+    "put it into Secrets Manager, refer to it; docs/security.md",
+)
 def _secrets(target: Target) -> str:
     functions = _functions(target)
     if not functions:
@@ -50,9 +64,9 @@ def _secrets(target: Target) -> str:
 def tables(settings: Settings) -> dict[str, bool]:
     """Return the deployment's tables, and whether their items end by themselves."""
     found = {}
-    if settings.idempotency_table:
-        found[settings.idempotency_table] = True
-    if prefix := settings.autoheal_table_prefix:
+    if settings.idempotency.table:
+        found[settings.idempotency.table] = True
+    if prefix := settings.autoheal_store.table_prefix:
         found |= {f"{prefix}-{name}": name not in autoheal.KEPT_FOR_EVER for name in autoheal.KEYS}
     return found
 
@@ -61,9 +75,9 @@ def _deployed(target: Target) -> dict[str, bool]:
     """Return the tables of the deployed functions, by what these were told."""
     for one in _functions(target):
         variables = one["Environment"]["Variables"]
-        settings = Settings(
-            idempotency_table=variables.get("IDEMPOTENCY_TABLE", ""),
-            autoheal_table_prefix=variables.get("AUTOHEAL_TABLE_PREFIX", ""),
+        settings = Settings().changed(
+            idempotency={"table": variables.get("IDEMPOTENCY_TABLE", "")},
+            autoheal_store={"table_prefix": variables.get("AUTOHEAL_TABLE_PREFIX", "")},
         )
         if found := tables(settings):
             return found
@@ -72,7 +86,8 @@ def _deployed(target: Target) -> dict[str, bool]:
 
 @check("expiry", "tables forget what is over", "deploy the template: it switches TTL on")
 def _expiry(target: Target) -> str:
-    dynamodb, ends = target.aws("dynamodb"), _deployed(target)
+    dynamodb = target.aws("dynamodb")
+    ends = _deployed(target)
     for name, wanted in ends.items():
         told = dynamodb.describe_time_to_live(TableName=name)["TimeToLiveDescription"]
         if wanted and told["TimeToLiveStatus"] not in ("ENABLED", "ENABLING"):
@@ -80,18 +95,27 @@ def _expiry(target: Target) -> str:
     return f"{sum(ends.values())} tables forget what is over"
 
 
-@check("recovery", "tables can be recovered", "deploy the template: it switches point-in-time recovery on")
+@check(
+    "recovery",
+    "tables can be recovered",
+    "deploy the template: it switches point-in-time recovery on",
+)
 def _recovery(target: Target) -> str:
-    dynamodb, names = target.aws("dynamodb"), _deployed(target)
+    dynamodb = target.aws("dynamodb")
+    names = _deployed(target)
     without = []
     for name in names:
         try:
-            told = dynamodb.describe_continuous_backups(TableName=name)["ContinuousBackupsDescription"]
+            told = dynamodb.describe_continuous_backups(TableName=name)[
+                "ContinuousBackupsDescription"
+            ]
         except ClientError as problem:
             if problem.response["Error"]["Code"] in UNSUPPORTED:
                 raise NotHere("this emulator knows no point-in-time recovery") from None
             raise
-        state = told.get("PointInTimeRecoveryDescription", {}).get("PointInTimeRecoveryStatus", "DISABLED")
+        state = told.get("PointInTimeRecoveryDescription", {}).get(
+            "PointInTimeRecoveryStatus", "DISABLED"
+        )
         without += [name] if state != "ENABLED" else []
     healers = [name for name in without if name.startswith(f"{OURS}autoheal")]
     if healers:
@@ -99,7 +123,11 @@ def _recovery(target: Target) -> str:
     return f"{len(names) - len(without)} tables can be put back to any second"
 
 
-@check("backups", "the database is backed up", "aws rds modify-db-instance --backup-retention-period 7")
+@check(
+    "backups",
+    "the database is backed up",
+    "aws rds modify-db-instance --backup-retention-period 7",
+)
 def _backups(target: Target) -> str:
     if target.local:
         raise NotHere("the local PostgreSQL has no managed backups")

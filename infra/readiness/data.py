@@ -9,7 +9,7 @@ from kafka import KafkaAdminClient
 
 from chalicelib.adapters.kafka import client_settings
 from chalicelib.adapters.postgres import driver
-from chalicelib.config import Settings
+from chalicelib.config.database import DatabaseSettings
 from infra.ops import migrate, topics
 from infra.readiness.check import NotHere, Wrong, check
 from infra.readiness.target import Target
@@ -26,19 +26,31 @@ def _migrations(target: Target) -> str:
     config = Config()
     config.set_main_option("script_location", str(migrate.SCRIPTS))
     head = ScriptDirectory.from_config(config).get_current_head()
-    with driver.connect(target.database, Settings(), name="aetherlink-readiness") as connection:
-        [[there]] = connection.execute_unnamed("SELECT to_regclass('alembic_version') IS NOT NULL", ()).rows
-        found = connection.execute_unnamed("SELECT version_num FROM alembic_version", ()).rows if there else []
+    with driver.connect(
+        target.database, DatabaseSettings(), name="aetherlink-readiness"
+    ) as connection:
+        [[there]] = connection.execute_unnamed(
+            "SELECT to_regclass('alembic_version') IS NOT NULL", ()
+        ).rows
+        found = (
+            connection.execute_unnamed("SELECT version_num FROM alembic_version", ()).rows
+            if there
+            else []
+        )
     current = found[0][0] if found else "nothing"
     if current != head:
         raise Wrong(f"the schema is at {current}, the code needs {head}")
     return f"the schema is at {head}"
 
 
-@check("topics", "every topic has its partitions", "`python -m infra.ops topics`; more partitions by Kafka's tools")
+@check(
+    "topics",
+    "every topic has its partitions",
+    "`python -m infra.ops topics`; more partitions by Kafka's tools",
+)
 def _topics(target: Target) -> str:
     wanted = topics.wanted(target.settings)
-    admin = KafkaAdminClient(**client_settings(target.settings))
+    admin = KafkaAdminClient(**client_settings(target.settings.kafka))
     try:
         found = {one["name"]: len(one["partitions"]) for one in admin.describe_topics(list(wanted))}
     finally:
@@ -46,7 +58,11 @@ def _topics(target: Target) -> str:
     missing = [name for name in wanted if not found.get(name)]
     if missing:
         raise Wrong(f"there is no topic {', '.join(missing)}")
-    fewer = [f"{name} has {found[name]} of {count}" for name, count in wanted.items() if found[name] < count]
+    fewer = [
+        f"{name} has {found[name]} of {count}"
+        for name, count in wanted.items()
+        if found[name] < count
+    ]
     if fewer:
         raise Wrong(f"too few partitions: {', '.join(fewer)}")
     return f"{len(wanted)} topics, {sum(found[name] for name in wanted)} partitions"
@@ -72,7 +88,11 @@ def _lag(target: Target) -> str:
     return f"{pending:.0f} events wait, the oldest for {age:.0f} s"
 
 
-@check("outbox-parked", "no stream is parked", "runbook docs/runbooks/outbox.md#outboxparkedstreams")
+@check(
+    "outbox-parked",
+    "no stream is parked",
+    "runbook docs/runbooks/outbox.md#outboxparkedstreams",
+)
 def _parked(target: Target) -> str:
     parked = _outbox(target)["outbox_parked_streams"]
     if parked:

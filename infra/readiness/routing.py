@@ -15,9 +15,15 @@ MATCHER = re.compile(r'\s*([A-Za-z_]\w*)\s*(=~|!~|!=|=)\s*"?(.*?)"?\s*$')
 OWN_ALERT = "AutohealServiceDown"
 
 
-@check("routes", "alerts go to the healer, the healer's own to people", "use infra/alertmanager")
+@check(
+    "routes",
+    "alerts go to the healer, the healer's own to people",
+    "use infra/alertmanager",
+)
 def _route(target: Target) -> str:
-    running = yaml.safe_load(target.told(target.alertmanager, "/api/v2/status")["config"]["original"])
+    running = yaml.safe_load(
+        target.told(target.alertmanager, "/api/v2/status")["config"]["original"]
+    )
     if problem := problem_of(running):
         raise Wrong(problem)
     return f"{len(runbooks.load())} alerts go to the healer; its own go to people"

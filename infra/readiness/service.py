@@ -11,7 +11,11 @@ HOME = {"status", "enabled", "dry_run", "chaos", "otel", "oidc", "actions"}
 EVENTS = "50"
 
 
-@check("health", "the API answers and says that it is well", "look at the API function's log; is it deployed?")
+@check(
+    "health",
+    "the API answers and says that it is well",
+    "look at the API function's log; is it deployed?",
+)
 def _health(target: Target) -> str:
     answer = target.ask("/")
     if not answer.ok:
@@ -19,23 +23,37 @@ def _health(target: Target) -> str:
     told = answer.json()
     missing = sorted(HOME - set(told))
     if missing or told["status"] != "ok":
-        raise Wrong(f"GET / says {told.get('status')!r} and lacks {', '.join(missing) or 'nothing'}")
+        raise Wrong(
+            f"GET / says {told.get('status')!r} and lacks {', '.join(missing) or 'nothing'}"
+        )
     if not told["actions"]:
         raise Wrong("there are no runbooks: the healer is not set up")
     return f"answers, heals {len(told['actions'])} kinds of alerts"
 
 
-@check("dependencies", "the API reaches what it needs", "mend what /health/ready names as not ok")
+@check(
+    "dependencies",
+    "the API reaches what it needs",
+    "mend what /health/ready names as not ok",
+)
 def _ready(target: Target) -> str:
     answer = target.ask("/health/ready")
     told = answer.json()
     if not answer.ok:
         down = [name for name, one in told.get("dependencies", {}).items() if one["status"] != "ok"]
-        raise Wrong(f"GET /health/ready answers {answer.status_code}: {', '.join(down) or 'nobody knows'}")
-    return ", ".join(f"{name} {one['latencyMs']:g} ms" for name, one in told["dependencies"].items())
+        raise Wrong(
+            f"GET /health/ready answers {answer.status_code}: {', '.join(down) or 'nobody knows'}"
+        )
+    return ", ".join(
+        f"{name} {one['latencyMs']:g} ms" for name, one in told["dependencies"].items()
+    )
 
 
-@check("sign-in", "only signed tokens are let in", "set OIDC_ENABLED=true and OIDC_ISSUER, deploy")
+@check(
+    "sign-in",
+    "only signed tokens are let in",
+    "set OIDC_ENABLED=true and OIDC_ISSUER, deploy",
+)
 def _sign_in(target: Target) -> str:
     if not target.ask("/").json()["oidc"]["enabled"]:
         raise Wrong("OIDC is off: whoever sends a header is whom it names")
@@ -67,13 +85,19 @@ def _filters(target: Target) -> str:
     return f"{len(some)} events of {kind}, and no others"
 
 
-@check("audit-csv", "the audit can be taken out as CSV", "look at the API function's log for audit")
+@check(
+    "audit-csv",
+    "the audit can be taken out as CSV",
+    "look at the API function's log for audit",
+)
 def _csv(target: Target) -> str:
     until = str(_events(target)[0]["ts"])
     wanted = target.ask("/audit", n=EVENTS, until=until).json()["events"]
     answer = target.ask("/audit", n=EVENTS, until=until, format="csv")
     if not answer.ok or "text/csv" not in answer.headers.get("Content-Type", ""):
-        raise Wrong(f"format=csv answers {answer.status_code} as {answer.headers.get('Content-Type')}")
+        raise Wrong(
+            f"format=csv answers {answer.status_code} as {answer.headers.get('Content-Type')}"
+        )
     rows = list(csv.DictReader(io.StringIO(answer.text)))
     if [row["kind"] for row in rows] != [str(one["kind"]) for one in wanted]:
         raise Wrong(f"{len(rows)} rows of CSV do not tell what {len(wanted)} events of JSON do")

@@ -31,10 +31,18 @@ def _mode(target: Target) -> str:
     return f"the healer's mode is {told['mode']}"
 
 
-@check("breakers", "no runbook has failed too often", "docs/runbooks/autoheal.md#autohealactionfailurespike")
+@check(
+    "breakers",
+    "no runbook has failed too often",
+    "docs/runbooks/autoheal.md#autohealactionfailurespike",
+)
 def _breakers(target: Target) -> str:
     found = _config(target)["breakers"]
-    is_open = [f"{one['runbook']} after {one['failures']} failures" for one in found if one["state"] != "closed"]
+    is_open = [
+        f"{one['runbook']} after {one['failures']} failures"
+        for one in found
+        if one["state"] != "closed"
+    ]
     if is_open:
         raise Wrong(f"not closed: {', '.join(is_open)}")
     return f"all {len(found)} are closed"

@@ -7,7 +7,8 @@ from typing import Any
 import requests
 
 from chalicelib.config import Settings
-from chalicelib.identity import Role
+from chalicelib.config.reader import from_env
+from chalicelib.security.identity import Role
 from infra.local.issuer_server import DEFAULT_TENANT
 from infra.local.stack import STAGE, Stack
 
@@ -18,8 +19,9 @@ SECONDS = 10.0
 class Target:
     """Where to ask. `database` is PostgreSQL as its owner; empty addresses are not asked.
 
-    `secrets` are texts that nobody may find in a function's environment; `local` has neither managed backups nor a
-    cloud that has them. With `live` the healer has to act, not only to say what it would do.
+    `secrets` are texts that nobody may find in a function's environment; `local` has
+    neither managed backups nor a cloud that has them. With `live` the healer has to act,
+    not only to say what it would do.
     """
 
     api: str
@@ -44,7 +46,7 @@ class Target:
             prometheus=stack.healing.prometheus.url,
             alertmanager=stack.healing.alertmanager.url,
             database=stack.postgres.url(),
-            settings=Settings.from_env({**environment, "STAGE": STAGE}),
+            settings=from_env({**environment, "STAGE": STAGE}),
             aws=stack.emulator.client,
             secrets={name: environment[name] for name in stack.secret_settings()},
             local=True,
@@ -54,7 +56,12 @@ class Target:
     def ask(self, path: str, **query: str) -> requests.Response:
         """Return what the API answers to a GET. Raises `requests.RequestException`."""
         headers = {"Authorization": f"Bearer {self.token}"}
-        return requests.get(f"{self.api.rstrip('/')}{path}", params=query, headers=headers, timeout=3 * SECONDS)
+        return requests.get(
+            f"{self.api.rstrip('/')}{path}",
+            params=query,
+            headers=headers,
+            timeout=3 * SECONDS,
+        )
 
     def told(self, base: str, path: str, **query: str) -> Any:
         """Return the JSON that Prometheus or Alertmanager at `base` answers.

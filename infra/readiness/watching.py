@@ -17,36 +17,63 @@ LONGEST_PUSH = 180.0
 MOST_NAMED = 5
 
 
-@check("pushes", "metrics were pushed within 3 minutes", "runbook docs/runbooks/autoheal.md#autohealservicedown")
+@check(
+    "pushes",
+    "metrics were pushed within 3 minutes",
+    "runbook docs/runbooks/autoheal.md#autohealservicedown",
+)
 def _pushes(target: Target) -> str:
-    ages = {labels["job"]: age for labels, age in target.query("time() - max by (job) (push_time_seconds)")}
+    ages = {
+        labels["job"]: age
+        for labels, age in target.query("time() - max by (job) (push_time_seconds)")
+    }
     missing = [job for job in PUSHED if job not in ages]
     if missing:
         raise Wrong(f"nothing was ever pushed for {', '.join(missing)}")
     late = [f"{job} {ages[job]:.0f} s ago" for job in PUSHED if ages[job] > LONGEST_PUSH]
     if late:
         raise Wrong(f"the last push is too old: {', '.join(late)}")
-    refused = target.query("max by (job) (push_failure_time_seconds) > max by (job) (push_time_seconds)")
+    refused = target.query(
+        "max by (job) (push_failure_time_seconds) > max by (job) (push_time_seconds)"
+    )
     if refused:
         raise Wrong(f"the pushgateway refuses what {refused[0][0].get('job')} pushes")
     return ", ".join(f"{job} {ages[job]:.0f} s ago" for job in PUSHED)
 
 
-@check("targets", "everything that is watched can be reached", "Status > Targets in Prometheus says why not")
+@check(
+    "targets",
+    "everything that is watched can be reached",
+    "Status > Targets in Prometheus says why not",
+)
 def _targets(target: Target) -> str:
-    active = target.told(target.prometheus, "/api/v1/targets", state="active")["data"]["activeTargets"]
-    down = [f"{one['labels']['job']} {one['labels']['instance']}" for one in active if one["health"] != "up"]
+    active = target.told(target.prometheus, "/api/v1/targets", state="active")["data"][
+        "activeTargets"
+    ]
+    down = [
+        f"{one['labels']['job']} {one['labels']['instance']}"
+        for one in active
+        if one["health"] != "up"
+    ]
     if down or not active:
         raise Wrong(f"not up: {', '.join(down[:MOST_NAMED]) or 'there are no targets'}")
     return f"{len(active)} targets are up"
 
 
-@check("rules", "the recording rules are loaded", "load infra/prometheus/rules (`make slo` here), then /-/reload")
+@check(
+    "rules",
+    "the recording rules are loaded",
+    "load infra/prometheus/rules (`make slo` here), then /-/reload",
+)
 def _rules(target: Target) -> str:
     return _loaded(target, "recording", "record")
 
 
-@check("alerts", "the alerts are loaded", "load infra/prometheus/rules (`make slo` here), then /-/reload")
+@check(
+    "alerts",
+    "the alerts are loaded",
+    "load infra/prometheus/rules (`make slo` here), then /-/reload",
+)
 def _alerts(target: Target) -> str:
     return _loaded(target, "alerting", "alert")
 
@@ -57,7 +84,9 @@ def _loaded(target: Target, sort: str, key: str) -> str:
     missing = missing_rules(there, key)
     if missing:
         raise Wrong(f"{len(missing)} rules are not loaded: {', '.join(missing[:MOST_NAMED])}")
-    broken = [f"{one['name']}: {one.get('lastError', '')}" for one in there if one["health"] == "err"]
+    broken = [
+        f"{one['name']}: {one.get('lastError', '')}" for one in there if one["health"] == "err"
+    ]
     if broken:
         raise Wrong(f"a rule cannot be evaluated: {broken[0]}"[:300])
     return f"all {len(there)} are loaded and healthy"
@@ -70,7 +99,11 @@ def missing_rules(there: Iterable[dict[str, Any]], key: str) -> list[str]:
     return sorted(wanted - Counter(one["name"] for one in there))
 
 
-@check("alerts-told", "Prometheus tells our Alertmanager", "alerting: in infra/prometheus/prometheus.yml")
+@check(
+    "alerts-told",
+    "Prometheus tells our Alertmanager",
+    "alerting: in infra/prometheus/prometheus.yml",
+)
 def _told(target: Target) -> str:
     found = target.told(target.prometheus, "/api/v1/alertmanagers")["data"]["activeAlertmanagers"]
     places = [one["url"].split("/api/")[0] for one in found]

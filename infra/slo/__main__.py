@@ -31,13 +31,20 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(chosen: argparse.Namespace) -> int:
-    objectives, alerts = read.objectives(chosen.objectives), read.alerts(chosen.alerts)
+    objectives = read.objectives(chosen.objectives)
+    alerts = read.alerts(chosen.alerts)
     if chosen.out or chosen.compress > 1:
         if chosen.out is None or chosen.check:
-            raise ValueError("--compress needs --out DIR, and goes without --check: committed rules keep real times")
-        found, where = outputs.drill(objectives, alerts, Scale(chosen.compress)), chosen.out
+            raise ValueError(
+                "--compress needs --out DIR, and goes without --check: committed rules keep real times"
+            )
+        found = outputs.drill(objectives, alerts, Scale(chosen.compress))
+        where = chosen.out
         outputs.write(found, where)
-        return _say(chosen, {"written": [str(where / name) for name in found], "compress": chosen.compress})
+        return _say(
+            chosen,
+            {"written": [str(where / name) for name in found], "compress": chosen.compress},
+        )
     stale = outputs.write(outputs.committed(objectives, alerts), outputs.ROOT, check=chosen.check)
     if chosen.check:
         if stale:
@@ -67,22 +74,40 @@ def _reload() -> str:
     except requests.RequestException:
         return ""
     if not answer.ok:
-        print(f"! Prometheus at {url} did not reload: {answer.text.strip()[:300]}", file=sys.stderr)
+        print(
+            f"! Prometheus at {url} did not reload: {answer.text.strip()[:300]}",
+            file=sys.stderr,
+        )
     return url if answer.ok else ""
 
 
 def _factor(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= MOST_COMPRESSED:
-        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1 to {MOST_COMPRESSED}")
+        raise argparse.ArgumentTypeError(
+            f"{text} is not a whole number from 1 to {MOST_COMPRESSED}"
+        )
     return int(text)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m infra.slo", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; fail where a file is out of date")
-    parser.add_argument("--compress", type=_factor, default=1, help="make every time this many times shorter (drills)")
-    parser.add_argument("--out", type=Path, help="write rules/ and dashboards/ into this folder instead")
-    parser.add_argument("--objectives", type=Path, default=OBJECTIVES, help="another file of objectives")
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="write nothing; fail where a file is out of date",
+    )
+    parser.add_argument(
+        "--compress",
+        type=_factor,
+        default=1,
+        help="make every time this many times shorter (drills)",
+    )
+    parser.add_argument(
+        "--out", type=Path, help="write rules/ and dashboards/ into this folder instead"
+    )
+    parser.add_argument(
+        "--objectives", type=Path, default=OBJECTIVES, help="another file of objectives"
+    )
     parser.add_argument("--alerts", type=Path, default=ALERTS, help="another file of alerts")
     parser.add_argument("--json", action="store_true", help="say what was done as JSON")
     return parser

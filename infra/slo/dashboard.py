@@ -16,7 +16,8 @@ from infra.slo.rules import REMAINING, error_ratio
 UID: Final = "aetherlink"
 PER_ROW: Final = 8
 RATE: Final = "$__rate_interval"
-HEALER, API = '{job="autoheal"}', '{job="crm"}'
+HEALER = '{job="autoheal"}'
+API = '{job="crm"}'
 VARIABLE: Final = re.compile(r"\$__?[a-z_]+|\$\{[a-z]+\}")
 
 
@@ -25,17 +26,23 @@ def build(objectives: Objectives) -> str:
     made = (
         dashboards.Dashboard("AetherLink")
         .uid(UID)
-        .description("What is promised, how fast its budgets burn, and what the healer, the outbox and the API do.")
+        .description(
+            "What is promised, how fast its budgets burn, and what the healer, the outbox and the API do."
+        )
         .tags(["aetherlink", "slo"])
         .timezone("browser")
         .refresh("30s")
         .time("now-6h", "now")
         .tooltip(models.DashboardCursorSync.CROSSHAIR)
-        .with_variable(dashboards.DatasourceVariable("datasource").label("Data source").type("prometheus"))
+        .with_variable(
+            dashboards.DatasourceVariable("datasource").label("Data source").type("prometheus")
+        )
     )
     if objectives.runbooks.startswith("http"):
         made = made.link(
-            dashboards.DashboardLink("Runbooks").type(models.DashboardLinkType.LINK).url(objectives.runbooks)
+            dashboards.DashboardLink("Runbooks")
+            .type(models.DashboardLinkType.LINK)
+            .url(objectives.runbooks)
         )
     identity = 0
     for row in rows(objectives):
@@ -82,7 +89,9 @@ def _objective(slo: Slo, span: int) -> Panel:
     steps = [(BOTTOM, RED), (1 - 2 * float(slo.budget), YELLOW), (promised, GREEN)]
     title = f"{slo.name}: {slo.objective:g} %"
     about = f"{slo.description} The share of the last hour for which that held."
-    return Panel(title, about, "percentunit", [Query(kept, slo.name)], span, steps, True, None, 1, 2)
+    return Panel(
+        title, about, "percentunit", [Query(kept, slo.name)], span, steps, True, None, 1, 2
+    )
 
 
 def _budgets(objectives: Objectives) -> list[Panel]:
@@ -106,7 +115,9 @@ def _budgets(objectives: Objectives) -> list[Panel]:
 
 def _quantiles(histogram: str, labels: str) -> list[Query]:
     rate = f"sum by (le) (rate({histogram}_bucket{labels}[{RATE}]))"
-    return [Query(f"histogram_quantile({q:g}, {rate})", f"p{round(q * 100)}") for q in (0.5, 0.95, 0.99)]
+    return [
+        Query(f"histogram_quantile({q:g}, {rate})", f"p{round(q * 100)}") for q in (0.5, 0.95, 0.99)
+    ]
 
 
 def _healer() -> list[Panel]:
@@ -120,7 +131,9 @@ def _healer() -> list[Panel]:
         Query("autoheal:push:age_seconds", "push of the healer"),
         Query("autoheal:crm_push:age_seconds", "push of the API"),
     ]
-    cooling = Query(f"max by (alertname) (autoheal_cooldown_remaining_seconds{HEALER})", "{{alertname}}")
+    cooling = Query(
+        f"max by (alertname) (autoheal_cooldown_remaining_seconds{HEALER})", "{{alertname}}"
+    )
     on = Query(f"max by (env) (autoheal_enabled{HEALER})", "{{env}}")
     return [
         Panel("Actions by result", "What became of the healer's actions.", "short", [Query(actions, "{{result}}")]),

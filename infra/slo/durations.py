@@ -5,11 +5,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-UNITS: Final = {"w": 604_800.0, "d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+UNITS: Final = {
+    "w": 604_800.0,
+    "d": 86_400.0,
+    "h": 3_600.0,
+    "m": 60.0,
+    "s": 1.0,
+    "ms": 0.001,
+}
 PATTERN: Final = re.compile(r"(\d+)(ms|[wdhms])")
 SHORTEST_INTERVAL: Final = 1.0
 """Seconds. Rules are not evaluated more often, however much they are compressed."""
-PLACEHOLDER: Final = re.compile(r"\{\{\s*(\.window|duration|seconds|seen)\s*([^{}]*(?:\{[^{}]*\})?)\s*\}\}")
+PLACEHOLDER: Final = re.compile(
+    r"\{\{\s*(\.window|duration|seconds|seen)\s*([^{}]*(?:\{[^{}]*\})?)\s*\}\}"
+)
 
 
 def seconds(text: str) -> float:
@@ -20,7 +29,9 @@ def seconds(text: str) -> float:
     """
     match = PATTERN.fullmatch(text)
     if match is None or int(match[1]) == 0:
-        raise ValueError(f"{text!r} is no duration: write a whole number and ms, s, m, h, d or w, such as 30m")
+        raise ValueError(
+            f"{text!r} is no duration: write a whole number and ms, s, m, h, d or w, such as 30m"
+        )
     return int(match[1]) * UNITS[match[2]]
 
 
@@ -58,8 +69,9 @@ class Scale:
     def expand(self, query: str, *, window: str = "", seen: str) -> str:
         """Return `query` with its placeholders filled in.
 
-        `{{.window}}` is `window`, `{{duration 5m}}` a scaled range, `{{seconds 5m}}` a scaled number of seconds,
-        `{{seen X}}` whether the series X was there within the time `seen`.
+        `{{.window}}` is `window`, `{{duration 5m}}` a scaled range, `{{seconds 5m}}` a
+        scaled number of seconds, `{{seen X}}` whether the series X was there within the
+        time `seen`.
         """
         made: dict[str, Callable[[str], str]] = {
             ".window": lambda _: self.duration(window),

@@ -1,7 +1,8 @@
 """How much of what may be wrong with the rules their tests notice: `python -m infra.slo.mutants [--json]`.
 
-Each mutant is the shipped rules with one threshold, window, comparison or `for` changed. It is caught when one of the
-test files fails on it. `--edges` tries > for >= too, counted apart: on ratios that are measured it changes nothing.
+Each mutant is the shipped rules with one threshold, window, comparison or `for` changed. It
+is caught when one of the test files fails on it. `--edges` tries > for >= too, counted
+apart: on ratios that are measured it changes nothing.
 """
 
 import argparse
@@ -32,7 +33,9 @@ class Hunt:
     """Runs the tests on mutants; first those that caught a rule's last mutants, then those that tell of it."""
 
     groups: Sequence[Group]
-    tests: list[Path] = field(default_factory=lambda: [promtool.TESTS / f"{suite.name}.yml" for suite in CHEAP_FIRST])
+    tests: list[Path] = field(
+        default_factory=lambda: [promtool.TESTS / f"{suite.name}.yml" for suite in CHEAP_FIRST]
+    )
     catchers: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
     def check(self) -> None:
@@ -41,10 +44,14 @@ class Hunt:
         Raises:
             RuntimeError: one fails, so that it would seem to catch everything.
         """
-        with promtool.copied(text.dump({"groups": list(self.groups)}, "the rules"), self.tests) as where:
+        with promtool.copied(
+            text.dump({"groups": list(self.groups)}, "the rules"), self.tests
+        ) as where:
             for test in self.tests:
                 if _fails(test.name, where):
-                    raise RuntimeError(f"{test.name} fails on the rules as they are: run promtool on it first")
+                    raise RuntimeError(
+                        f"{test.name} fails on the rules as they are: run promtool on it first"
+                    )
 
     def caught_by(self, mutant: Mutant) -> str | None:
         """Return the first test file that fails on `mutant`, or None: it survives. Slow: up to a minute."""
@@ -80,7 +87,9 @@ class Score:
     def share(self, *, edges: bool = False) -> float:
         """Return the share that was caught, 0 to 1; with `edges` those at the edge too."""
         kinds = [kind for kind in self.all if edges or kind != EDGE]
-        return sum(self.caught.get(kind, 0) for kind in kinds) / max(1, sum(self.all[kind] for kind in kinds))
+        return sum(self.caught.get(kind, 0) for kind in kinds) / max(
+            1, sum(self.all[kind] for kind in kinds)
+        )
 
     def shown(self) -> dict[str, Any]:
         """Return the score as JSON values."""
@@ -89,7 +98,9 @@ class Score:
             "all": self.all,
             "share": round(self.share(), 4),
             "share_with_edges": round(self.share(edges=True), 4),
-            "survivors": [{"rule": one.rule, "kind": one.kind, "change": one.change} for one in self.survivors],
+            "survivors": [
+                {"rule": one.rule, "kind": one.kind, "change": one.change} for one in self.survivors
+            ],
         }
 
 
@@ -101,11 +112,14 @@ def everything() -> tuple[list[Group], list[Mutant]]:
 
 def sample(found: Sequence[Mutant], size: int, seed: int) -> list[Mutant]:
     """Return `size` of the mutants found, the same ones for the same `seed`."""
-    return random.Random(seed).sample(list(found), min(size, len(found)))  # noqa: S311  no secret
+    return random.Random(seed).sample(list(found), min(size, len(found)))
 
 
 def run(
-    groups: Sequence[Group], chosen: Sequence[Mutant], parallel: int, say: Callable[[str], None] = lambda _: None
+    groups: Sequence[Group],
+    chosen: Sequence[Mutant],
+    parallel: int,
+    say: Callable[[str], None] = lambda _: None,
 ) -> Score:
     """Try `chosen` mutants, some `parallel`; tell progress to `say`."""
     hunt = Hunt(groups)
@@ -140,7 +154,12 @@ def main() -> int:
     if chosen.sample:
         tried = sample(tried, chosen.sample, chosen.seed)
     Hunt(groups).check()
-    score = run(groups, tried, chosen.parallel, lambda line: print(line, file=sys.stderr, flush=True))
+    score = run(
+        groups,
+        tried,
+        chosen.parallel,
+        lambda line: print(line, file=sys.stderr, flush=True),
+    )
     if chosen.json:
         print(json.dumps(score.shown(), indent=1))
     else:

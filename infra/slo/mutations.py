@@ -9,9 +9,12 @@ from typing import Final
 from infra.slo import durations
 from infra.slo.rules import Group, Rule
 
-LARGER, SMALLER = 1.25, 0.8
+LARGER = 1.25
+SMALLER = 0.8
 NUMBER: Final = r"\d+(?:\.\d+)?"
-THRESHOLD: Final = re.compile(rf"(?<= [<>=] )({NUMBER})\b|(?<= == )({NUMBER})\b|(?<=bool )({NUMBER})\b")
+THRESHOLD: Final = re.compile(
+    rf"(?<= [<>=] )({NUMBER})\b|(?<= == )({NUMBER})\b|(?<=bool )({NUMBER})\b"
+)
 OBJECTIVE: Final = re.compile(r"(?<=vector\()(0\.\d+)(?=\))")
 COUNT: Final = re.compile(r"(?<= \* )([1-9]\d*)\b")
 WINDOW: Final = re.compile(r"(?<=\[)(\d+[a-z]+)(?=\])|(?<=offset )(\d+[a-z]+)")
@@ -76,7 +79,11 @@ def _changes(expr: str) -> Iterator[tuple[str, re.Match[str], str]]:
             yield "threshold", match, f"{float(match.group()) * factor:.12g}"
     for match in WINDOW.finditer(expr):
         for longer in (2, 0.5):
-            yield "window", match, durations.shown(durations.seconds(match.group()) * longer)
+            yield (
+                "window",
+                match,
+                durations.shown(durations.seconds(match.group()) * longer),
+            )
     for match in COMPARISON.finditer(expr):
         yield "comparison", match, REVERSED[match.group()]
         if match.group() in AT_THE_EDGE:

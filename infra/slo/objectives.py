@@ -125,7 +125,9 @@ class Window(Strict):
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if durations.seconds(self.short) >= durations.seconds(self.long):
-            raise ValueError(f"short ({self.short}) has to be shorter than long ({self.long}): swap them")
+            raise ValueError(
+                f"short ({self.short}) has to be shorter than long ({self.long}): swap them"
+            )
         return self
 
 
@@ -163,7 +165,9 @@ class Objectives(Strict):
         period = durations.seconds(self.period)
         for name, pair in self.windows.items():
             if durations.seconds(pair.long) >= period:
-                raise ValueError(f"x-windows.{name}: {pair.long} is not shorter than x-period ({self.period})")
+                raise ValueError(
+                    f"x-windows.{name}: {pair.long} is not shorter than x-period ({self.period})"
+                )
         for slo in self.slos:
             for name, pair in self.windows.items():
                 self._reachable(slo, name, pair)

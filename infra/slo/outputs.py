@@ -16,14 +16,20 @@ DASHBOARD: Final = "aetherlink.json"
 
 def rules_text(objectives: Objectives, alerts: Alerts, scale: Scale) -> str:
     """Return the rules as Prometheus reads them."""
-    return text.dump({"groups": rules.build(objectives, alerts, scale)}, f"{SOURCE}/objectives.yml and alerts.yml")
+    return text.dump(
+        {"groups": rules.build(objectives, alerts, scale)},
+        f"{SOURCE}/objectives.yml and alerts.yml",
+    )
 
 
 def committed(objectives: Objectives, alerts: Alerts) -> dict[str, str]:
     """Return what is committed, by its path from the repository's root: rules, their tests, dashboard, page."""
     found = {f"infra/prometheus/rules/{RULES}": rules_text(objectives, alerts, Scale())}
     about = f"{SOURCE}/scenarios"
-    found |= {f"infra/prometheus/tests/{one.name}.yml": text.dump(one.test(), about) for one in scenarios.SUITES}
+    found |= {
+        f"infra/prometheus/tests/{one.name}.yml": text.dump(one.test(), about)
+        for one in scenarios.SUITES
+    }
     found[f"infra/grafana/dashboards/{DASHBOARD}"] = dashboard.build(objectives)
     if (ROOT / page.PATH).exists():
         found[page.PATH] = page.updated((ROOT / page.PATH).read_text(), objectives, alerts)

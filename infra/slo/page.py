@@ -23,7 +23,9 @@ def updated(text: str, objectives: Objectives, alerts: Alerts) -> str:
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):
-        raise InvalidObjectives(f"{PATH}: the lines {BEGIN!r} and {END!r} are needed: put them back")
+        raise InvalidObjectives(
+            f"{PATH}: the lines {BEGIN!r} and {END!r} are needed: put them back"
+        )
     return f"{before}{BEGIN}\n{_tables(objectives, alerts)}\n{END}{after}"
 
 
@@ -31,16 +33,34 @@ def _tables(objectives: Objectives, alerts: Alerts) -> str:
     groups = rules.build(objectives, alerts, Scale())
     parts = [
         _table(
-            ("objective", "percent", f"budget of {objectives.period}", "measured by", "promise", "pages"),
+            (
+                "objective",
+                "percent",
+                f"budget of {objectives.period}",
+                "measured by",
+                "promise",
+                "pages",
+            ),
             [_objective(slo, objectives) for slo in objectives.slos],
         ),
         _table(
-            ("windows", "to", "factor", f"burns of the {objectives.period} budget", "all of it is gone in"),
+            (
+                "windows",
+                "to",
+                "factor",
+                f"burns of the {objectives.period} budget",
+                "all of it is gone in",
+            ),
             list(_burns(objectives)),
         ),
         _table(
             ("alert", "severity", "objective", "for", "fires when", "runbook"),
-            [_alert(one, objectives) for group in groups for one in group["rules"] if "alert" in one],
+            [
+                _alert(one, objectives)
+                for group in groups
+                for one in group["rules"]
+                if "alert" in one
+            ],
         ),
     ]
     return "\n\n".join(parts)
@@ -71,15 +91,24 @@ def _burns(objectives: Objectives) -> Iterable[list[str]]:
         for kind, factor in (("page", pair.page), ("ticket", pair.ticket)):
             if factor:
                 gone = durations.seconds(objectives.period) / factor
-                days = f"{gone / 86_400:.3g} days" if gone >= 4 * 86_400 else f"{gone / 3600:.3g} hours"
+                days = (
+                    f"{gone / 86_400:.3g} days"
+                    if gone >= 4 * 86_400
+                    else f"{gone / 3600:.3g} hours"
+                )
                 share = f"{objectives.share(pair, factor):.3g} % in {pair.long}"
                 yield [f"{pair.long} and {pair.short}", kind, f"{factor:g}", share, days]
 
 
 def _alert(rule: rules.Rule, objectives: Objectives) -> list[str]:
-    labels, notes = rule["labels"], rule["annotations"]
+    labels = rule["labels"]
+    notes = rule["annotations"]
     link = notes["runbook_url"].removeprefix("docs/")
-    what = notes["summary"].replace("{{ $labels.slo }}", "an objective").replace("{{ $labels.service }}", "a service")
+    what = (
+        notes["summary"]
+        .replace("{{ $labels.slo }}", "an objective")
+        .replace("{{ $labels.service }}", "a service")
+    )
     named = [
         slo.name
         for slo in objectives.slos
@@ -87,9 +116,18 @@ def _alert(rule: rules.Rule, objectives: Objectives) -> list[str]:
     ]
     slos = "all" if len(named) == len(objectives.slos) else ", ".join(f"`{name}`" for name in named)
     slo = f"`{labels['slo']}`" if "slo" in labels else slos
-    return [f"`{rule['alert']}`", labels["severity"], slo, rule.get("for", "at once"), what, f"[runbook]({link})"]
+    return [
+        f"`{rule['alert']}`",
+        labels["severity"],
+        slo,
+        rule.get("for", "at once"),
+        what,
+        f"[runbook]({link})",
+    ]
 
 
 def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     lines = [list(head), ["---" for _ in head], *(list(row) for row in rows)]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+    return "\n".join(
+        "| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines
+    )

@@ -12,7 +12,9 @@ from grafana_foundation_sdk.models import dashboard as models
 
 DATASOURCE: Final = common.DataSourceRef(type_val="prometheus", uid="${datasource}")
 WIDTH: Final = 24
-GREEN, YELLOW, RED = "green", "yellow", "red"
+GREEN = "green"
+YELLOW = "yellow"
+RED = "red"
 BOTTOM: Final = -1.0
 """Where the first colour begins; what is below has it too. Grafana writes null, which the schema does not take."""
 
@@ -53,10 +55,18 @@ class Row:
 def built(panel: Panel, identity: int) -> stat.Panel | timeseries.Panel:
     """Return `panel` as the SDK builds it."""
     made = _number(panel) if panel.number else _curves(panel)
-    made = made.id(identity).title(panel.title).description(panel.description).datasource(DATASOURCE).unit(panel.unit)
+    made = (
+        made.id(identity)
+        .title(panel.title)
+        .description(panel.description)
+        .datasource(DATASOURCE)
+        .unit(panel.unit)
+    )
     made = made.span(panel.span).height(4 if panel.number else 8)
     steps = [models.Threshold(value=value, color=colour) for value, colour in panel.steps]
-    made = made.thresholds(dashboards.ThresholdsConfig().mode(models.ThresholdsMode.ABSOLUTE).steps(steps))
+    made = made.thresholds(
+        dashboards.ThresholdsConfig().mode(models.ThresholdsMode.ABSOLUTE).steps(steps)
+    )
     if panel.lowest is not None:
         made = made.min(panel.lowest)
     if panel.highest is not None:
@@ -64,7 +74,12 @@ def built(panel: Panel, identity: int) -> stat.Panel | timeseries.Panel:
     if panel.decimals is not None:
         made = made.decimals(panel.decimals)
     for number, query in enumerate(panel.queries):
-        asked = prometheus.Dataquery().expr(query.expr).legend_format(query.legend).ref_id(chr(ord("A") + number))
+        asked = (
+            prometheus.Dataquery()
+            .expr(query.expr)
+            .legend_format(query.legend)
+            .ref_id(chr(ord("A") + number))
+        )
         made = made.with_target(asked.datasource(DATASOURCE))
     return made
 
@@ -83,6 +98,8 @@ def _curves(panel: Panel) -> timeseries.Panel:
     made = timeseries.Panel().legend(legend).tooltip(tooltip.sort(common.SortOrder.DESCENDING))
     made = made.line_width(1).fill_opacity(8).show_points(common.VisibilityMode.NEVER)
     if len(panel.steps) > 1:
-        dashed = common_builders.GraphThresholdsStyleConfig().mode(common.GraphThresholdsStyleMode.DASHED)
+        dashed = common_builders.GraphThresholdsStyleConfig().mode(
+            common.GraphThresholdsStyleMode.DASHED
+        )
         made = made.thresholds_style(dashed)
     return made

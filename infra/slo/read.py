@@ -51,7 +51,11 @@ def _place(data: Any, where: Sequence[int | str]) -> str:
             data = data[step]
         except (LookupError, TypeError):
             data = None
-        named = data.get("name") or data.get("alert") if isinstance(step, int) and isinstance(data, dict) else None
+        named = (
+            data.get("name") or data.get("alert")
+            if isinstance(step, int) and isinstance(data, dict)
+            else None
+        )
         parts.append(str(named or step))
     return ".".join(parts) + ": " if parts else ""
 
@@ -60,4 +64,6 @@ def _said(problem: Any) -> str:
     if problem["type"] == "extra_forbidden":
         return "unknown key: remove it, or correct its spelling"
     text = str(problem["msg"]).removeprefix("Value error, ")
-    return text if problem["type"] == "value_error" else f"{text} (it is {problem['input']!r})"[:300]
+    return (
+        text if problem["type"] == "value_error" else f"{text} (it is {problem['input']!r})"[:300]
+    )

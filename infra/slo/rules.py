@@ -11,8 +11,11 @@ BASE: Final = "5m"
 """Events are counted over this window, and the counts summed over longer ones: cheap however long they are."""
 BUDGET_INTERVAL: Final = "5m"
 FAST_INTERVAL: Final = "15s"
-BAD, TOTAL, SLICE = "autoheal:sli_bad:rate5m", "autoheal:sli_total:rate5m", "autoheal:slice_bad:ratio"
-OBJECTIVE, BUDGET = "autoheal:slo_objective:ratio", "autoheal:error_budget:ratio"
+BAD = "autoheal:sli_bad:rate5m"
+TOTAL = "autoheal:sli_total:rate5m"
+SLICE = "autoheal:slice_bad:ratio"
+OBJECTIVE = "autoheal:slo_objective:ratio"
+BUDGET = "autoheal:error_budget:ratio"
 REMAINING: Final = "autoheal:error_budget_remaining:ratio"
 ONE_SERIES: Final = re.compile(r"sum\s*\((?!.*\b(by|without)\b)", re.DOTALL)
 """Queries that give one series without labels as they are."""
@@ -33,21 +36,31 @@ def build(objectives: Objectives, alerts: Alerts, scale: Scale) -> list[Group]:
     slow = [_alert(one, objectives, scale) for one in alerts.alerts if one.group == "alerts"]
     fast = [_alert(one, objectives, scale) for one in alerts.alerts if one.group == "fast"]
     groups = [
-        ("autoheal.sli", interval, _indicators(objectives, alerts, scale) + _burn_rates(objectives, scale)),
+        (
+            "autoheal.sli",
+            interval,
+            _indicators(objectives, alerts, scale) + _burn_rates(objectives, scale),
+        ),
         ("autoheal.alerts", interval, slow + burns),
         ("autoheal.fast", scale.interval(FAST_INTERVAL), fast),
         ("autoheal.budget", scale.interval(BUDGET_INTERVAL), _remaining(objectives, scale)),
     ]
-    return [{"name": name, "interval": every, "rules": rules} for name, every, rules in groups if rules]
+    return [
+        {"name": name, "interval": every, "rules": rules} for name, every, rules in groups if rules
+    ]
 
 
 def _indicators(objectives: Objectives, alerts: Alerts, scale: Scale) -> list[Rule]:
     """Return what is measured: ages, each objective's slices or events, and what is promised."""
     seen = objectives.seen
-    rules = [{"record": one.record, "expr": scale.expand(one.expr, seen=seen)} for one in alerts.records]
+    rules = [
+        {"record": one.record, "expr": scale.expand(one.expr, seen=seen)} for one in alerts.records
+    ]
     for slo in objectives.slos:
         rules += _measured(slo, scale, seen)
-    rules += [_labelled(OBJECTIVE, slo, f"vector({slo.ratio.normalize():f})") for slo in objectives.slos]
+    rules += [
+        _labelled(OBJECTIVE, slo, f"vector({slo.ratio.normalize():f})") for slo in objectives.slos
+    ]
     return [*rules, {"record": BUDGET, "expr": f"1 - {OBJECTIVE}"}]
 
 
@@ -57,7 +70,10 @@ def _measured(slo: Slo, scale: Scale, seen: str) -> list[Rule]:
         was = scale.expand("{{seen " + slices.seen + "}}", seen=seen)
         return [_labelled(SLICE, slo, f"({bad})\nor on() (vector(1) and on() {was})")]
     if events := slo.sli.events:
-        bad, total = (scale.expand(q, window=BASE, seen=seen).strip() for q in (events.error_query, events.total_query))
+        bad, total = (
+            scale.expand(q, window=BASE, seen=seen).strip()
+            for q in (events.error_query, events.total_query)
+        )
         # No bad event seen yet is none, not unknown.
         return [
             _labelled(BAD, slo, f"clamp_min({_one(bad)}, 0)\nor vector(0)"),
@@ -72,14 +88,26 @@ def _burn_rates(objectives: Objectives, scale: Scale) -> list[Rule]:
     for window in objectives.ranges:
         rules += _error_ratios(objectives, window, scale)
         rules.append(
-            {"record": f"autoheal:burn_rate{window}", "expr": f"{error_ratio(window)} / on(slo) {BUDGET}"},
+            {
+                "record": f"autoheal:burn_rate{window}",
+                "expr": f"{error_ratio(window)} / on(slo) {BUDGET}",
+            },
         )
     for name, pair in objectives.windows.items():
-        short, long = f"autoheal:burn_rate{pair.short}", f"autoheal:burn_rate{pair.long}"
-        # The smaller of the two: it is above a factor where both are. Nothing where one of them is missing.
-        rules.append({"record": f"autoheal:burn_{name}", "expr": f"({short} < {long}) or ({long} <= {short})"})
+        short = f"autoheal:burn_rate{pair.short}"
+        long = f"autoheal:burn_rate{pair.long}"
+        # The smaller of the two: it is above a factor where both are. Nothing where one of
+        # them is missing.
+        rules.append(
+            {
+                "record": f"autoheal:burn_{name}",
+                "expr": f"({short} < {long}) or ({long} <= {short})",
+            }
+        )
     interval = f"{seconds(scale.interval(objectives.slice)):g}"
-    for window in sorted({pair.long for pair in objectives.windows.values()}, key=objectives.ranges.index):
+    for window in sorted(
+        {pair.long for pair in objectives.windows.values()}, key=objectives.ranges.index
+    ):
         length = scale.duration(window)
         bad = f"sum_over_time({BAD}[{length}]) * {interval}\nor sum_over_time({SLICE}[{length}])"
         rules.append({"record": f"autoheal:bad_events:{window}", "expr": bad})
@@ -89,18 +117,22 @@ def _burn_rates(objectives: Objectives, scale: Scale) -> list[Rule]:
 def _error_ratios(objectives: Objectives, window: str, scale: Scale) -> list[Rule]:
     """Return the error ratio over `window`: one rule for all objectives, and one for each raw one.
 
-    Without traffic the ratio is 0: nothing failed. Bad and total events are smeared over BASE by their rates, which
-    cancels out in the ratio, but for the 5 minutes before the window.
+    Without traffic the ratio is 0: nothing failed. Bad and total events are smeared over
+    BASE by their rates, which cancels out in the ratio, but for the 5 minutes before the
+    window.
     """
     length = scale.duration(window)
     bad, total = (f"sum_over_time({name}[{length}])" for name in (BAD, TOTAL))
     if window == BASE:
-        bad, total = BAD, TOTAL
+        bad = BAD
+        total = TOTAL
     expr = f"avg_over_time({SLICE}[{length}])\nor {bad} / ({total} > 0)\nor {BAD} * 0"
     rules: list[Rule] = [{"record": error_ratio(window), "expr": expr}]
     for slo in objectives.slos:
         if slo.sli.raw:
-            query = scale.expand(slo.sli.raw.error_ratio_query, window=window, seen=objectives.seen).strip()
+            query = scale.expand(
+                slo.sli.raw.error_ratio_query, window=window, seen=objectives.seen
+            ).strip()
             rules.append(_labelled(error_ratio(window), slo, f"{_one(query)}\nor vector(0)"))
     return rules
 
@@ -121,14 +153,21 @@ def _burn_alerts(objectives: Objectives, scale: Scale) -> list[Rule]:
             if not alert.disable:
                 chosen.setdefault(alert.name, []).append(slo.name)
         for name, slos in chosen.items():
-            factors = [(pair, window) for pair, window in objectives.windows.items() if getattr(window, kind)]
+            factors = [
+                (pair, window)
+                for pair, window in objectives.windows.items()
+                if getattr(window, kind)
+            ]
             matcher = "" if len(slos) == len(objectives.slos) else f'{{slo=~"{"|".join(slos)}"}}'
-            arms, shares = [], []
+            arms = []
+            shares = []
             for pair, window in factors:
                 factor = getattr(window, kind)
                 few = f"autoheal:bad_events:{window.long} < {objectives.min_bad:g}"
                 arms.append(f"(autoheal:burn_{pair}{matcher} > {factor:g} unless on(slo) {few})")
-                shares.append(f"{factor:g}x ({objectives.share(window, factor):.3g} % of it in {window.long})")
+                shares.append(
+                    f"{factor:g}x ({objectives.share(window, factor):.3g} % of it in {window.long})"
+                )
             if arms:
                 rules.append(_burn_alert(objectives, name, kind, "\nor ".join(arms), shares))
                 rules[-1] |= {"for": scale.duration(hold)}
@@ -144,8 +183,11 @@ def _burn_alert(objectives: Objectives, name: str, kind: str, expr: str, shares:
         "for": "",
         "labels": {"severity": "", "service": objectives.service},
         "annotations": {
-            "summary": "The error budget of {{ $labels.slo }} burns " + ("fast" if kind == "page" else "slowly"),
-            "description": '{{ $value | printf "%.1f" }} times as fast as its ' + objectives.period + " budget allows; "
+            "summary": "The error budget of {{ $labels.slo }} burns "
+            + ("fast" if kind == "page" else "slowly"),
+            "description": '{{ $value | printf "%.1f" }} times as fast as its '
+            + objectives.period
+            + " budget allows; "
             f"{verb} above {' or '.join(shares)}.",
             **_links(objectives, name, "api" if name.startswith("Api") else "autoheal"),
         },
@@ -158,7 +200,10 @@ def _alert(one: Alert, objectives: Objectives, scale: Scale) -> Rule:
         labels["service"] = one.service or objectives.service
     if one.slo:
         labels["slo"] = one.slo
-    rule: Rule = {"alert": one.alert, "expr": scale.expand(one.expr, seen=objectives.seen).strip()}
+    rule: Rule = {
+        "alert": one.alert,
+        "expr": scale.expand(one.expr, seen=objectives.seen).strip(),
+    }
     if one.hold:
         rule["for"] = scale.duration(one.hold)
     healed = {"autoheal": "true"} if one.heal else {}

@@ -17,19 +17,38 @@ LINES = [
 
 def _tests(file: str) -> set[str]:
     """Return the names of a file's tests, without importing it."""
-    return {node.name for node in ast.walk(ast.parse((ROOT / file).read_text())) if isinstance(node, ast.FunctionDef)}
+    return {
+        node.name
+        for node in ast.walk(ast.parse((ROOT / file).read_text()))
+        if isinstance(node, ast.FunctionDef)
+    }
 
 
 @pytest.mark.parametrize("line", LINES, ids=lambda line: line.split("|")[1].strip()[:60])
-def test_each_line_of_the_threat_model_is_guarded_by_tests_that_are_there(line: str) -> None:
+def test_each_line_of_the_threat_model_is_guarded_by_tests_that_are_there(
+    line: str,
+) -> None:
     named = NAMED.findall(line)
     assert named, "no test guards it"
     assert line.count("::") == len(named), "a test is not named as `file::name`"
-    assert not [f"{file}::{name}" for file, name in named if not (ROOT / file).exists() or name not in _tests(file)]
+    assert not [
+        f"{file}::{name}"
+        for file, name in named
+        if not (ROOT / file).exists() or name not in _tests(file)
+    ]
 
 
 def test_the_threat_model_covers_every_boundary() -> None:
     assert len(LINES) > 40
     sections = re.findall(r"^## (.+)$", (ROOT / "docs" / "security.md").read_text(), re.MULTILINE)
-    for boundary in ("Internet", "PostgreSQL", "Kafka", "DynamoDB", "desk", "Webhooks", "Supply chain", "integration"):
+    for boundary in (
+        "Internet",
+        "PostgreSQL",
+        "Kafka",
+        "DynamoDB",
+        "desk",
+        "Webhooks",
+        "Supply chain",
+        "integration",
+    ):
         assert any(boundary in one for one in sections), boundary

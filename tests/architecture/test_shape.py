@@ -7,14 +7,26 @@ import sys
 from infra.aws.package import ROOT
 
 APP = ast.parse((ROOT / "app.py").read_text())
-HEAVY = ("boto3", "botocore", "kafka", "sqlalchemy", "pg8000", "jinja2", "alembic", "jwt", "cryptography")
+HEAVY = (
+    "boto3",
+    "botocore",
+    "kafka",
+    "sqlalchemy",
+    "pg8000",
+    "jinja2",
+    "alembic",
+    "jwt",
+    "cryptography",
+)
 
 
 def test_app_is_a_contents_page() -> None:
     assert len((ROOT / "app.py").read_text().splitlines()) <= 150
     for function in (node for node in ast.walk(APP) if isinstance(node, ast.FunctionDef)):
         body = [
-            part for part in function.body if not (isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant))
+            part
+            for part in function.body
+            if not (isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant))
         ]
         assert len(body) == 1, f"{function.name}: one call per body"
         assert isinstance(body[0], ast.Return | ast.Expr), f"{function.name}: no logic"
@@ -34,13 +46,15 @@ def test_every_function_that_is_no_route_stands_in_app() -> None:
 
 def test_a_cold_start_loads_nothing_heavy() -> None:
     code = f"import app, sys; print([name for name in {HEAVY!r} if name in sys.modules])"
-    said = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    said = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     assert said.stdout.strip() == "[]"
 
 
 def test_only_config_reads_the_environment() -> None:
     for source in [ROOT / "app.py", *(ROOT / "chalicelib").rglob("*.py")]:
-        if source.name != "config.py":
+        if source != ROOT / "chalicelib" / "config" / "reader.py":
             assert "os.environ" not in source.read_text(), source
             assert "getenv" not in source.read_text(), source
 

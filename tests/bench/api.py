@@ -1,8 +1,9 @@
 """How fast the API is: `python -m tests.bench.api [--seconds N] [--json FILE]`.
 
-One process, one connection, a real PostgreSQL with durable settings, requests as API Gateway sends them. Side by side:
-each operation of ours, the plainest Chalice handlers that could stand in their place (`tests.bench.naive`), and
-pgbench with the statements of create-job. DynamoDB is left out: its client is a matter of the network.
+One process, one connection, a real PostgreSQL with durable settings, requests as API
+Gateway sends them. Side by side: each operation of ours, the plainest Chalice handlers that
+could stand in their place (`tests.bench.naive`), and pgbench with the statements of
+create-job. DynamoDB is left out: its client is a matter of the network.
 """
 
 import argparse
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from chalicelib.adapters.postgres.ledger import WRITE
+from chalicelib.adapters.postgres.answer_store import WRITE
 from chalicelib.adapters.postgres.outbox_append import APPEND
 from infra.local.postgres import BINARIES, Postgres
 from infra.local.process import free_port
@@ -48,7 +49,11 @@ class Gateway:
         self._app = app
 
     def __call__(
-        self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
         """Send one request; return API Gateway's answer."""
         resource = re.sub(r"[0-9a-f-]{36}", "{id}", path)
@@ -82,7 +87,9 @@ def timed(act: Callable[[], object], seconds: float) -> tuple[float, float]:
     """Return how often `act` ran a second, and its CPU time in ms; after a warm-up."""
     for _ in range(50):
         act()
-    count, started, busy = 0, time.perf_counter(), time.process_time()
+    count = 0
+    started = time.perf_counter()
+    busy = time.process_time()
     while time.perf_counter() - started < seconds:
         act()
         count += 1
@@ -92,17 +99,51 @@ def timed(act: Callable[[], object], seconds: float) -> tuple[float, float]:
 def pgbench(postgres: Postgres, account: str, seconds: float, folder: Path) -> float:
     """Return transactions a second of create-job's statements on one connection, by pgbench."""
     payload = f"convert_to('{'x' * 400}', 'UTF8')"
-    event = ["'job:' || gen_random_uuid()", "'TENANT'", "(:seq % 8)", "gen_random_uuid()::text"]
-    event += ["'aetherlink.events.jobcreated'", "'JobCreated'", "1", payload, "'{}'", "now()::text"]
-    note = ["'TENANT'", "'POST /api/crm/jobs'", "gen_random_uuid()::text", f"'{'0' * 64}'", "201", "'{}'", payload]
-    append, write = _filled(APPEND, event), _filled(WRITE, note)
+    event = [
+        "'job:' || gen_random_uuid()",
+        "'TENANT'",
+        "(:seq % 8)",
+        "gen_random_uuid()::text",
+    ]
+    event += [
+        "'aetherlink.events.jobcreated'",
+        "'JobCreated'",
+        "1",
+        payload,
+        "'{}'",
+        "now()::text",
+    ]
+    note = [
+        "'TENANT'",
+        "'POST /api/crm/jobs'",
+        "gen_random_uuid()::text",
+        f"'{'0' * 64}'",
+        "201",
+        "'{}'",
+        payload,
+    ]
+    append = _filled(APPEND, event)
+    write = _filled(WRITE, note)
     script = PGBENCH.replace("APPEND", append).replace("WRITE", write)
     script = script.replace("TENANT", TENANT).replace("ACCOUNT", account)
     file = folder / "create-job.sql"
     file.write_text(script)
-    command = [str(BINARIES / "pgbench"), "-n", "-c", "1", "-T", str(max(1, round(seconds))), "-f", str(file)]
+    command = [
+        str(BINARIES / "pgbench"),
+        "-n",
+        "-c",
+        "1",
+        "-T",
+        str(max(1, round(seconds))),
+        "-f",
+        str(file),
+    ]
     done = subprocess.run(
-        [*command, postgres.url("aetherlink_api")], capture_output=True, text=True, check=False, timeout=seconds + 60
+        [*command, postgres.url("aetherlink_api")],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=seconds + 60,
     )
     found = re.search(r"tps = ([\d.]+)", done.stdout)
     if found is None:
@@ -116,7 +157,9 @@ def _filled(statement: str, values: list[str]) -> str:
     return " ".join(statement.split())
 
 
-def measure(postgres: Postgres, seconds: float, folder: Path, say: Callable[[str], None]) -> dict[str, Any]:
+def measure(
+    postgres: Postgres, seconds: float, folder: Path, say: Callable[[str], None]
+) -> dict[str, Any]:
     """Run everything; return the figures."""
     os.environ |= {
         "STAGE": "local",
@@ -127,7 +170,8 @@ def measure(postgres: Postgres, seconds: float, folder: Path, say: Callable[[str
     import app
     from tests.bench import naive
 
-    ours, plain = Gateway(app.app), Gateway(naive.app)
+    ours = Gateway(app.app)
+    plain = Gateway(naive.app)
     account = json.loads(ours("POST", "/api/crm/accounts", {"name": "Northwind"})["body"])["id"]
     body = {"accountId": account, "title": "Replace the meter", "amountCents": 12_500}
     job = json.loads(ours("POST", "/api/crm/jobs", body)["body"])["id"]
@@ -137,7 +181,9 @@ def measure(postgres: Postgres, seconds: float, folder: Path, say: Callable[[str
         "bare handler": lambda: plain("GET", "/bare"),
         "naive create": lambda: plain("POST", "/jobs", body),
         "create job": lambda: ours("POST", path, body),
-        "create job with a key": lambda: ours("POST", path, body, {"idempotency-key": str(uuid4())}),
+        "create job with a key": lambda: ours(
+            "POST", path, body, {"idempotency-key": str(uuid4())}
+        ),
         "replay from the ledger": lambda: ours("POST", path, body, {"idempotency-key": "again"}),
         "read job": lambda: ours("GET", f"{path}/{job}"),
         "list 50 jobs": lambda: ours("GET", path),
@@ -146,7 +192,12 @@ def measure(postgres: Postgres, seconds: float, folder: Path, say: Callable[[str
     for number in range(ROUNDS):
         say(f"· round {number + 1} of {ROUNDS}")
         found = {name: timed(act, seconds / ROUNDS) for name, act in ways.items()}
-        rounds.append({**found, "pgbench": (pgbench(postgres, account, seconds / ROUNDS, folder), 0.0)})
+        rounds.append(
+            {
+                **found,
+                "pgbench": (pgbench(postgres, account, seconds / ROUNDS, folder), 0.0),
+            }
+        )
     figures: dict[str, Any] = {
         name: {
             "per_second": statistics.median(one[name][0] for one in rounds),
@@ -154,11 +205,14 @@ def measure(postgres: Postgres, seconds: float, folder: Path, say: Callable[[str
         }
         for name in rounds[0]
     }
-    keyed, naively = figures["create job with a key"], figures["naive create"]
+    keyed = figures["create job with a key"]
+    naively = figures["naive create"]
     figures["throughput_of_pgbench"] = keyed["per_second"] / figures["pgbench"]["per_second"]
     figures["cpu_of_naive"] = keyed["cpu_ms"] / naively["cpu_ms"]
     for name in ways:
-        say(f"{name:24} {figures[name]['per_second']:8.0f}/s   {figures[name]['cpu_ms']:6.2f} ms CPU")
+        say(
+            f"{name:24} {figures[name]['per_second']:8.0f}/s   {figures[name]['cpu_ms']:6.2f} ms CPU"
+        )
     say(f"{'pgbench, same statements':24} {figures['pgbench']['per_second']:8.0f}/s")
     say(f"create job with a key has {figures['throughput_of_pgbench']:.2f} of pgbench's throughput")
     say(f"and {figures['cpu_of_naive']:.2f} of the naive handler's CPU time")
@@ -182,14 +236,18 @@ def database(folder: Path) -> Iterator[Postgres]:
 def main() -> int:
     """Run the bench; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.api", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=12.0, help="for each operation, in all rounds")
+    parser.add_argument(
+        "--seconds", type=float, default=12.0, help="for each operation, in all rounds"
+    )
     parser.add_argument("--json", type=Path, help="write the figures there")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="aetherlink-bench-") as name:
         folder = Path(name)
         folder.chmod(0o711)
         for postgres in database(folder):
-            figures = measure(postgres, chosen.seconds, folder, lambda line: print(line, flush=True))
+            figures = measure(
+                postgres, chosen.seconds, folder, lambda line: print(line, flush=True)
+            )
     if chosen.json:
         chosen.json.write_text(json.dumps(figures, indent=2) + "\n")
     return 0

@@ -1,7 +1,7 @@
 """How long the audit log's first page takes among many events: `python -m tests.bench.audit --events 100000`.
 
-The emulator reads a whole partition, a day of a shard, for any page; DynamoDB reads what the page shows. So `--days 1`
-is the emulator's worst case, and nothing to DynamoDB.
+The emulator reads a whole partition, a day of a shard, for any page; DynamoDB reads what
+the page shows. So `--days 1` is the emulator's worst case, and nothing to DynamoDB.
 """
 
 import argparse
@@ -13,8 +13,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import quantiles
 
-from chalicelib.adapters.autoheal_tables.audit import DynamoAudit
-from chalicelib.adapters.autoheal_tables.transact import Tables
+from chalicelib.adapters.dynamodb.audit import DynamoAudit
+from chalicelib.adapters.dynamodb.transactions import Tables
 from chalicelib.autoheal.audit import AuditEvent, AuditQuery, Kind
 from chalicelib.config import Settings
 from infra.local.emulator import Emulator
@@ -23,7 +23,7 @@ from tests.contract.autoheal_suites import create_tables
 
 ROUNDS = 100
 BATCH = 500
-PATIENCE_SECONDS = Settings().autoheal_audit_patience_seconds
+PATIENCE_SECONDS = Settings().autoheal_store.audit_patience_seconds
 QUERIES = {
     "all": AuditQuery(),
     "kind": AuditQuery(kind="action_ok"),
@@ -38,14 +38,17 @@ def main() -> int:
     """Fill a table of the emulator, ask for first pages, print milliseconds."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.audit", description=__doc__)
     parser.add_argument("--events", type=int, default=100_000)
-    parser.add_argument("--days", type=float, default=7, help="over how long a time they are spread")
+    parser.add_argument(
+        "--days", type=float, default=7, help="over how long a time they are spread"
+    )
     chosen = parser.parse_args()
     emulator = Emulator(Path(tempfile.mkdtemp(prefix="aetherlink-bench-")), free_port())
     emulator.start()
     try:
         client = emulator.client("dynamodb")
         create_tables(client, "bench")
-        audit, now = DynamoAudit(client, Tables.of("bench"), patience_seconds=PATIENCE_SECONDS), datetime.now(UTC)
+        audit = DynamoAudit(client, Tables.of("bench"), patience_seconds=PATIENCE_SECONDS)
+        now = datetime.now(UTC)
         made = [
             AuditEvent(
                 now - n * timedelta(days=chosen.days / chosen.events),
@@ -65,7 +68,9 @@ def main() -> int:
                 assert page.events or page.following
                 took.append((time.perf_counter() - started) * 1_000)
             p95 = quantiles(took, n=20)[-1]
-            print(f"{name:18} of {chosen.events} events: p50 {sorted(took)[ROUNDS // 2]:.0f} ms, p95 {p95:.0f} ms")
+            print(
+                f"{name:18} of {chosen.events} events: p50 {sorted(took)[ROUNDS // 2]:.0f} ms, p95 {p95:.0f} ms"
+            )
     finally:
         emulator.stop()
     return 0

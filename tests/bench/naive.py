@@ -1,6 +1,7 @@
 """What the API is measured against: the plainest Chalice handlers, with stock SQLAlchemy on stock pg8000.
 
-`POST /jobs` inserts a job for a tenant, without an event and without an idempotency key; `GET /bare` does nothing.
+`POST /jobs` inserts a job for a tenant, without an event and without an idempotency key;
+`GET /bare` does nothing.
 """
 
 import json
@@ -19,7 +20,8 @@ from chalicelib.crm.model import Job
 app = Chalice(app_name="naive")
 parts = urlsplit(os.environ["DATABASE_URL"])
 engine = create_engine(
-    f"postgresql+pg8000://{parts.username}:{parts.password}@{parts.hostname}:{parts.port}{parts.path}", pool_size=1
+    f"postgresql+pg8000://{parts.username}:{parts.password}@{parts.hostname}:{parts.port}{parts.path}",
+    pool_size=1,
 )
 
 
@@ -36,9 +38,22 @@ def create_job() -> Response:
     tenant = UUID(request.headers["x-tenant-id"])
     command = CreateJob.model_validate_json(request.raw_body)
     now = datetime.now(UTC)
-    job = Job(id=uuid4(), tenant_id=tenant, version=1, created_at=now, updated_at=now, **command.values())
+    job = Job(
+        id=uuid4(),
+        tenant_id=tenant,
+        version=1,
+        created_at=now,
+        updated_at=now,
+        **command.values(),
+    )
     row = {name: getattr(job, name) for name in Job.model_fields}
     with engine.begin() as connection:
-        connection.execute(text("SELECT set_config('app.tenant', :tenant, true)"), {"tenant": str(tenant)})
+        connection.execute(
+            text("SELECT set_config('app.tenant', :tenant, true)"), {"tenant": str(tenant)}
+        )
         connection.execute(insert(jobs).values(**row))
-    return Response(body=json.loads(job.to_json()), status_code=201, headers={"Location": f"/jobs/{job.id}"})
+    return Response(
+        body=json.loads(job.to_json()),
+        status_code=201,
+        headers={"Location": f"/jobs/{job.id}"},
+    )

@@ -5,8 +5,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
-WIDTH, LEFT, BAR, GAP = 760, 250, 26, 12
-COLOURS = {"original": "#b0b7c3", "naive": "#8a94a6", "ours": "#2f6fed", "ceiling": "#dfe3ea"}
+WIDTH = 760
+LEFT = 250
+BAR = 26
+GAP = 12
+COLOURS = {
+    "original": "#b0b7c3",
+    "naive": "#8a94a6",
+    "ours": "#2f6fed",
+    "ceiling": "#dfe3ea",
+}
 LABELS = {
     "original": "(a) one send, one commit an event",
     "naive": "(b) batches, SKIP LOCKED, a flag",
@@ -17,7 +25,8 @@ LABELS = {
 
 def draw(figures: dict[str, Any]) -> str:
     """Return an SVG with one bar for each way of draining."""
-    most, lines = max(figures[name] for name in LABELS), []
+    most = max(figures[name] for name in LABELS)
+    lines = []
     for row, (name, label) in enumerate(LABELS.items()):
         top = 44 + row * (BAR + GAP)
         width = max(1.0, figures[name] / most * (WIDTH - LEFT - 90))
@@ -30,7 +39,9 @@ def draw(figures: dict[str, Any]) -> str:
     title = '<text x="16" y="26" font-weight="600">Events a second, draining a backlog</text>'
     body = "\n".join([title, *lines])
     style = "font-family:system-ui,sans-serif;font-size:14px;fill:#1c2430;background:#fff"
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" style="{style}">'
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" style="{style}">'
+    )
     return f'{head}\n<rect width="{WIDTH}" height="{height}" fill="#fff"/>\n{body}\n</svg>\n'
 
 

@@ -1,9 +1,10 @@
 """How fast the relay is: `python -m tests.bench.relay [--quick] [--json FILE]`.
 
 Side by side in one run, on a real PostgreSQL (durable settings) and a real Apache Kafka:
-(a) one awaited send and one UPDATE + COMMIT per event, 100 rows a poll; (b) batches with SKIP LOCKED and a published
-flag; (c) this relay; (d) the ceiling: kafka-python alone, sending the same bytes. Then (c) with a filled archive, its
-memory at its peak, and the latency from commit to Kafka at several rates.
+(a) one awaited send and one UPDATE + COMMIT per event, 100 rows a poll; (b) batches with
+SKIP LOCKED and a published flag; (c) this relay; (d) the ceiling: kafka-python alone,
+sending the same bytes. Then (c) with a filled archive, its memory at its peak, and the
+latency from commit to Kafka at several rates.
 """
 
 import argparse
@@ -25,21 +26,26 @@ import psutil
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from kafka import KafkaProducer
 
-from chalicelib import bootstrap, bootstrap_outbox
+from chalicelib import bootstrap
 from chalicelib.adapters.kafka import BATCH_BYTES
 from chalicelib.adapters.postgres import driver
 from chalicelib.adapters.postgres.outbox_append import append
-from chalicelib.clock import SystemClock
+from chalicelib.bootstrap import Container, container
 from chalicelib.config import Settings
-from chalicelib.ids import uuid7
-from chalicelib.messaging.envelope import Envelope, PendingEvent
+from chalicelib.outbox.envelope import Envelope, PendingEvent
+from chalicelib.shared.clock import SystemClock
+from chalicelib.shared.ids import uuid7
 from infra.aws.package import ROOT
 from infra.local.kafka.apache import ApacheKafka
 from infra.local.postgres import Postgres
 from infra.local.process import free_port
 from infra.ops import migrate, topics
 
-TOPICS = ("aetherlink.events.jobcreated", "aetherlink.events.jobstatuschanged", "aetherlink.events.jobupdated")
+TOPICS = (
+    "aetherlink.events.jobcreated",
+    "aetherlink.events.jobstatuschanged",
+    "aetherlink.events.jobupdated",
+)
 TOPIC_SQL = f"(ARRAY[{','.join(repr(topic) for topic in TOPICS)}])"
 PAYLOAD_BYTES = 350
 """About the size of a JobCreated."""
@@ -76,13 +82,17 @@ class Bench:
         self.postgres.create_database()
         migrate.upgrade(self.postgres.url())
         passwords = self.postgres.passwords()
-        migrate.set_passwords(self.postgres.url(), {role: passwords[role] for role in migrate.LOGIN_ROLES})
+        migrate.set_passwords(
+            self.postgres.url(), {role: passwords[role] for role in migrate.LOGIN_ROLES}
+        )
         self.kafka.start(topics.wanted(Settings()))
-        self.settings = Settings(
-            database_url=self.postgres.url("aetherlink_api"),
-            relay_database_url=self.postgres.url("aetherlink_relay"),
-            kafka_bootstrap_servers=self.kafka.bootstrap_servers,
-            database_statement_timeout_ms=300_000,
+        self.settings = Settings().changed(
+            database={
+                "url": self.postgres.url("aetherlink_api"),
+                "relay_url": self.postgres.url("aetherlink_relay"),
+                "statement_timeout_ms": 300_000,
+            },
+            kafka={"bootstrap_servers": self.kafka.bootstrap_servers},
         )
 
     def stop(self) -> None:
@@ -93,7 +103,7 @@ class Bench:
     def sql(self, statement: str) -> Any:
         """Run a statement as the superuser, however long it takes."""
         url = self.postgres.url("postgres")
-        with driver.connect(url, self.settings, name="bench") as connection:
+        with driver.connect(url, self.settings.database, name="bench") as connection:
             connection.autocommit = True
             return connection.execute_simple(statement).rows
 
@@ -105,10 +115,15 @@ class Bench:
 
     def original(self, seconds: float) -> float:
         """(a) Return events a second of one awaited send and one commit per event."""
-        producer = KafkaProducer(bootstrap_servers=self.kafka.bootstrap_servers, acks="all", linger_ms=0)
-        done, until = 0, time.monotonic() + seconds
+        producer = KafkaProducer(
+            bootstrap_servers=self.kafka.bootstrap_servers, acks="all", linger_ms=0
+        )
+        done = 0
+        until = time.monotonic() + seconds
         started = time.monotonic()
-        with driver.connect(self.settings.relay_database_url, self.settings, name="bench") as connection:
+        with driver.connect(
+            self.settings.database.relay_url, self.settings.database, name="bench"
+        ) as connection:
             while time.monotonic() < until:
                 rows = connection.execute_simple(
                     "SELECT event_id, topic, event_type, payload FROM outbox_event WHERE NOT parked ORDER BY id"
@@ -117,7 +132,10 @@ class Bench:
                 for event_id, topic, kind, payload in rows:
                     producer.send(topic, payload, key=kind.encode()).get(10)
                     connection.execute_simple("begin")
-                    connection.execute_unnamed("UPDATE outbox_event SET parked = true WHERE event_id = $1", (event_id,))
+                    connection.execute_unnamed(
+                        "UPDATE outbox_event SET parked = true WHERE event_id = $1",
+                        (event_id,),
+                    )
                     connection.execute_simple("commit")
                     done += 1
         producer.close()
@@ -125,9 +143,14 @@ class Bench:
 
     def naive(self) -> float:
         """(b) Return events a second of batches with SKIP LOCKED and a published flag."""
-        producer = KafkaProducer(bootstrap_servers=self.kafka.bootstrap_servers, acks="all", linger_ms=5)
-        done, started = 0, time.monotonic()
-        with driver.connect(self.settings.relay_database_url, self.settings, name="bench") as connection:
+        producer = KafkaProducer(
+            bootstrap_servers=self.kafka.bootstrap_servers, acks="all", linger_ms=5
+        )
+        done = 0
+        started = time.monotonic()
+        with driver.connect(
+            self.settings.database.relay_url, self.settings.database, name="bench"
+        ) as connection:
             while True:
                 connection.execute_simple("begin")
                 rows = connection.execute_simple(
@@ -137,13 +160,17 @@ class Bench:
                 if not rows:
                     connection.execute_simple("commit")
                     break
-                futures = [producer.send(topic, payload, key=key.encode()) for _, topic, key, payload in rows]
+                futures = [
+                    producer.send(topic, payload, key=key.encode())
+                    for _, topic, key, payload in rows
+                ]
                 producer.flush(30)
                 for future in futures:
                     future.get(10)
                 ids = "{" + ",".join(str(row[0]) for row in rows) + "}"
                 connection.execute_unnamed(
-                    "UPDATE outbox_event SET parked = true WHERE event_id = ANY($1::uuid[])", (ids,)
+                    "UPDATE outbox_event SET parked = true WHERE event_id = ANY($1::uuid[])",
+                    (ids,),
                 )
                 connection.execute_simple("commit")
                 done += len(rows)
@@ -155,14 +182,20 @@ class Bench:
         env = {
             **os.environ,
             "STAGE": "local",
-            "RELAY_DATABASE_URL": self.settings.relay_database_url,
+            "RELAY_DATABASE_URL": self.settings.database.relay_url,
             "KAFKA_BOOTSTRAP_SERVERS": self.kafka.bootstrap_servers,
         }
         command = [sys.executable, "-c", RELAY_PROGRAM]
         process = subprocess.Popen(
-            command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            command,
+            cwd=ROOT,
+            env=env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
         )
-        watched, peak = psutil.Process(process.pid), 0
+        watched = psutil.Process(process.pid)
+        peak = 0
         while process.poll() is None:
             try:
                 peak = max(peak, watched.memory_info().rss)
@@ -186,7 +219,12 @@ class Bench:
         started = time.monotonic()
         for first in range(0, len(events), 2_000):
             futures = [
-                producer.send(event.topic, value=event.payload, key=event.key, headers=event.record_headers())
+                producer.send(
+                    event.topic,
+                    value=event.payload,
+                    key=event.key,
+                    headers=event.record_headers(),
+                )
                 for event in events[first : first + 2_000]
             ]
             producer.flush(30)
@@ -197,12 +235,15 @@ class Bench:
 
     def sample(self, events: int) -> list[PendingEvent]:
         """Return what waits in the outbox, as the relay fetches it."""
-        relay = bootstrap_outbox.relay()
-        owner, store = uuid7(), relay._store
+        relay = container().outbox.relay()
+        owner = uuid7()
+        store = relay._store
         found: list[PendingEvent] = []
         shards = store.claim(owner, limit=100, seconds=60)
         while len(found) < events:
-            page = store.fetch(owner, shards, rows=20_000, size=10**9, known=[e.id for e in found], held=[])
+            page = store.fetch(
+                owner, shards, rows=20_000, size=10**9, known=[e.id for e in found], held=[]
+            )
             found += page
         store.release(owner)
         store.close()
@@ -212,18 +253,25 @@ class Bench:
         """Return the time from commit to a consumer's hands, in ms: p50, p99 and the largest."""
         committed: dict[str, float] = {}
         received: dict[str, float] = {}
-        stop, ready = threading.Event(), threading.Event()
+        stop = threading.Event()
+        ready = threading.Event()
         reader = threading.Thread(target=self._receive, args=(received, stop, ready), daemon=True)
         reader.start()
         ready.wait(20)
-        relay = threading.Thread(target=lambda: bootstrap_outbox.relay().run(seconds + 10), daemon=True)
+        relay = threading.Thread(
+            target=lambda: container().outbox.relay().run(seconds + 10), daemon=True
+        )
         relay.start()
         time.sleep(2)
-        writers = max(1, round(per_second / 50))  # a commit waits for the disk: one connection makes few
+        writers = max(
+            1, round(per_second / 50)
+        )  # a commit waits for the disk: one connection makes few
         started = time.monotonic()
 
         def write(number: int) -> None:
-            with driver.connect(self.settings.database_url, self.settings, name="bench") as connection:
+            with driver.connect(
+                self.settings.database.url, self.settings.database, name="bench"
+            ) as connection:
                 due = started + number / per_second
                 while due - started < seconds:
                     time.sleep(max(0.0, due - time.monotonic()))
@@ -242,7 +290,12 @@ class Bench:
         relay.join(30)
         took = sorted((received[event_id] - at) * 1_000 for event_id, at in committed.items())
         rate = len(took) / seconds
-        return {"rate": rate, "p50": statistics.median(took), "p99": took[int(len(took) * 0.99) - 1], "max": took[-1]}
+        return {
+            "rate": rate,
+            "p50": statistics.median(took),
+            "p99": took[int(len(took) * 0.99) - 1],
+            "max": took[-1],
+        }
 
     def _commit(self, connection: driver.Connection, tenant: UUID) -> str:
         connection.tenant = tenant
@@ -266,14 +319,24 @@ class Bench:
         connection.commit()
         return str(event_id)
 
-    def _receive(self, received: dict[str, float], stop: threading.Event, ready: threading.Event) -> None:
+    def _receive(
+        self, received: dict[str, float], stop: threading.Event, ready: threading.Event
+    ) -> None:
         consumer = Consumer(
-            {"bootstrap.servers": self.kafka.bootstrap_servers, "group.id": str(uuid4()), "fetch.wait.max.ms": 5}
+            {
+                "bootstrap.servers": self.kafka.bootstrap_servers,
+                "group.id": str(uuid4()),
+                "fetch.wait.max.ms": 5,
+            }
         )
-        topic, deadline = TOPICS[0], time.monotonic() + 20
+        topic = TOPICS[0]
+        deadline = time.monotonic() + 20
         while True:
             try:
-                ends = [consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=10)[1] for p in range(3)]
+                ends = [
+                    consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=10)[1]
+                    for p in range(3)
+                ]
                 break
             except KafkaException:  # a broker that has just started still chooses its leaders
                 if time.monotonic() > deadline:
@@ -290,8 +353,8 @@ class Bench:
 
 RELAY_PROGRAM = """
 import json, time
-from chalicelib import bootstrap
-relay = bootstrap_outbox.relay()
+from chalicelib.bootstrap import container
+relay = container().outbox.relay()
 started = time.monotonic()
 report = relay.run(1000, until_idle=True)
 print(json.dumps({"published": report.published, "seconds": time.monotonic() - started}))
@@ -299,7 +362,11 @@ print(json.dumps({"published": report.published, "seconds": time.monotonic() - s
 
 
 def measure(
-    bench: Bench, events: int, archived: list[int], rates: list[int], say: Callable[[str], None]
+    bench: Bench,
+    events: int,
+    archived: list[int],
+    rates: list[int],
+    say: Callable[[str], None],
 ) -> dict[str, Any]:
     """Run everything; return the figures."""
     bench.fill(events)
@@ -315,11 +382,14 @@ def measure(
         bench.fill(events)
         ours, memory = bench.ours(events)
         runs.append((ours, memory, bench.ceiling(sample)))
-    ours, ceiling = statistics.median(run[0] for run in runs), statistics.median(run[2] for run in runs)
+    ours = statistics.median(run[0] for run in runs)
+    ceiling = statistics.median(run[2] for run in runs)
     memory = max(run[1] for run in runs)
     say(f"(c) this relay                      {ours:9.0f} events/s, {memory:.0f} MB at its peak")
     say(f"(d) kafka-python alone              {ceiling:9.0f} events/s")
-    say(f"    (c) is {ours / ceiling:.2f} of (d), {ours / original:.0f} x (a), {ours / naive:.1f} x (b)")
+    say(
+        f"    (c) is {ours / ceiling:.2f} of (d), {ours / original:.0f} x (a), {ours / naive:.1f} x (b)"
+    )
     filled: list[dict[str, float]] = []
     there = 0
     for wanted in archived:
@@ -334,7 +404,8 @@ def measure(
         for _ in range(2):
             bench.fill(events)
             speed, used = bench.ours(events)
-            best, memory = max(best, speed), max(memory, used)
+            best = max(best, speed)
+            memory = max(memory, used)
         filled.append({"archived": wanted, "per_second": best})
         say(f"    with {wanted:>10,} archived        {best:9.0f} events/s")
     return {
@@ -364,7 +435,9 @@ def latencies(bench: Bench, rates: list[int], say: Callable[[str], None]) -> lis
 def main() -> int:
     """Run the bench; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.relay", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="20,000 events, no filled archive, one latency")
+    parser.add_argument(
+        "--quick", action="store_true", help="20,000 events, no filled archive, one latency"
+    )
     parser.add_argument("--latency", action="store_true", help="latencies alone")
     parser.add_argument("--json", type=Path, help="write the figures there")
     chosen = parser.parse_args()
@@ -373,8 +446,8 @@ def main() -> int:
         bench = Bench(Path(folder))
         try:
             bench.start()
-            bootstrap.settings = lambda: bench.settings  # type: ignore[assignment]
-            say = lambda line: print(line, flush=True)  # noqa: E731
+            bootstrap.use(Container(bench.settings))
+            say = lambda line: print(line, flush=True)
             if chosen.latency:
                 figures: dict[str, Any] = {"latency": latencies(bench, [1, 100, 1_000], say)}
             else:

@@ -12,17 +12,20 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from chalicelib.adapters.autoheal_tables.audit import DynamoAudit
-from chalicelib.adapters.autoheal_tables.ledger import DynamoLedger
-from chalicelib.adapters.autoheal_tables.places import DynamoSilencePlaces
-from chalicelib.adapters.autoheal_tables.store import DynamoHealStore
-from chalicelib.adapters.autoheal_tables.transact import Tables
-from chalicelib.autoheal.acknowledge import SilencePlaces
-from chalicelib.autoheal.ledger import MetricsLedger
+from chalicelib.adapters.dynamodb.audit import DynamoAudit
+from chalicelib.adapters.dynamodb.heal_store import DynamoHealStore
+from chalicelib.adapters.dynamodb.metric_totals import DynamoMetricTotals
+from chalicelib.adapters.dynamodb.silence_registry import DynamoSilenceRegistry
+from chalicelib.adapters.dynamodb.transactions import Tables
+from chalicelib.autoheal.acknowledge import SilenceRegistry
 from chalicelib.autoheal.ports import AuditLog, HealStore
+from chalicelib.telemetry.totals import MetricTotals
 from infra.aws import autoheal
-from tests.fakes import FakeClock
-from tests.fakes_autoheal import FakeAudit, FakeHealStore, FakeMetricsLedger, FakePlaces
+from tests.fakes.audit import FakeAudit
+from tests.fakes.clock import FakeClock
+from tests.fakes.heal_store import FakeHealStore
+from tests.fakes.metric_totals import FakeMetricTotals
+from tests.fakes.silence_registry import FakeSilenceRegistry
 
 PARAMS = ["fake", "moto", "emulator", "conflicting"]
 
@@ -31,8 +34,8 @@ PARAMS = ["fake", "moto", "emulator", "conflicting"]
 class Suite:
     store: HealStore
     audit: AuditLog
-    ledger: MetricsLedger
-    places: SilencePlaces
+    ledger: MetricTotals
+    places: SilenceRegistry
     clock: FakeClock
 
     @property
@@ -48,7 +51,8 @@ class Serial:
     """A client of moto's, one call at a time: moto isolates no threads from one another, DynamoDB does."""
 
     def __init__(self, dynamodb: Any) -> None:
-        self._dynamodb, self._lock = dynamodb, threading.Lock()
+        self._dynamodb = dynamodb
+        self._lock = threading.Lock()
 
     def __getattr__(self, name: str) -> Any:
         call = getattr(self._dynamodb, name)
@@ -64,7 +68,8 @@ class Conflicting:
     """A client whose transactions meet others: each one fails twice with `TransactionConflict`, then goes through."""
 
     def __init__(self, dynamodb: Any, times: int = 2) -> None:
-        self._dynamodb, self._times = dynamodb, times
+        self._dynamodb = dynamodb
+        self._times = times
         self._seen: dict[str, int] = {}
         self._lock = threading.Lock()
         self.injected = 0
@@ -72,7 +77,7 @@ class Conflicting:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._dynamodb, name)
 
-    def transact_write_items(self, *, TransactItems: list[dict[str, Any]]) -> Any:  # noqa: N803 - botocore's
+    def transact_write_items(self, *, TransactItems: list[dict[str, Any]]) -> Any:
         key = repr(TransactItems)
         with self._lock:
             self._seen[key] = self._seen.get(key, 0) + 1
@@ -80,8 +85,14 @@ class Conflicting:
             self.injected += conflicts
         if conflicts:
             reasons = [{"Code": "None"} for _ in TransactItems]
-            reasons[-1] = {"Code": "TransactionConflict", "Message": "Transaction is ongoing for the item"}
-            error = {"Code": "TransactionCanceledException", "Message": "Transaction cancelled"}
+            reasons[-1] = {
+                "Code": "TransactionConflict",
+                "Message": "Transaction is ongoing for the item",
+            }
+            error = {
+                "Code": "TransactionCanceledException",
+                "Message": "Transaction cancelled",
+            }
             response: Any = {"Error": error, "CancellationReasons": reasons}
             raise ClientError(response, "TransactWriteItems")
         return self._dynamodb.transact_write_items(TransactItems=TransactItems)
@@ -103,18 +114,26 @@ def on_dynamodb(client: Any, clock: FakeClock, prefix: str) -> Suite:
     return Suite(
         DynamoHealStore(client, tables, clock),
         DynamoAudit(client, tables, patience_seconds=5),
-        DynamoLedger(client, tables),
-        DynamoSilencePlaces(client, tables),
+        DynamoMetricTotals(client, tables),
+        DynamoSilenceRegistry(client, tables),
         clock,
     )
 
 
 def suites(request: pytest.FixtureRequest) -> Iterator[Suite]:
     """Yield the suite that the request's parameter names."""
-    clock, prefix = FakeClock(), f"t{uuid4().hex[:12]}"
+    clock = FakeClock()
+    prefix = f"t{uuid4().hex[:12]}"
     if request.param == "fake":
-        audit, ledger = FakeAudit(), FakeMetricsLedger()
-        yield Suite(FakeHealStore(clock, audit, ledger), audit, ledger, FakePlaces(clock), clock)
+        audit = FakeAudit()
+        ledger = FakeMetricTotals()
+        yield Suite(
+            FakeHealStore(clock, audit, ledger),
+            audit,
+            ledger,
+            FakeSilenceRegistry(clock),
+            clock,
+        )
     elif request.param == "emulator":
         client = request.getfixturevalue("emulator").client("dynamodb")
         create_tables(client, prefix)
@@ -124,7 +143,11 @@ def suites(request: pytest.FixtureRequest) -> Iterator[Suite]:
             client = boto3.client("dynamodb", region_name="us-east-1")
             create_tables(client, prefix)
             serial = Serial(client)
-            yield on_dynamodb(Conflicting(serial) if request.param == "conflicting" else serial, clock, prefix)
+            yield on_dynamodb(
+                Conflicting(serial) if request.param == "conflicting" else serial,
+                clock,
+                prefix,
+            )
 
 
 MINUTE = timedelta(minutes=1)

@@ -8,14 +8,15 @@ from typing import Any
 
 import pytest
 
-from chalicelib import names
-from chalicelib.autoheal.acknowledge import Held
+from chalicelib.autoheal.acknowledge import HeldSilence
 from chalicelib.autoheal.audit import AuditEvent, AuditQuery, Kind
-from chalicelib.autoheal.ledger import Increments, Series
+from chalicelib.telemetry import names
+from chalicelib.telemetry.totals import Increments, Series
 from tests.contract.autoheal_suites import PARAMS, Suite, suites
-from tests.fakes import START
+from tests.fakes.clock import START
 
-MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
+MINUTE = timedelta(minutes=1)
+DAY = timedelta(days=1)
 
 
 @pytest.fixture(params=PARAMS)
@@ -29,7 +30,14 @@ def _events(suite: Suite) -> list[AuditEvent]:
     for number in range(60):
         kind = Kind.ACTION_OK if number % 3 else Kind.DECISION_SKIP
         name = "" if number % 4 == 0 else f"Alert{number % 2}"
-        made.append(AuditEvent(START - 2 * DAY + number * 72 * MINUTE, kind, name, {"n": number, "text": "Größe <b>"}))
+        made.append(
+            AuditEvent(
+                START - 2 * DAY + number * 72 * MINUTE,
+                kind,
+                name,
+                {"n": number, "text": "Größe <b>"},
+            )
+        )
     shuffled = random.Random(7).sample(made, len(made))
     suite.audit.append(shuffled)
     suite.later(2 * 86_400)
@@ -95,7 +103,11 @@ def test_events_of_one_moment_are_all_there(suite: Suite) -> None:
 
 def test_the_ledger_adds_up_and_keeps_the_latest(suite: Suite) -> None:
     for number in range(3):
-        adding = Increments().add(names.AUTOHEAL_EVENTS, kind="ack").observe(names.AUTOHEAL_AUDIT_WRITE, 0.15)
+        adding = (
+            Increments()
+            .add(names.AUTOHEAL_EVENTS, kind="ack")
+            .observe(names.AUTOHEAL_AUDIT_WRITE, 0.15)
+        )
         suite.ledger.add(adding.at(names.AUTOHEAL_LAST_EVENT, START + number * MINUTE))
     totals = suite.ledger.totals()
     assert totals[Series(names.AUTOHEAL_EVENTS, (("kind", "ack"),))] == 3
@@ -123,22 +135,25 @@ def test_a_thousand_additions_at_once_add_up_to_a_thousand(suite: Suite) -> None
 
 
 def test_a_place_has_one_silence_until_it_ends(suite: Suite) -> None:
-    places, until, ends = suite.places, START + MINUTE, START + 30 * MINUTE
+    places = suite.places
+    until = START + MINUTE
+    ends = START + 30 * MINUTE
     assert places.reserve("k", "a", suite.now, until) is None
-    assert places.reserve("k", "b", suite.now, until) == Held("")
+    assert places.reserve("k", "b", suite.now, until) == HeldSilence("")
     assert not places.keep("k", "b", "other", ends)
     assert places.keep("k", "a", "s", ends)
     places.release("k", "a")
-    assert places.reserve("k", "b", suite.now, until) == Held("s")
+    assert places.reserve("k", "b", suite.now, until) == HeldSilence("s")
     suite.later(31 * 60)
     assert places.reserve("k", "b", suite.now, suite.now + MINUTE) is None
 
 
 def test_a_place_that_was_let_go_or_whose_silence_was_ended_is_free(suite: Suite) -> None:
-    places, until = suite.places, START + MINUTE
+    places = suite.places
+    until = START + MINUTE
     places.reserve("k", "a", suite.now, until)
     places.release("k", "b")
-    assert places.reserve("k", "b", suite.now, until) == Held("")
+    assert places.reserve("k", "b", suite.now, until) == HeldSilence("")
     places.release("k", "a")
     assert places.reserve("k", "b", suite.now, until) is None
     places.keep("k", "b", "s", START + 30 * MINUTE)

@@ -11,14 +11,20 @@ import pytest
 
 from chalicelib.adapters.ssm import SsmCommander, client
 from chalicelib.autoheal.actions import Action, State, action_id
-from chalicelib.autoheal.ports import Commander, CommandState, CommandStatus, SendRefused, SendUnsure
-from chalicelib.errors import Unavailable
-from chalicelib.ids import uuid7
+from chalicelib.autoheal.ports import (
+    Commander,
+    CommandState,
+    CommandStatus,
+    SendRefused,
+    SendUnsure,
+)
+from chalicelib.shared.errors import Unavailable
+from chalicelib.shared.ids import uuid7
 from infra.local.demo_services import FAIL, HANG, DemoServices
 from infra.local.process import free_port
 from infra.local.ssm_agent import LocalSsm
-from tests.fakes import FakeClock
-from tests.fakes_autoheal import FakeCommander
+from tests.fakes.clock import FakeClock
+from tests.fakes.commander import FakeCommander
 
 RESTART = {"document": "AetherLink-RestartService", "version": "1"}
 SECONDS = 30.0
@@ -29,7 +35,9 @@ def action(service: str = "crm-api", **values: Any) -> Action:
     target = f"AetherLinkService={service}"
     parameters = {"Service": service}
     identity = action_id(str(uuid7()), 1)
-    made = Action(identity, "e", 1, "A", {}, target, "cmd", parameters, State.DISPATCHING, 2, now, now)
+    made = Action(
+        identity, "e", 1, "A", {}, target, "cmd", parameters, State.DISPATCHING, 2, now, now
+    )
     return replace(made, **values)
 
 
@@ -76,11 +84,16 @@ def test_a_command_runs_and_tells_how_it_ended(suite: Suite) -> None:
 def test_a_command_that_fails_tells_its_code_and_what_it_said(suite: Suite) -> None:
     suite.behave("crm-api", FAIL)
     status = ended(suite.commander, suite.commander.send(action(), **RESTART, timeout_seconds=60))
-    assert (status.state, status.rc, status.detail) == (CommandState.FAILED, 3, "crm-api cannot be started")
+    assert (status.state, status.rc, status.detail) == (
+        CommandState.FAILED,
+        3,
+        "crm-api cannot be started",
+    )
 
 
 def test_a_command_is_found_by_its_comment_and_only_by_it(suite: Suite) -> None:
-    sent, never = action(), action()
+    sent = action()
+    never = action()
     command_id = suite.commander.send(sent, **RESTART, timeout_seconds=60)
     assert suite.commander.find(sent.comment, suite.since) == command_id
     assert suite.commander.find(never.comment, suite.since) is None
@@ -88,14 +101,19 @@ def test_a_command_is_found_by_its_comment_and_only_by_it(suite: Suite) -> None:
 
 
 def test_a_command_that_nobody_knows_is_missing_not_failed(suite: Suite) -> None:
-    assert suite.commander.status("0197a3c0-5f3e-7cc4-9d0a-2b8b6f0f1e11").state is CommandState.MISSING
+    assert (
+        suite.commander.status("0197a3c0-5f3e-7cc4-9d0a-2b8b6f0f1e11").state is CommandState.MISSING
+    )
 
 
 def test_the_demo_service_is_really_restarted(ssm: LocalSsm, services: DemoServices) -> None:
     services.kill("crm-api")
     assert not services.answers("crm-api")
     commander = SsmCommander(ssm.client)
-    assert ended(commander, commander.send(action(), **RESTART, timeout_seconds=60)).state is CommandState.SUCCEEDED
+    assert (
+        ended(commander, commander.send(action(), **RESTART, timeout_seconds=60)).state
+        is CommandState.SUCCEEDED
+    )
     assert services.answers("crm-api")
 
 
@@ -133,16 +151,22 @@ def test_what_the_document_does_not_allow_is_refused(ssm: LocalSsm, wrong: dict[
 
 def test_a_document_that_is_not_there_is_refused(ssm: LocalSsm) -> None:
     with pytest.raises(SendRefused, match="InvalidDocument"):
-        SsmCommander(ssm.client).send(action(), document="AetherLink-Other", version="1", timeout_seconds=60)
+        SsmCommander(ssm.client).send(
+            action(), document="AetherLink-Other", version="1", timeout_seconds=60
+        )
 
 
-def test_nobody_there_is_a_refusal_and_no_answer_is_unsure(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nobody_there_is_a_refusal_and_no_answer_is_unsure(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "x")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setenv("AWS_ENDPOINT_URL_SSM", f"http://127.0.0.1:{free_port()}")
     with pytest.raises(SendRefused):
-        SsmCommander(lambda: client(timeout_seconds=0.3)).send(action(), **RESTART, timeout_seconds=60)
+        SsmCommander(lambda: client(timeout_seconds=0.3)).send(
+            action(), **RESTART, timeout_seconds=60
+        )
     with socket.socket() as mute:
         mute.bind(("127.0.0.1", 0))
         mute.listen()

@@ -9,10 +9,10 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from chalicelib.adapters.dynamodb import DynamoCounters
-from chalicelib.quota import Counters
+from chalicelib.adapters.dynamodb.counters import DynamoCounters
+from chalicelib.security.rate_limit import Counters
 from tests.contract.test_lease_store import TABLE, create_table
-from tests.fakes import FakeCounters
+from tests.fakes.counters import FakeCounters
 
 LATER = int(time.time()) + 600
 

@@ -11,21 +11,28 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from chalicelib import names
-from chalicelib.adapters import dynamodb
-from chalicelib.adapters.autoheal_tables.store import DynamoHealStore
-from chalicelib.adapters.autoheal_tables.transact import Tables
+from chalicelib.adapters.dynamodb import client as dynamodb
+from chalicelib.adapters.dynamodb.heal_store import DynamoHealStore
+from chalicelib.adapters.dynamodb.transactions import Tables
 from chalicelib.autoheal.actions import Action, FollowUp, State, action_id
 from chalicelib.autoheal.audit import AuditEvent, AuditQuery, Kind
 from chalicelib.autoheal.decide import History, Reason
 from chalicelib.autoheal.modes import Breaker, BreakerState, Config, Mode
-from chalicelib.autoheal.policy import note
-from chalicelib.autoheal.ports import Claim, Ending, Note
-from chalicelib.errors import Unavailable
+from chalicelib.autoheal.ports import ActionClaim, ChangeRecord, Ending
+from chalicelib.autoheal.records import change_record
+from chalicelib.shared.errors import Unavailable
+from chalicelib.telemetry import names
 from infra.local.process import free_port
-from tests.builders_autoheal import TCP
-from tests.contract.autoheal_suites import PARAMS, Conflicting, Suite, create_tables, on_dynamodb, suites
-from tests.fakes import START, FakeClock
+from tests.builders.alerts import TCP
+from tests.contract.autoheal_suites import (
+    PARAMS,
+    Conflicting,
+    Suite,
+    create_tables,
+    on_dynamodb,
+    suites,
+)
+from tests.fakes.clock import START, FakeClock
 
 SECONDS = 8.0
 MINUTE = timedelta(minutes=1)
@@ -36,7 +43,9 @@ def suite(request: pytest.FixtureRequest) -> Iterator[Suite]:
     yield from suites(request)
 
 
-def planned(episode: str = "a1#t", attempt: int = 1, target: str = "tag=crm", **values: Any) -> Action:
+def planned(
+    episode: str = "a1#t", attempt: int = 1, target: str = "tag=crm", **values: Any
+) -> Action:
     made: dict[str, Any] = {
         "id": action_id(episode, attempt),
         "episode": episode,
@@ -55,7 +64,7 @@ def planned(episode: str = "a1#t", attempt: int = 1, target: str = "tag=crm", **
     return Action(**(made | values))
 
 
-def claim(action: Action, **values: Any) -> Claim:
+def claim(action: Action, **values: Any) -> ActionClaim:
     event = AuditEvent(START, Kind.ACTION_ELIGIBLE, TCP, {"action_id": str(action.id)})
     made: dict[str, Any] = {
         "action": action,
@@ -65,9 +74,9 @@ def claim(action: Action, **values: Any) -> Claim:
         "fleet_cap": 3,
         "breaker_failures": 3,
         "lease_until": START + 20 * MINUTE,
-        "note": note(event),
+        "note": change_record(event),
     }
-    return Claim(**(made | values))
+    return ActionClaim(**(made | values))
 
 
 def claimed(suite: Suite, action: Action, **values: Any) -> Action:
@@ -78,7 +87,7 @@ def claimed(suite: Suite, action: Action, **values: Any) -> Action:
 
 def ended(suite: Suite, action: Action, to: State = State.CANCELLED, **values: Any) -> Action:
     after = action.moved(to, suite.now)
-    assert suite.store.move(action, after, Note(), seconds=SECONDS, ending=Ending(**values))
+    assert suite.store.move(action, after, ChangeRecord(), seconds=SECONDS, ending=Ending(**values))
     return after
 
 
@@ -90,7 +99,9 @@ def test_a_claim_writes_the_action_the_event_and_the_counts_together(suite: Suit
     assert event.details["action_id"] == str(action.id)
     totals = suite.ledger.totals()
     assert [v for s, v in totals.items() if s.metric == names.AUTOHEAL_EVENTS] == [1.0]
-    assert [v for s, v in totals.items() if s.metric == names.AUTOHEAL_LAST_EVENT] == [START.timestamp()]
+    assert [v for s, v in totals.items() if s.metric == names.AUTOHEAL_LAST_EVENT] == [
+        START.timestamp()
+    ]
 
 
 def test_what_a_rail_stops_leaves_nothing_behind(suite: Suite) -> None:
@@ -104,9 +115,15 @@ def test_what_a_rail_stops_leaves_nothing_behind(suite: Suite) -> None:
 def test_many_histories_are_read_together(suite: Suite) -> None:
     claimed(suite, planned())
     many = [(f"e{n}#t", f"tag={n}") for n in range(130)]
-    found = suite.store.histories([*many, ("a1#t", "tag=crm"), ("other#t", "tag=crm"), ("a1#t", "")], suite.now)
+    found = suite.store.histories(
+        [*many, ("a1#t", "tag=crm"), ("other#t", "tag=crm"), ("a1#t", "")], suite.now
+    )
     assert found[:130] == [History()] * 130
-    assert found[130:] == [History(1, busy=True, locked=True), History(locked=True), History(1, busy=True)]
+    assert found[130:] == [
+        History(1, busy=True, locked=True),
+        History(locked=True),
+        History(1, busy=True),
+    ]
     assert suite.store.histories([], suite.now) == []
 
 
@@ -149,7 +166,9 @@ def test_another_target_is_not_cooled_down(suite: Suite) -> None:
     claimed(suite, planned("b2#t", target="tag=other"))
 
 
-def test_a_lock_whose_lease_ended_is_free_and_its_late_owner_frees_nothing(suite: Suite) -> None:
+def test_a_lock_whose_lease_ended_is_free_and_its_late_owner_frees_nothing(
+    suite: Suite,
+) -> None:
     late = claimed(suite, planned(), lease_until=START + MINUTE)
     suite.later(61)
     newer = claimed(suite, planned("b2#t"))
@@ -163,7 +182,10 @@ def test_a_lock_whose_lease_ended_is_free_and_its_late_owner_frees_nothing(suite
 def test_places_in_the_fleet_are_bounded_and_come_free(suite: Suite) -> None:
     actions = [claimed(suite, planned(f"e{n}#t", target=f"tag={n}")) for n in range(3)]
     assert {one.slot for one in actions} == {0, 1, 2}
-    assert suite.store.claim(claim(planned("e9#t", target="tag=9")), seconds=SECONDS) is Reason.FLEET_BUSY
+    assert (
+        suite.store.claim(claim(planned("e9#t", target="tag=9")), seconds=SECONDS)
+        is Reason.FLEET_BUSY
+    )
     ended(suite, actions[1])
     assert claimed(suite, planned("e9#t", target="tag=9")).slot == actions[1].slot
 
@@ -171,7 +193,10 @@ def test_places_in_the_fleet_are_bounded_and_come_free(suite: Suite) -> None:
 def test_the_budget_of_an_hour_is_bounded(suite: Suite) -> None:
     for number in range(2):
         ended(suite, claimed(suite, planned(f"e{number}#t"), hourly_cap=2))
-    assert suite.store.claim(claim(planned("e9#t"), hourly_cap=2), seconds=SECONDS) is Reason.BUDGET_SPENT
+    assert (
+        suite.store.claim(claim(planned("e9#t"), hourly_cap=2), seconds=SECONDS)
+        is Reason.BUDGET_SPENT
+    )
     suite.later(3_600)
     claimed(suite, planned("e9#t"), hourly_cap=2)
 
@@ -179,16 +204,16 @@ def test_the_budget_of_an_hour_is_bounded(suite: Suite) -> None:
 def test_a_claim_on_another_config_is_stopped(suite: Suite) -> None:
     assert suite.store.config() is None
     new = Config(Mode.LIVE, 5.0, START + MINUTE, 1, "ada", START)
-    assert suite.store.change_config(new, Note())
+    assert suite.store.change_config(new, ChangeRecord())
     assert suite.store.config() == new
     assert suite.store.claim(claim(planned()), seconds=SECONDS) is Reason.MODE_CHANGED
     claimed(suite, planned(), config_version=1)
 
 
 def test_of_two_changes_of_the_config_one_wins(suite: Suite) -> None:
-    assert suite.store.change_config(Config(Mode.LIVE, version=1), Note())
-    assert not suite.store.change_config(Config(Mode.OFF, version=1), Note())
-    assert suite.store.change_config(Config(Mode.OFF, version=2), Note())
+    assert suite.store.change_config(Config(Mode.LIVE, version=1), ChangeRecord())
+    assert not suite.store.change_config(Config(Mode.OFF, version=1), ChangeRecord())
+    assert suite.store.change_config(Config(Mode.OFF, version=2), ChangeRecord())
     found = suite.store.config()
     assert found
     assert (found.mode, found.version) == (Mode.OFF, 2)
@@ -196,19 +221,21 @@ def test_of_two_changes_of_the_config_one_wins(suite: Suite) -> None:
 
 def test_the_switch_stops_an_edge(suite: Suite) -> None:
     action = claimed(suite, planned())
-    assert suite.store.change_config(Config(Mode.OFF, version=1), Note())
+    assert suite.store.change_config(Config(Mode.OFF, version=1), ChangeRecord())
     sending = action.moved(State.DISPATCHING, suite.now)
-    assert not suite.store.move(action, sending, Note(), seconds=SECONDS, config_version=0)
+    assert not suite.store.move(action, sending, ChangeRecord(), seconds=SECONDS, config_version=0)
     assert suite.store.action(action.id) == action
-    assert suite.store.move(action, sending, Note(), seconds=SECONDS, config_version=1)
+    assert suite.store.move(action, sending, ChangeRecord(), seconds=SECONDS, config_version=1)
 
 
 def test_an_edge_is_taken_once(suite: Suite) -> None:
     action = claimed(suite, planned())
     sending = action.moved(State.DISPATCHING, suite.now, next_check=START + MINUTE)
-    assert suite.store.move(action, sending, Note(), seconds=SECONDS)
-    assert not suite.store.move(action, sending, Note(), seconds=SECONDS)
-    assert not suite.store.move(action, action.moved(State.CANCELLED, suite.now), Note(), seconds=SECONDS)
+    assert suite.store.move(action, sending, ChangeRecord(), seconds=SECONDS)
+    assert not suite.store.move(action, sending, ChangeRecord(), seconds=SECONDS)
+    assert not suite.store.move(
+        action, action.moved(State.CANCELLED, suite.now), ChangeRecord(), seconds=SECONDS
+    )
     assert suite.store.action(action.id) == sending
 
 
@@ -221,9 +248,14 @@ def test_an_action_is_kept_with_all_it_has(suite: Suite) -> None:
         "rc": 3,
         "chaos": True,
     }
-    changes |= {"chaos": True, "follow_up": FollowUp.RETRY, "approved_by": "ada", "next_check": START + MINUTE}
+    changes |= {
+        "chaos": True,
+        "follow_up": FollowUp.RETRY,
+        "approved_by": "ada",
+        "next_check": START + MINUTE,
+    }
     after = replace(action, state=State.FAILED, version=2, **changes)
-    assert suite.store.move(action, after, Note(), seconds=SECONDS)
+    assert suite.store.move(action, after, ChangeRecord(), seconds=SECONDS)
     assert suite.store.action(action.id) == after
 
 
@@ -248,7 +280,11 @@ def test_what_is_due_comes_first_and_what_owes_nothing_not_at_all(suite: Suite) 
 
 def test_actions_are_listed_newest_first_in_pages_and_by_state(suite: Suite) -> None:
     made = [
-        claimed(suite, planned(f"e{n}#t", target=f"tag={n}", created_at=START + n * MINUTE), fleet_cap=9)
+        claimed(
+            suite,
+            planned(f"e{n}#t", target=f"tag={n}", created_at=START + n * MINUTE),
+            fleet_cap=9,
+        )
         for n in range(5)
     ]
     ended(suite, made[3])
@@ -264,13 +300,18 @@ def _fail(suite: Suite, episode: str) -> None:
     ended(suite, claimed(suite, planned(episode)), healthy=False)
 
 
-def test_failures_in_a_row_stop_a_runbook_and_one_success_forgets_them(suite: Suite) -> None:
+def test_failures_in_a_row_stop_a_runbook_and_one_success_forgets_them(
+    suite: Suite,
+) -> None:
     _fail(suite, "e1#t")
     ended(suite, claimed(suite, planned("e2#t")), healthy=True)
     for number in range(3, 6):
         _fail(suite, f"e{number}#t")
     assert suite.store.breakers([TCP])[TCP] == Breaker(TCP, failures=3)
-    assert suite.store.claim(claim(planned("e9#t"), hourly_cap=99), seconds=SECONDS) is Reason.BREAKER_OPEN
+    assert (
+        suite.store.claim(claim(planned("e9#t"), hourly_cap=99), seconds=SECONDS)
+        is Reason.BREAKER_OPEN
+    )
 
 
 def test_a_half_open_breaker_lets_one_trial_through(suite: Suite) -> None:
@@ -278,11 +319,14 @@ def test_a_half_open_breaker_lets_one_trial_through(suite: Suite) -> None:
         _fail(suite, f"e{number}#t")
     before = suite.store.breakers([TCP])[TCP]
     opened = replace(before, state=BreakerState.OPEN, open_until=START + MINUTE)
-    assert suite.store.change_breaker(before, opened, Note())
-    assert not suite.store.change_breaker(before, opened, Note())
-    assert suite.store.claim(claim(planned("e8#t"), hourly_cap=99), seconds=SECONDS) is Reason.BREAKER_OPEN
+    assert suite.store.change_breaker(before, opened, ChangeRecord())
+    assert not suite.store.change_breaker(before, opened, ChangeRecord())
+    assert (
+        suite.store.claim(claim(planned("e8#t"), hourly_cap=99), seconds=SECONDS)
+        is Reason.BREAKER_OPEN
+    )
     half = Breaker(TCP, BreakerState.HALF_OPEN, failures=2)
-    assert suite.store.change_breaker(opened, half, Note())
+    assert suite.store.change_breaker(opened, half, ChangeRecord())
     trial = claimed(suite, planned("e9#t"), hourly_cap=99)
     assert trial.trial
     other = claim(planned("e10#t", target="tag=other"), hourly_cap=99)
@@ -301,13 +345,16 @@ def test_a_lease_has_one_holder(suite: Suite) -> None:
     assert not suite.store.hold("push", "b", suite.now, until)
     assert suite.store.hold("push", "b", suite.later(61), START + 9 * MINUTE)
     suite.store.release("push", "a")
-    assert not suite.store.hold("push", "a", suite.later(61), START + 9 * MINUTE), "it was b's by then"
+    assert not suite.store.hold("push", "a", suite.later(61), START + 9 * MINUTE), (
+        "it was b's by then"
+    )
     suite.store.release("push", "b")
     assert suite.store.hold("push", "a", suite.later(61), START + 9 * MINUTE)
 
 
 def test_of_forty_claims_at_once_one_wins(suite: Suite) -> None:
-    together, outcomes = threading.Barrier(40), list[Action | Reason]()
+    together = threading.Barrier(40)
+    outcomes = list[Action | Reason]()
 
     def attempt() -> None:
         together.wait()
@@ -323,7 +370,8 @@ def test_of_forty_claims_at_once_one_wins(suite: Suite) -> None:
 
 
 def test_forty_claims_of_other_targets_never_pass_the_fleet_s_cap(suite: Suite) -> None:
-    together, outcomes = threading.Barrier(40), list[Action | Reason]()
+    together = threading.Barrier(40)
+    outcomes = list[Action | Reason]()
 
     def attempt(number: int) -> None:
         together.wait()
@@ -355,7 +403,9 @@ def test_a_store_that_is_away_says_so_in_time(monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.setenv(name, "x")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", f"http://127.0.0.1:{free_port()}")
-    store = DynamoHealStore(dynamodb.client(timeout_seconds=0.2), Tables.of(str(uuid4())), FakeClock())
+    store = DynamoHealStore(
+        dynamodb.client(timeout_seconds=0.2), Tables.of(str(uuid4())), FakeClock()
+    )
     for ask in (store.config, lambda: store.claim(claim(planned()), seconds=1)):
         with pytest.raises(Unavailable):
             ask()

@@ -11,12 +11,20 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from chalicelib.adapters import dynamodb
-from chalicelib.errors import Unavailable
-from chalicelib.messaging.idempotency import Claimed, Finished, LeaseStore, OnceKey, Running, StoredAnswer
+from chalicelib.adapters.dynamodb import client as dynamodb
+from chalicelib.adapters.dynamodb.leases import DynamoLeaseStore
+from chalicelib.idempotency.key import IdempotencyKey
+from chalicelib.idempotency.ports import (
+    Claimed,
+    Finished,
+    LeaseStore,
+    Running,
+    StoredAnswer,
+)
+from chalicelib.shared.errors import Unavailable
 from infra.aws.package import idempotency_table
 from infra.local.process import free_port
-from tests.fakes import FakeLeases
+from tests.fakes.leases import FakeLeases
 
 TABLE = "aetherlink-idempotency-test"
 ANSWER = StoredAnswer(201, b"\x00\xff{}", {"ETag": '"1"'})
@@ -40,7 +48,8 @@ class OneAtATime:
     """A client of moto's, one call at a time: moto isolates no threads from one another, DynamoDB does."""
 
     def __init__(self, client: Any) -> None:
-        self._client, self._lock = client, threading.Lock()
+        self._client = client
+        self._lock = threading.Lock()
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._client, name)
@@ -70,16 +79,24 @@ def suite(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
     if request.param == "emulator":
         client = request.getfixturevalue("emulator").client("dynamodb")
         create_table(client)
-        yield Suite(dynamodb.DynamoLeaseStore(client, TABLE), later)
+        yield Suite(DynamoLeaseStore(client, TABLE), later)
         return
     with mock_aws():
         client = boto3.client("dynamodb", region_name="us-east-1")
         create_table(client)
-        yield Suite(dynamodb.DynamoLeaseStore(OneAtATime(client), TABLE), later)
+        yield Suite(DynamoLeaseStore(OneAtATime(client), TABLE), later)
 
 
-def _key(**values: Any) -> OnceKey:
-    return OnceKey(**{"tenant_id": uuid4(), "endpoint": "POST /jobs", "key": "k", "request_hash": "h", **values})
+def _key(**values: Any) -> IdempotencyKey:
+    return IdempotencyKey(
+        **{
+            "tenant_id": uuid4(),
+            "endpoint": "POST /jobs",
+            "key": "k",
+            "request_hash": "h",
+            **values,
+        }
+    )
 
 
 def test_the_first_is_let_in_and_the_second_told_to_wait(suite: Suite) -> None:
@@ -92,28 +109,33 @@ def test_the_first_is_let_in_and_the_second_told_to_wait(suite: Suite) -> None:
 
 
 def test_a_finished_answer_is_given_byte_for_byte(suite: Suite) -> None:
-    key, owner = _key(), uuid4()
+    key = _key()
+    owner = uuid4()
     suite.store.claim(key, owner, lease_seconds=30)
     assert suite.store.finish(key, owner, ANSWER)
     assert suite.store.claim(key, uuid4(), lease_seconds=30) == Finished("h", ANSWER)
 
 
 def test_an_answer_kept_elsewhere_is_told_as_such(suite: Suite) -> None:
-    key, owner = _key(), uuid4()
+    key = _key()
+    owner = uuid4()
     suite.store.claim(key, owner, lease_seconds=30)
     assert suite.store.finish(key, owner, None)
     assert suite.store.claim(key, uuid4(), lease_seconds=30) == Finished("h", None)
 
 
 def test_what_was_let_go_may_be_claimed_at_once(suite: Suite) -> None:
-    key, owner = _key(), uuid4()
+    key = _key()
+    owner = uuid4()
     suite.store.claim(key, owner, lease_seconds=30)
     assert suite.store.release(key, owner)
     assert suite.store.claim(key, uuid4(), lease_seconds=30) == Claimed()
 
 
 def test_a_late_owner_cannot_touch_the_record_of_a_newer_one(suite: Suite) -> None:
-    key, late, newer = _key(), uuid4(), uuid4()
+    key = _key()
+    late = uuid4()
+    newer = uuid4()
     suite.store.claim(key, late, lease_seconds=5)
     suite.later(6)
     assert suite.store.claim(key, newer, lease_seconds=30) == Claimed()
@@ -125,7 +147,8 @@ def test_a_late_owner_cannot_touch_the_record_of_a_newer_one(suite: Suite) -> No
 
 
 def test_after_a_day_the_key_is_free_whatever_was_deleted_meanwhile(suite: Suite) -> None:
-    key, owner = _key(), uuid4()
+    key = _key()
+    owner = uuid4()
     suite.store.claim(key, owner, lease_seconds=30)
     suite.store.finish(key, owner, ANSWER)
     suite.later(24 * 3_600 + 2)
@@ -134,12 +157,18 @@ def test_after_a_day_the_key_is_free_whatever_was_deleted_meanwhile(suite: Suite
 
 def test_keys_of_other_tenants_and_endpoints_are_others(suite: Suite) -> None:
     key = _key()
-    for one in (key, _key(tenant_id=uuid4()), _key(tenant_id=key.tenant_id, endpoint="PATCH /jobs/{id}")):
+    for one in (
+        key,
+        _key(tenant_id=uuid4()),
+        _key(tenant_id=key.tenant_id, endpoint="PATCH /jobs/{id}"),
+    ):
         assert suite.store.claim(one, uuid4(), lease_seconds=30) == Claimed()
 
 
 def test_of_forty_at_once_one_is_let_in(suite: Suite) -> None:
-    key, outcomes, together = _key(), [], threading.Barrier(40)
+    key = _key()
+    outcomes = []
+    together = threading.Barrier(40)
 
     def claim() -> None:
         together.wait()
@@ -180,6 +209,6 @@ def test_a_store_that_is_away_says_so_in_time(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", f"http://127.0.0.1:{free_port()}")
-    store = dynamodb.DynamoLeaseStore(dynamodb.client(timeout_seconds=0.2), TABLE)
+    store = DynamoLeaseStore(dynamodb.client(timeout_seconds=0.2), TABLE)
     with pytest.raises(Unavailable):
         store.claim(_key(), uuid4(), lease_seconds=30)

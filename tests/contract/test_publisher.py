@@ -8,11 +8,13 @@ import pytest
 
 from chalicelib.adapters.kafka import KafkaPublisher
 from chalicelib.config import Settings
-from chalicelib.messaging.envelope import PendingEvent
-from chalicelib.messaging.ports import Acknowledged, Publisher, Refused, Unreachable
+from chalicelib.outbox.envelope import PendingEvent
+from chalicelib.outbox.ports import Acknowledged, Publisher, Refused, Unreachable
 from infra.local.kafka import Broker
 from infra.local.process import free_port
-from tests.fakes import FakeBroker, FakeClock, FakeOutbox
+from tests.fakes.broker import FakeBroker
+from tests.fakes.clock import FakeClock
+from tests.fakes.outbox import FakeOutbox
 
 TOPIC = "aetherlink.events.jobcreated"
 
@@ -32,23 +34,36 @@ def suite(request: pytest.FixtureRequest) -> Iterator[Suite]:
         return outbox.append(stream, topic=topic, **values)
 
     if request.param == "fake":
-        broker, gone = FakeBroker(), FakeBroker()
+        broker = FakeBroker()
+        gone = FakeBroker()
         broker.unplaceable = lambda one: one.topic != TOPIC or len(one.payload) > 10**6
         gone.unreachable = True
         publisher: Publisher = broker.publisher()
         yield Suite(publisher, gone.publisher, event)
     else:
         real: Broker = request.getfixturevalue("broker")
-        settings = Settings(kafka_bootstrap_servers=real.bootstrap_servers, kafka_api_version=real.api_version)
-        nobody = Settings(kafka_bootstrap_servers=f"127.0.0.1:{free_port()}", kafka_request_timeout_ms=300)
-        publisher = KafkaPublisher(settings)
-        yield Suite(publisher, lambda: KafkaPublisher(nobody), event)
+        settings = Settings().changed(
+            kafka={
+                "bootstrap_servers": real.bootstrap_servers,
+                "api_version": real.api_version,
+            }
+        )
+        nobody = Settings().changed(
+            kafka={
+                "bootstrap_servers": f"127.0.0.1:{free_port()}",
+                "request_timeout_ms": 300,
+            }
+        )
+        publisher = KafkaPublisher(settings.kafka)
+        yield Suite(publisher, lambda: KafkaPublisher(nobody.kafka), event)
     publisher.close()
 
 
 def test_what_was_sent_is_acknowledged_with_its_place(suite: Suite) -> None:
     events = [suite.event("job:1"), suite.event("job:1"), suite.event("job:2")]
-    assert all(not isinstance(suite.publisher.place(event), Refused | Unreachable) for event in events)
+    assert all(
+        not isinstance(suite.publisher.place(event), Refused | Unreachable) for event in events
+    )
     outcomes = suite.publisher.launch(events).land(10)
     acknowledged = [outcome for outcome in outcomes if isinstance(outcome, Acknowledged)]
     assert [one.event_id for one in acknowledged] == [event.event_id for event in events]
@@ -57,16 +72,24 @@ def test_what_was_sent_is_acknowledged_with_its_place(suite: Suite) -> None:
 
 
 def test_a_stream_has_one_place(suite: Suite) -> None:
-    assert suite.publisher.place(suite.event("job:1")) == suite.publisher.place(suite.event("job:1"))
+    assert suite.publisher.place(suite.event("job:1")) == suite.publisher.place(
+        suite.event("job:1")
+    )
 
 
 def test_an_event_that_no_broker_takes_is_refused_before_it_flies(suite: Suite) -> None:
-    assert isinstance(suite.publisher.place(suite.event("job:1", topic="aetherlink.nowhere")), Refused)
+    assert isinstance(
+        suite.publisher.place(suite.event("job:1", topic="aetherlink.nowhere")), Refused
+    )
     assert isinstance(suite.publisher.place(suite.event("job:1", topic="not a topic!")), Refused)
-    assert isinstance(suite.publisher.place(suite.event("job:1", payload=b"x" * 1_100_000)), Refused)
+    assert isinstance(
+        suite.publisher.place(suite.event("job:1", payload=b"x" * 1_100_000)), Refused
+    )
 
 
-def test_a_broker_that_is_away_is_unreachable_and_closing_does_no_harm(suite: Suite) -> None:
+def test_a_broker_that_is_away_is_unreachable_and_closing_does_no_harm(
+    suite: Suite,
+) -> None:
     publisher = suite.away()
     assert isinstance(publisher.place(suite.event("job:1")), Unreachable)
     publisher.close()

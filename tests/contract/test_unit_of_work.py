@@ -8,9 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from chalicelib.adapters.postgres.unit_of_work import PostgresUnitOfWork, engine
-from chalicelib.clock import SystemClock
 from chalicelib.config import Settings
-from chalicelib.credentials import plain
 from chalicelib.crm import events, use_cases
 from chalicelib.crm.commands import (
     ChangeAccount,
@@ -22,12 +20,15 @@ from chalicelib.crm.commands import (
     MoveJob,
 )
 from chalicelib.crm.model import JobStatus
-from chalicelib.crm.paging import Position, Query
 from chalicelib.crm.ports import UnitOfWork
-from chalicelib.errors import Conflict, NotFound, PreconditionFailed, Unprocessable
+from chalicelib.security.secrets import plain
+from chalicelib.shared.clock import SystemClock
+from chalicelib.shared.errors import Conflict, NotFound, PreconditionFailed, Unprocessable
+from chalicelib.shared.paging import Position, Query
 from infra.local.postgres import Postgres
-from tests import builders
-from tests.fakes import START, FakeUnitOfWork, Memory
+from tests.builders import crm as builders
+from tests.fakes.clock import START
+from tests.fakes.unit_of_work import FakeUnitOfWork, Memory
 
 CLOCK = SystemClock()
 
@@ -35,8 +36,15 @@ CLOCK = SystemClock()
 class Suite:
     """One kind of unit of work, and how to see what it told."""
 
-    def __init__(self, begin: Callable[[UUID], UnitOfWork], told: Callable[[UUID], list[str]], tenant: UUID) -> None:
-        self.begin_for, self.told_of, self.tenant = begin, told, tenant
+    def __init__(
+        self,
+        begin: Callable[[UUID], UnitOfWork],
+        told: Callable[[UUID], list[str]],
+        tenant: UUID,
+    ) -> None:
+        self.begin_for = begin
+        self.told_of = told
+        self.tenant = tenant
 
     def begin(self) -> UnitOfWork:
         return self.begin_for(self.tenant)
@@ -49,19 +57,19 @@ class Suite:
 def suite(request: pytest.FixtureRequest, tenant: UUID) -> Iterator[Suite]:
     if request.param == "fake":
         memory = Memory()
-        told = lambda who: [event.type for event in memory.events if event.tenant_id == who]  # noqa: E731
+        told = lambda who: [event.type for event in memory.events if event.tenant_id == who]
         yield Suite(lambda who: FakeUnitOfWork(memory, who), told, tenant)
         return
     settings: Settings = request.getfixturevalue("database")
     server: Postgres = request.getfixturevalue("postgres")
-    database = engine(plain(settings.database_url), settings)
+    database = engine(plain(settings.database.url), settings.database)
 
     def read(who: UUID) -> list[str]:
         with server.connect() as connection:
             query = "SELECT event_type FROM outbox_event WHERE tenant_id = $1::uuid ORDER BY id"
             return [row[0] for row in connection.execute_unnamed(query, (str(who),)).rows]
 
-    yield Suite(lambda who: PostgresUnitOfWork(database, settings, who), read, tenant)
+    yield Suite(lambda who: PostgresUnitOfWork(database, settings.outbox, who), read, tenant)
     database.dispose()
 
 
@@ -70,11 +78,15 @@ def _account(suite: Suite, **values: Any) -> Any:
 
 
 def _contact(suite: Suite, **values: Any) -> Any:
-    return use_cases.create_contact(CreateContact(**{"name": "Ada", **values}), suite.begin(), CLOCK)
+    return use_cases.create_contact(
+        CreateContact(**{"name": "Ada", **values}), suite.begin(), CLOCK
+    )
 
 
 def _job(suite: Suite, account_id: UUID, **values: Any) -> Any:
-    return use_cases.create_job(CreateJob(account_id=account_id, title="Meter", **values), suite.begin(), CLOCK)
+    return use_cases.create_job(
+        CreateJob(account_id=account_id, title="Meter", **values), suite.begin(), CLOCK
+    )
 
 
 def _read(suite: Suite, collection: str, entity_id: UUID) -> Any:
@@ -120,7 +132,9 @@ def test_another_tenant_sees_changes_and_deletes_nothing(suite: Suite) -> None:
 
 def test_a_change_makes_the_next_version_and_tells_which_fields(suite: Suite) -> None:
     account = _account(suite)
-    changed = use_cases.change_account(account.id, ChangeAccount(phone="+49 30 1"), 1, suite.begin(), CLOCK)
+    changed = use_cases.change_account(
+        account.id, ChangeAccount(phone="+49 30 1"), 1, suite.begin(), CLOCK
+    )
     assert (changed.version, changed.phone) == (2, "+49 30 1")
     assert _read(suite, "accounts", account.id) == changed
     assert suite.told() == ["AccountCreated", "AccountUpdated"]
@@ -128,7 +142,9 @@ def test_a_change_makes_the_next_version_and_tells_which_fields(suite: Suite) ->
 
 def test_a_change_that_changes_nothing_tells_nothing(suite: Suite) -> None:
     account = _account(suite)
-    same = use_cases.change_account(account.id, ChangeAccount(name="Northwind"), 1, suite.begin(), CLOCK)
+    same = use_cases.change_account(
+        account.id, ChangeAccount(name="Northwind"), 1, suite.begin(), CLOCK
+    )
     assert same.version == 1
     assert suite.told() == ["AccountCreated"]
 
@@ -149,7 +165,9 @@ def test_an_email_is_unique_within_the_tenant_whatever_its_case(suite: Suite) ->
     _contact(Suite(suite.begin_for, suite.told_of, uuid4()), email="ada@example.test")
     other = _contact(suite, email="eve@example.test")
     with pytest.raises(Conflict):
-        use_cases.change_contact(other.id, ChangeContact(email="ADA@example.test"), None, suite.begin(), CLOCK)
+        use_cases.change_contact(
+            other.id, ChangeContact(email="ADA@example.test"), None, suite.begin(), CLOCK
+        )
 
 
 @pytest.mark.parametrize("field", ["account_id", "contact_id"])
@@ -157,15 +175,22 @@ def test_a_reference_to_nothing_is_refused_by_name(suite: Suite, field: str) -> 
     job = _job(suite, _account(suite).id)
     with pytest.raises(Unprocessable) as refused:
         use_cases.change_job(job.id, ChangeJob(**{field: uuid4()}), None, suite.begin(), CLOCK)
-    assert refused.value.errors[0].field == {"account_id": "accountId", "contact_id": "contactId"}[field]
+    assert (
+        refused.value.errors[0].field
+        == {"account_id": "accountId", "contact_id": "contactId"}[field]
+    )
 
 
 def test_a_job_moves_and_tells_from_where_to_where(suite: Suite) -> None:
     job = _job(suite, _account(suite).id)
-    moved = use_cases.move_job(job.id, MoveJob(status=JobStatus.SCHEDULED), None, "ada", suite.begin(), CLOCK)
+    moved = use_cases.move_job(
+        job.id, MoveJob(status=JobStatus.SCHEDULED), None, "ada", suite.begin(), CLOCK
+    )
     assert (moved.status, moved.version) == (JobStatus.SCHEDULED, 2)
     with pytest.raises(Conflict):
-        use_cases.move_job(job.id, MoveJob(status=JobStatus.OPEN), None, "ada", suite.begin(), CLOCK)
+        use_cases.move_job(
+            job.id, MoveJob(status=JobStatus.OPEN), None, "ada", suite.begin(), CLOCK
+        )
     assert suite.told()[-1] == "JobStatusChanged"
 
 
@@ -188,12 +213,18 @@ def test_what_referred_to_the_deleted_is_detached_and_told_of(suite: Suite) -> N
     assert _read(suite, "contacts", contact.id).account_id is None
     use_cases.delete_contact(contact.id, None, suite.begin(), CLOCK)
     assert _read(suite, "jobs", job.id).contact_id is None
-    assert sorted(suite.told()[4:]) == ["AccountDeleted", "ContactDeleted", "ContactUpdated", "JobUpdated"]
+    assert sorted(suite.told()[4:]) == [
+        "AccountDeleted",
+        "ContactDeleted",
+        "ContactUpdated",
+        "JobUpdated",
+    ]
 
 
 def test_a_list_is_paged_by_keyset_in_both_directions(suite: Suite) -> None:
     made = [
-        builders.account(suite.tenant, name=f"A{n}", created_at=START + timedelta(seconds=n // 2)) for n in range(7)
+        builders.account(suite.tenant, name=f"A{n}", created_at=START + timedelta(seconds=n // 2))
+        for n in range(7)
     ]
     with suite.begin() as uow:
         for account in made:
@@ -205,7 +236,9 @@ def test_a_list_is_paged_by_keyset_in_both_directions(suite: Suite) -> None:
         after = None
         while True:
             uow = suite.begin()
-            page = use_cases.find(uow, uow.accounts, Query(limit=3, descending=descending, after=after))
+            page = use_cases.find(
+                uow, uow.accounts, Query(limit=3, descending=descending, after=after)
+            )
             seen += page[:3]
             if len(page) <= 3:
                 break

@@ -22,7 +22,8 @@ from infra.local.process import free_port
 from infra.local.ssm_agent import LocalSsm
 from tests.integration.proxy import Proxy
 
-TOKEN, OPERATORS = "e2e-token", UUID(int=7)
+TOKEN = "e2e-token"
+OPERATORS = UUID(int=7)
 TCP = {"alertname": "TcpEndpointDownFast", "service": "crm-api", "severity": "critical"}
 SECONDS = 60.0
 SCHEDULED = {
@@ -80,18 +81,26 @@ class System:
         if over:
             alert["endsAt"] = datetime.now(UTC).isoformat()
         sent = [{**alert, "labels": one} for one in labels]
-        assert requests.post(f"{(at or self.alertmanager).url}/api/v2/alerts", json=sent, timeout=10).ok
+        assert requests.post(
+            f"{(at or self.alertmanager).url}/api/v2/alerts", json=sent, timeout=10
+        ).ok
 
     def calm(self) -> None:
         """End every alert that fires."""
         listed = requests.get(f"{self.alertmanager.url}/api/v2/alerts", timeout=10).json()
-        ended = [{"labels": one["labels"], "endsAt": datetime.now(UTC).isoformat()} for one in listed]
+        ended = [
+            {"labels": one["labels"], "endsAt": datetime.now(UTC).isoformat()} for one in listed
+        ]
         assert requests.post(f"{self.alertmanager.url}/api/v2/alerts", json=ended, timeout=10).ok
 
     def actions(self, service: str = "") -> list[Any]:
         """Return the actions, newest first, of one `service` if it is named."""
         found = self.ask("GET", "/autoheal/actions")["items"]
-        return [one for one in found if service in ("", one["labels"].get("service", one["labels"].get("job")))]
+        return [
+            one
+            for one in found
+            if service in ("", one["labels"].get("service", one["labels"].get("job")))
+        ]
 
     def commands(self, service: str) -> int:
         """Return how many commands about `service` Systems Manager was sent."""

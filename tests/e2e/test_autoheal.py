@@ -13,7 +13,9 @@ pytestmark = pytest.mark.e2e
 
 def test_the_template_brought_the_tables(system: System) -> None:
     found = system.emulator.client("dynamodb").list_tables()["TableNames"]
-    wanted = {f"aetherlink-autoheal-local-{name}" for name in ("state", "actions", "audit", "ledger")}
+    wanted = {
+        f"aetherlink-autoheal-local-{name}" for name in ("state", "actions", "audit", "ledger")
+    }
     assert wanted <= set(found)
 
 
@@ -50,7 +52,9 @@ def test_the_healer_s_own_alerts_never_reach_it(system: System) -> None:
 
 def test_the_metrics_are_those_of_all_functions(system: System) -> None:
     text = requests.get(
-        f"{system.api}/metrics", headers={"X-Tenant-Id": str(OPERATORS), "X-Roles": "ops"}, timeout=30
+        f"{system.api}/metrics",
+        headers={"X-Tenant-Id": str(OPERATORS), "X-Roles": "ops"},
+        timeout=30,
     ).text
     assert 'autoheal_actions_total{alertname="TcpEndpointDownFast",result="executed"} 1' in text
     assert 'autoheal_event_total{kind="heartbeat"}' in text

@@ -30,7 +30,9 @@ def live(system: System) -> Iterator[None]:
 
 
 @pytest.fixture
-def another(system: System, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Alertmanager]]:
+def another(
+    system: System, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., Alertmanager]]:
     """Return what starts one more Alertmanager that drives the healer; `names` are routed to it besides."""
     started: list[Alertmanager] = []
 
@@ -38,7 +40,9 @@ def another(system: System, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
         folder = home / f"alertmanager-{uuid4().hex[:8]}"
         if names:
             text = (part.CONFIGURATION / "alertmanager.yml").read_text()
-            changed = text.replace("TcpEndpointDownFast|UptimeProbeFailing|", f"{names}|TcpEndpointDownFast|")
+            changed = text.replace(
+                "TcpEndpointDownFast|UptimeProbeFailing|", f"{names}|TcpEndpointDownFast|"
+            )
             assert changed != text
             (folder / "own").mkdir(parents=True)
             (folder / "own" / "alertmanager.yml").write_text(changed)
@@ -69,7 +73,9 @@ def test_an_alert_without_the_annotation_is_left_alone(system: System) -> None:
     assert not system.actions(service)
 
 
-def test_an_alert_that_no_runbook_knows_is_left_alone(system: System, another: Callable[..., Alertmanager]) -> None:
+def test_an_alert_that_no_runbook_knows_is_left_alone(
+    system: System, another: Callable[..., Alertmanager]
+) -> None:
     service = name()
     system.fire({"alertname": "UnheardOf", "service": service}, at=another("UnheardOf"))
     assert system.reason(service) == "not_allowlisted"
@@ -83,7 +89,8 @@ def test_a_label_that_is_no_service_never_gets_further(system: System) -> None:
 
 
 def test_the_dry_run_says_what_it_would_do_and_the_switch_stops_all(system: System) -> None:
-    service, off = name(), name()
+    service = name()
+    off = name()
     system.ask("PUT", "/autoheal/config", {"mode": "dry_run"})
     system.fire(tcp(service))
     until(lambda: [one for one in system.actions(service) if one["result"]])
@@ -96,13 +103,19 @@ def test_the_dry_run_says_what_it_would_do_and_the_switch_stops_all(system: Syst
     system.ask("PUT", "/autoheal/config", {"mode": "off"})
     system.fire(tcp(off))
     assert system.reason(off) == "disabled"
-    assert (system.actions(off), system.commands(service), system.commands(off)) == ([], 0, 0)
+    assert (system.actions(off), system.commands(service), system.commands(off)) == (
+        [],
+        0,
+        0,
+    )
 
 
 def test_two_alertmanagers_that_tell_the_same_get_one_command(
     system: System, another: Callable[..., Alertmanager]
 ) -> None:
-    other, before, since = another(), system.commands("crm-exporter"), datetime.now(UTC)
+    other = another()
+    before = system.commands("crm-exporter")
+    since = datetime.now(UTC)
     for at in (system.alertmanager, other):
         system.fire(tcp("crm-exporter", severity="page"), since=since, at=at)
     assert system.reason("crm-exporter") == "in_progress"
@@ -118,13 +131,16 @@ def _settled(system: System, service: str) -> Any:
     return system.actions(service)[0]
 
 
-def test_a_target_that_was_just_healed_is_left_alone_for_its_cooldown(system: System) -> None:
+def test_a_target_that_was_just_healed_is_left_alone_for_its_cooldown(
+    system: System,
+) -> None:
     system.fire(tcp("crm-exporter", severity="again"))
     assert until(lambda: system.reason("again")) == "cooldown"
 
 
 def test_an_alert_that_is_over_is_not_healed(system: System) -> None:
-    service, since = name(), datetime.now(UTC) - timedelta(seconds=30)
+    service = name()
+    since = datetime.now(UTC) - timedelta(seconds=30)
     system.ask("PUT", "/autoheal/config", {"mode": "off"})
     system.fire(tcp(service), since=since)
     assert system.reason(service) == "disabled"
@@ -145,7 +161,9 @@ def test_what_fails_three_times_opens_the_breaker(system: System) -> None:
     system.fire({"alertname": "UptimeProbeFailing", "service": last})
     assert system.reason(last) == "breaker_open"
     [breaker] = [
-        one for one in system.ask("GET", "/autoheal/config")["breakers"] if one["runbook"] == "UptimeProbeFailing"
+        one
+        for one in system.ask("GET", "/autoheal/config")["breakers"]
+        if one["runbook"] == "UptimeProbeFailing"
     ]
     assert breaker["state"] == "open"
 
@@ -159,20 +177,31 @@ def test_an_hour_s_budget_is_kept(system: System) -> None:
     system.ask("PUT", "/autoheal/config", {"mode": "dry_run"})
     for number in range(5):
         job = name()
-        system.fire({"alertname": "CrmMetricsScrapeStale", "job": job, "service": job, "instance": "127.0.0.1:8080"})
+        system.fire(
+            {
+                "alertname": "CrmMetricsScrapeStale",
+                "job": job,
+                "service": job,
+                "instance": "127.0.0.1:8080",
+            }
+        )
         if number < 4:
             until(partial(system.actions, job))
     assert system.reason(job) == "budget_spent"
 
 
 @pytest.mark.parametrize("count", [GROUP, GROUP + 10])
-def test_a_payload_of_hundreds_and_what_it_leaves_out_are_all_decided(system: System, count: int) -> None:
+def test_a_payload_of_hundreds_and_what_it_leaves_out_are_all_decided(
+    system: System, count: int
+) -> None:
     system.ask("PUT", "/autoheal/config", {"mode": "off"})
     service = name()
     system.fire(*[tcp(service, instance=f"i{number}") for number in range(count)])
 
     until(lambda: _decided(system, service) >= count)
-    largest = max(one["alerts"] for one in system.ask("GET", "/audit?kind=webhook_received&n=5")["events"])
+    largest = max(
+        one["alerts"] for one in system.ask("GET", "/audit?kind=webhook_received&n=5")["events"]
+    )
     assert largest >= count
 
 
@@ -181,7 +210,9 @@ def _decided(system: System, service: str) -> int:
     return len({one["episode"] for one in events if one["labels"]["service"] == service})
 
 
-def test_with_dynamodb_away_the_alert_comes_again_and_is_healed_once(system: System) -> None:
+def test_with_dynamodb_away_the_alert_comes_again_and_is_healed_once(
+    system: System,
+) -> None:
     service = name()
     system.dynamodb.cut = True
     system.dynamodb.disconnect()

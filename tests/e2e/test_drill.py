@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from chalicelib.identity import Role
+from chalicelib.security.identity import Role
 from infra.drill import drill
 from infra.drill.__main__ import main
 from infra.drill.clocks import TICK
@@ -31,13 +31,21 @@ class Stage:
     api: str
 
     def drill(self, *acts: int, keep_mode: bool = False) -> Report:
-        return drill.run(self.stack, self.api, drill.Plan(acts=acts, keep_mode=keep_mode), lambda _: None)
+        return drill.run(
+            self.stack, self.api, drill.Plan(acts=acts, keep_mode=keep_mode), lambda _: None
+        )
 
     def mode(self, change: str = "") -> str:
         """Return the healer's mode, after a `change` where one is wanted."""
         headers = {"Authorization": f"Bearer {self.stack.issuer.token(Role.ADMIN, DEFAULT_TENANT)}"}
         wanted = ("PUT", {"mode": change}) if change else ("GET", None)
-        answer = requests.request(wanted[0], f"{self.api}/autoheal/config", json=wanted[1], headers=headers, timeout=30)
+        answer = requests.request(
+            wanted[0],
+            f"{self.api}/autoheal/config",
+            json=wanted[1],
+            headers=headers,
+            timeout=30,
+        )
         return str(answer.json()["mode"])
 
 
@@ -64,7 +72,11 @@ def test_the_whole_drill_passes_and_leaves_a_report(
     assert told["verdict"]["passed"]
     assert told["seconds"] < 360
     fired = {one["alert"] for one in told["firings"] if one["state"] == "firing"}
-    assert {"TcpEndpointDownFast", "AutohealFailureRateSLOBreach", "AutohealFailureRateBurnFast"} <= fired
+    assert {
+        "TcpEndpointDownFast",
+        "AutohealFailureRateSLOBreach",
+        "AutohealFailureRateBurnFast",
+    } <= fired
     assert {"AutohealHeartbeatSLOBreach", "AutohealServiceDown"} <= fired
     assert any("panels of the dashboard have data" in one["text"] for one in told["moments"])
     spent = {one["slo"]: one["spent"] for one in told["budgets"]}
@@ -102,7 +114,10 @@ def test_a_wrong_token_is_named_and_a_killed_drill_s_traces_are_wiped(stage: Sta
     finally:
         file.write_text(right)
         alertmanager.reload()
-    assert (report.verdict.passed, report.verdict.link) == (False, "Alertmanager delivers it to the webhook")
+    assert (report.verdict.passed, report.verdict.link) == (
+        False,
+        "Alertmanager delivers it to the webhook",
+    )
     assert "401" in report.verdict.what
     assert "AUTOHEAL_WEBHOOK_TOKENS" in report.verdict.remedy
     assert (stage.mode(), traces.exists()) == ("dry_run", False)
@@ -125,9 +140,18 @@ def test_what_the_drill_needs_is_named(stage: Stage) -> None:
 
 def test_a_healer_s_function_that_is_gone_is_named(stage: Stage) -> None:
     functions = stage.stack.emulator.client("lambda")
-    name = next(one["FunctionName"] for one in functions.list_functions()["Functions"] if TICK in one["FunctionName"])
+    name = next(
+        one["FunctionName"]
+        for one in functions.list_functions()["Functions"]
+        if TICK in one["FunctionName"]
+    )
     functions.delete_function(FunctionName=name)
-    until(lambda: name not in {one["FunctionName"] for one in functions.list_functions()["Functions"]})
+    until(
+        lambda: name not in {one["FunctionName"] for one in functions.list_functions()["Functions"]}
+    )
     report = stage.drill(1)
-    assert (report.verdict.passed, report.verdict.link) == (False, "the healer verifies the cure")
+    assert (report.verdict.passed, report.verdict.link) == (
+        False,
+        "the healer verifies the cure",
+    )
     assert "there is no function AutohealTick" in report.verdict.what

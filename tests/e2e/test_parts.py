@@ -52,9 +52,16 @@ def test_a_recycled_pid_is_neither_taken_for_ours_nor_killed(tmp_path: Path) -> 
     part.stop()
 
 
-def test_a_part_that_ignores_the_request_is_killed_with_all_that_it_started(tmp_path: Path) -> None:
+def test_a_part_that_ignores_the_request_is_killed_with_all_that_it_started(
+    tmp_path: Path,
+) -> None:
     part = Process("part", tmp_path)
-    part.start([sys.executable, "-c", STUBBORN], ready=lambda: "ready" in part.log.read_text(), seconds=30, remedy="-")
+    part.start(
+        [sys.executable, "-c", STUBBORN],
+        ready=lambda: "ready" in part.log.read_text(),
+        seconds=30,
+        remedy="-",
+    )
     family = [psutil.Process(json.loads((tmp_path / "part.pid").read_text())["pid"])]
     family += family[0].children(recursive=True)
     assert len(family) == 2
@@ -67,7 +74,10 @@ def test_a_part_that_exits_says_why_with_its_log_and_the_remedy(tmp_path: Path) 
     part = Process("part", tmp_path)
     with pytest.raises(PartFailed) as failed:
         part.start(
-            [sys.executable, "-c", "raise SystemExit('no disk')"], ready=lambda: False, seconds=30, remedy="buy one"
+            [sys.executable, "-c", "raise SystemExit('no disk')"],
+            ready=lambda: False,
+            seconds=30,
+            remedy="buy one",
         )
     for said in ("part: exited with 1", "| no disk", str(part.log), "remedy: buy one"):
         assert said in str(failed.value)
@@ -109,7 +119,11 @@ def test_a_service_that_several_restart_at_once_runs_once(tmp_path: Path) -> Non
         assert [one.wait(60) for one in several] == [0] * 4
     assert services.running()
     services.stop()
-    assert not [one for one in psutil.process_iter(["cmdline"]) if str(tmp_path) in " ".join(one.info["cmdline"] or [])]
+    assert not [
+        one
+        for one in psutil.process_iter(["cmdline"])
+        if str(tmp_path) in " ".join(one.info["cmdline"] or [])
+    ]
 
 
 def test_no_two_parts_want_the_same_port() -> None:
@@ -125,7 +139,9 @@ def test_a_port_that_is_none_is_named(text: str, monkeypatch: pytest.MonkeyPatch
         Ports.from_env()
 
 
-def test_the_broker_in_use_stays_the_one_until_it_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_broker_in_use_stays_the_one_until_it_is_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("KAFKA_BROKER", "KAFKA_BOOTSTRAP_SERVERS"):
         monkeypatch.delenv(name, raising=False)
     kafka.remember(tmp_path, ExternalKafka("there:9092"))

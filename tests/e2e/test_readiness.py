@@ -14,7 +14,7 @@ import pytest
 import requests
 import yaml
 
-from chalicelib.identity import Role
+from chalicelib.security.identity import Role
 from infra.local.issuer_server import DEFAULT_TENANT
 from infra.local.process import free_port
 from infra.local.stack import Ports, Stack
@@ -77,7 +77,11 @@ def fails(target: Target, name: str, *, soon: bool = False) -> Finding:
 
 def holds(target: Target, *names: str) -> None:
     """Await that the checks `names` are well again."""
-    until(lambda: all(one.state is not State.FAIL for one in run([NAMES[name] for name in names], target)))
+    until(
+        lambda: all(
+            one.state is not State.FAIL for one in run([NAMES[name] for name in names], target)
+        )
+    )
 
 
 @contextmanager
@@ -88,11 +92,15 @@ def told(stack: Stack, function: str, **variables: str) -> Iterator[None]:
     one = next(one for one in listed if function in one["FunctionName"])
     before = one["Environment"]["Variables"]
     name = one["FunctionName"]
-    functions.update_function_configuration(FunctionName=name, Environment={"Variables": before | variables})
+    functions.update_function_configuration(
+        FunctionName=name, Environment={"Variables": before | variables}
+    )
     try:
         yield
     finally:
-        functions.update_function_configuration(FunctionName=name, Environment={"Variables": before})
+        functions.update_function_configuration(
+            FunctionName=name, Environment={"Variables": before}
+        )
 
 
 def test_a_stack_that_is_well_is_ready(
@@ -106,7 +114,10 @@ def test_a_stack_that_is_well_is_ready(
     assert found["ready"]
     states = {one["name"]: one["state"] for one in found["checks"]}
     assert set(states) == set(NAMES)
-    assert {name for name, state in states.items() if state == "skip"} == {"console", "backups"}
+    assert {name for name, state in states.items() if state == "skip"} == {
+        "console",
+        "backups",
+    }
     assert main(["--home", str(stack.home), "--live"]) == 1
     shown = capsys.readouterr().out
     assert "✗ mode" in shown
@@ -114,12 +125,16 @@ def test_a_stack_that_is_well_is_ready(
     assert 'remedy: PUT /autoheal/config {"mode": "live"}' in shown
 
 
-def test_without_a_stack_there_is_nobody_to_ask(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_stack_there_is_nobody_to_ask(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["--home", str(tmp_path)]) == 2
     assert "make up" in capsys.readouterr().err
 
 
-def test_a_deployment_elsewhere_has_to_be_named_whole(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_deployment_elsewhere_has_to_be_named_whole(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert main(["--api", "https://api.test"]) == 2
     assert "--prometheus, --alertmanager, --stage" in capsys.readouterr().err
 
@@ -127,7 +142,16 @@ def test_a_deployment_elsewhere_has_to_be_named_whole(capsys: pytest.CaptureFixt
 def test_an_api_that_is_away(target: Target) -> None:
     away = replace(target, api=f"http://127.0.0.1:{free_port()}")
     found = {one.name: one for one in run(CHECKS, away)}
-    for name in ("health", "dependencies", "sign-in", "audit-filters", "audit-csv", "console", "chaos", "mode"):
+    for name in (
+        "health",
+        "dependencies",
+        "sign-in",
+        "audit-filters",
+        "audit-csv",
+        "console",
+        "chaos",
+        "mode",
+    ):
         assert found[name].state is State.FAIL, name
         assert "does not answer" in found[name].found
 
@@ -176,7 +200,9 @@ def test_an_outbox_that_stands_still(stack: Stack, target: Target) -> None:
                 timeout=30,
             )
             assert made.status_code == 201
-            database.execute_simple("UPDATE outbox_event SET occurred_at = now() - interval '5 minutes'")
+            database.execute_simple(
+                "UPDATE outbox_event SET occurred_at = now() - interval '5 minutes'"
+            )
             assert "1 events wait, the oldest for 30" in fails(target, "outbox-lag").found
             database.execute_simple("UPDATE outbox_stream SET parked = true")
             assert fails(target, "outbox-parked").found.endswith("streams are parked")
@@ -188,11 +214,14 @@ def test_an_outbox_that_stands_still(stack: Stack, target: Target) -> None:
 
 
 def test_topics_that_are_missing_or_too_narrow(target: Target) -> None:
-    wide = replace(target, settings=replace(target.settings, outbox_topic_partitions=99))
+    wide = replace(target, settings=target.settings.changed(outbox={"topic_partitions": 99}))
     assert "3 of 99" in fails(wide, "topics").found
-    other = replace(target, settings=replace(target.settings, outbox_topic_template=f"other-{uuid4().hex}"))
+    other = replace(
+        target,
+        settings=target.settings.changed(outbox={"topic_template": f"other-{uuid4().hex}"}),
+    )
     assert "other-" in fails(other, "topics").found
-    nowhere = replace(target.settings, kafka_bootstrap_servers=f"127.0.0.1:{free_port()}")
+    nowhere = target.settings.changed(kafka={"bootstrap_servers": f"127.0.0.1:{free_port()}"})
     assert fails(replace(target, settings=nowhere), "topics").found
 
 
@@ -204,9 +233,12 @@ def test_failures_on_purpose(target: Target) -> None:
 
 
 def test_a_runbook_that_failed_too_often(stack: Stack, target: Target) -> None:
-    dynamodb, key = stack.emulator.client("dynamodb"), {"pk": {"S": "BRK#TcpEndpointDownFast"}}
+    dynamodb = stack.emulator.client("dynamodb")
+    key = {"pk": {"S": "BRK#TcpEndpointDownFast"}}
     table = "aetherlink-autoheal-local-state"
-    dynamodb.put_item(TableName=table, Item={**key, "state": {"S": "closed"}, "failures": {"N": "3"}})
+    dynamodb.put_item(
+        TableName=table, Item={**key, "state": {"S": "closed"}, "failures": {"N": "3"}}
+    )
     assert fails(target, "breakers").found == "not closed: TcpEndpointDownFast after 3 failures"
     dynamodb.delete_item(TableName=table, Key=key)
     holds(target, "breakers")
@@ -234,13 +266,22 @@ def test_rules_that_are_missing_or_broken(stack: Stack, target: Target, tmp_path
         group["rules"] = [
             one
             for one in group["rules"]
-            if "AutohealServiceDown" not in one.values() and "autoheal:burn_slow" not in one.values()
+            if "AutohealServiceDown" not in one.values()
+            and "autoheal:burn_slow" not in one.values()
         ]
     (tmp_path / "fewer.yml").write_text(yaml.safe_dump(rules))
     watch(stack, rules=tmp_path / "*.yml")
     assert fails(target, "alerts").found == "1 rules are not loaded: AutohealServiceDown"
     assert fails(target, "rules").found == "1 rules are not loaded: autoheal:burn_slow"
-    broken = {"groups": [{"name": "broken", "interval": "1s", "rules": [{"record": "both", "expr": "up + on() up"}]}]}
+    broken = {
+        "groups": [
+            {
+                "name": "broken",
+                "interval": "1s",
+                "rules": [{"record": "both", "expr": "up + on() up"}],
+            }
+        ]
+    }
     (tmp_path / "fewer.yml").write_text(COMMITTED.read_text())
     (tmp_path / "broken.yml").write_text(yaml.safe_dump(broken))
     watch(stack, rules=tmp_path / "*.yml")
@@ -259,9 +300,17 @@ def test_a_prometheus_that_tells_somebody_else(stack: Stack, target: Target) -> 
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("TcpEndpointDownFast|", "", "TcpEndpointDownFast is not sent to the receiver autoheal"),
+        (
+            "TcpEndpointDownFast|",
+            "",
+            "TcpEndpointDownFast is not sent to the receiver autoheal",
+        ),
         ('alertname=~"Autoheal.*"', 'alertname=~"Nobody.*"', ""),
-        ("      receiver: chat\n      group_by: [alertname, slo]", "      receiver: autoheal", "never heals itself"),
+        (
+            "      receiver: chat\n      group_by: [alertname, slo]",
+            "      receiver: autoheal",
+            "never heals itself",
+        ),
     ],
 )
 def test_alerts_that_go_astray(stack: Stack, target: Target, old: str, new: str, said: str) -> None:
@@ -293,11 +342,14 @@ def test_a_secret_in_a_function_s_environment(stack: Stack, target: Target) -> N
 
 
 def test_tables_that_keep_everything_or_lose_it(stack: Stack, target: Target) -> None:
-    dynamodb, table = stack.emulator.client("dynamodb"), "aetherlink-autoheal-local-audit"
+    dynamodb = stack.emulator.client("dynamodb")
+    table = "aetherlink-autoheal-local-audit"
     expiry = {"AttributeName": "expires_at", "Enabled": False}
     dynamodb.update_time_to_live(TableName=table, TimeToLiveSpecification=expiry)
     assert table in fails(target, "expiry").found
-    dynamodb.update_time_to_live(TableName=table, TimeToLiveSpecification=expiry | {"Enabled": True})
+    dynamodb.update_time_to_live(
+        TableName=table, TimeToLiveSpecification=expiry | {"Enabled": True}
+    )
     off = {"PointInTimeRecoveryEnabled": False}
     dynamodb.update_continuous_backups(TableName=table, PointInTimeRecoverySpecification=off)
     assert table in fails(target, "recovery").found

@@ -15,7 +15,7 @@ import pytest
 import requests
 
 from chalicelib.config import Settings
-from chalicelib.identity import Role
+from chalicelib.security.identity import Role
 from infra.aws.package import ROOT
 from infra.local import demo
 from infra.local.process import PartFailed
@@ -34,13 +34,17 @@ class System:
     """A running stack, and a tenant that calls it."""
 
     def __init__(self, stack: Stack, api: str) -> None:
-        self.stack, self.api, self.tenant = stack, api, str(uuid4())
+        self.stack = stack
+        self.api = api
+        self.tenant = str(uuid4())
         self.accepted = 0
         self._tokens: dict[tuple[Role, str], str] = {}
 
     def send(self, method: str, path: str, body: Any = None, **headers: str) -> requests.Response:
         fixed = {"Authorization": f"Bearer {self.token(Role.SALES)}"}
-        return requests.request(method, self.api + path, json=body, headers={**fixed, **headers}, timeout=30)
+        return requests.request(
+            method, self.api + path, json=body, headers={**fixed, **headers}, timeout=30
+        )
 
     def token(self, role: Role) -> str:
         key = (role, self.tenant)
@@ -65,7 +69,9 @@ def system() -> Iterator[System]:
     finally:
         stack.down()
         left = [
-            p.info for p in psutil.process_iter(["pid", "cmdline"]) if str(home) in " ".join(p.info["cmdline"] or [])
+            p.info
+            for p in psutil.process_iter(["pid", "cmdline"])
+            if str(home) in " ".join(p.info["cmdline"] or [])
         ]
         shutil.rmtree(home, ignore_errors=True)
         assert not left, f"processes left behind: {left}"
@@ -80,14 +86,21 @@ def _problem(answer: requests.Response, status: int) -> dict[str, Any]:
 
 def test_the_main_job_goes_through(system: System) -> None:
     seen = demo.run(
-        system.api, system.stack.issuer.token, system.stack.kafka.bootstrap_servers, EVENTS, say=lambda _: None
+        system.api,
+        system.stack.issuer.token,
+        system.stack.kafka.bootstrap_servers,
+        EVENTS,
+        say=lambda _: None,
     )
     assert len(seen) == 7
 
 
 def test_the_gateway_passes_on_what_is_wrong(system: System) -> None:
     wrong = system.send("POST", "/api/crm/accounts", {"name": "a\x00b", "colour": "red"})
-    assert {error["field"] for error in _problem(wrong, 400)["errors"]} == {"name", "colour"}
+    assert {error["field"] for error in _problem(wrong, 400)["errors"]} == {
+        "name",
+        "colour",
+    }
     assert (
         _problem(system.send("POST", "/api/crm/accounts", {"name": "a" * 2_000_000}), 413)["code"]
         == "payload-too-large"
@@ -95,13 +108,22 @@ def test_the_gateway_passes_on_what_is_wrong(system: System) -> None:
     assert _problem(system.send("GET", "/api/crm/nothing"), 404)["code"] == "not-found"
     account = system.create("Northwind")
     system.tenant, mine = str(uuid4()), system.tenant
-    assert _problem(system.send("GET", f"/api/crm/accounts/{account['id']}"), 404)["code"] == "not-found"
+    assert (
+        _problem(system.send("GET", f"/api/crm/accounts/{account['id']}"), 404)["code"]
+        == "not-found"
+    )
     system.tenant = mine
 
 
 def test_the_deployed_api_answers_as_its_document_says(system: System, tmp_path: Path) -> None:
     """Some of what `make fuzz` sends."""
-    report = fuzz(system.api, system.stack.issuer.token(Role.ADMIN), examples=10, home=tmp_path, seed=1)
+    report = fuzz(
+        system.api,
+        system.stack.issuer.token(Role.ADMIN),
+        examples=10,
+        home=tmp_path,
+        seed=1,
+    )
     assert report.passed, report.said[-4_000:]
     assert report.cases >= 1_000
     document = json.loads((ROOT / "chalicelib" / "static" / "openapi.json").read_text())
@@ -125,14 +147,23 @@ def test_secrets_stand_in_the_store_alone_whatever_goes_wrong(system: System) ->
     stack = system.stack
     kept = [*stack.postgres.passwords().values(), stack.environment()["CURSOR_SECRET"]]
     system.create("with a cursor")
-    answers = [system.send("GET", "/api/crm/accounts?limit=1"), system.send("GET", "/api/crm/accounts?cursor=made-up")]
+    answers = [
+        system.send("GET", "/api/crm/accounts?limit=1"),
+        system.send("GET", "/api/crm/accounts?cursor=made-up"),
+    ]
     with stack.postgres.connect() as connection:
-        for change in ("'not-what-the-store-has'", f"'{stack.postgres.passwords()['aetherlink_api']}'"):
+        for change in (
+            "'not-what-the-store-has'",
+            f"'{stack.postgres.passwords()['aetherlink_api']}'",
+        ):
             connection.execute_simple(f"ALTER ROLE aetherlink_api PASSWORD {change}")
             connection.execute_simple(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'aetherlink_api'"
             )
-            answers += [system.send("GET", "/api/crm/accounts"), system.send("GET", "/health/ready")]
+            answers += [
+                system.send("GET", "/api/crm/accounts"),
+                system.send("GET", "/health/ready"),
+            ]
     assert [answer.status_code for answer in answers] == [200, 400, 503, 503, 200, 200]
     functions = stack.emulator.client("lambda").list_functions()["Functions"]
     logs = _logs(system)
@@ -144,7 +175,9 @@ def test_secrets_stand_in_the_store_alone_whatever_goes_wrong(system: System) ->
     }
     assert "28P01" in logs, "the functions' log is among them"
     assert "secretsmanager:aetherlink/local/database-api" in places["environment"]
-    assert not [(place, text) for place, text in places.items() for secret in kept if secret in text]
+    assert not [
+        (place, text) for place, text in places.items() for secret in kept if secret in text
+    ]
 
 
 def test_only_tokens_of_the_issuer_open_the_api(system: System) -> None:
@@ -152,14 +185,21 @@ def test_only_tokens_of_the_issuer_open_the_api(system: System) -> None:
     believed_once = {"X-Tenant-Id": system.tenant, "X-Roles": "admin"}
     refused = requests.get(system.api + accounts, headers=believed_once, timeout=30)
     assert _problem(refused, 401)["code"] == "unauthenticated"
-    assert [value for name, value in refused.headers.items() if name.lower().endswith("www-authenticate")]
+    assert [
+        value
+        for name, value in refused.headers.items()
+        if name.lower().endswith("www-authenticate")
+    ]
     for role, status in ((Role.SALES, 403), (Role.OPS, 200), (Role.ADMIN, 200)):
         answer = system.send("GET", "/api/outbox", Authorization=f"Bearer {system.token(role)}")
         assert answer.status_code == status, answer.text
     foreign = system.send("GET", accounts, **{"X-Tenant-Id": str(uuid4())})
     assert _problem(foreign, 403)["code"] == "tenant-mismatch"
     tampered = system.token(Role.SALES)[:-10]
-    assert _problem(system.send("GET", accounts, Authorization=f"Bearer {tampered}"), 401)["code"] == "token-untrusted"
+    assert (
+        _problem(system.send("GET", accounts, Authorization=f"Bearer {tampered}"), 401)["code"]
+        == "token-untrusted"
+    )
 
 
 def test_tokens_outlive_the_issuer_and_the_keys_outlive_its_absence(system: System) -> None:
@@ -183,7 +223,9 @@ def test_sources_that_make_no_difference_to_the_package_deploy_too(system: Syste
     assert system.stack.up() == system.api
 
 
-def test_whatever_is_killed_what_was_accepted_arrives_after_the_repair(system: System) -> None:
+def test_whatever_is_killed_what_was_accepted_arrives_after_the_repair(
+    system: System,
+) -> None:
     stack = system.stack
     kept = system.create("before it all")
 
@@ -213,7 +255,9 @@ def test_whatever_is_killed_what_was_accepted_arrives_after_the_repair(system: S
     assert "refused" not in names
     assert system.send("GET", f"/api/crm/accounts/{kept['id']}").json() == kept
     wanted = system.accepted
-    if stack.kafka.kind == "embedded":  # its records died with it: what was relayed before is in the archive
+    if (
+        stack.kafka.kind == "embedded"
+    ):  # its records died with it: what was relayed before is in the archive
         with stack.postgres.connect() as connection:
             query = "SELECT count(*) FROM outbox_archive WHERE tenant_id = $1::uuid AND kafka_offset IS NOT NULL"
             relayed = connection.execute_unnamed(query, (system.tenant,)).rows[0][0]
@@ -234,7 +278,9 @@ def _relay_at_once(stack: Stack) -> None:
     threading.Thread(target=fire, daemon=True).start()
 
 
-def test_a_port_that_is_taken_is_named_with_the_setting_that_moves_it(system: System, tmp_path: Path) -> None:
+def test_a_port_that_is_taken_is_named_with_the_setting_that_moves_it(
+    system: System, tmp_path: Path
+) -> None:
     taken = Stack(tmp_path, Ports(system.stack.ports.postgres, 1, 2, 3), broker="embedded")
     with pytest.raises(PartFailed, match="AETHERLINK_POSTGRES_PORT"):
         taken.postgres.start()

@@ -58,23 +58,30 @@ def check(
         committed: every event of the database, waiting or archived.
         delivered: every record of every topic, any order.
         poisoned: streams that should be parked, and no others.
-        acknowledged_to_writers: ids whose commit the writers saw succeed; the database must have each.
+        acknowledged_to_writers: ids whose commit the writers saw succeed; the database must
+            have each.
     """
     wanted = {event.event_id: event for event in committed}
     records = list(delivered)
     first: dict[str, Delivered] = {}
     for record in sorted(records, key=lambda one: (one.appended_ms, one.place)):
         first.setdefault(record.event_id, record)
-    found = Findings(committed=len(wanted), delivered=len(records), duplicates=len(records) - len(first))
+    found = Findings(
+        committed=len(wanted), delivered=len(records), duplicates=len(records) - len(first)
+    )
     found.lost += [
         f"{one}: its commit succeeded and it is not in the database"
         for one in acknowledged_to_writers
         if one not in wanted
     ]
     found.lost += [
-        f"{e.stream}#{e.seq}: not on any topic" for e in wanted.values() if not e.parked and e.event_id not in first
+        f"{e.stream}#{e.seq}: not on any topic"
+        for e in wanted.values()
+        if not e.parked and e.event_id not in first
     ]
-    found.invented += [f"{r.stream}#{r.seq}: never committed" for r in first.values() if r.event_id not in wanted]
+    found.invented += [
+        f"{r.stream}#{r.seq}: never committed" for r in first.values() if r.event_id not in wanted
+    ]
     parked = {event.stream for event in wanted.values() if event.parked}
     found.parked_wrongly += [f"{stream}: parked" for stream in sorted(parked - set(poisoned))]
     found.parked_wrongly += [f"{stream}: not parked" for stream in sorted(set(poisoned) - parked)]

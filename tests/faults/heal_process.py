@@ -2,13 +2,15 @@
 
 import sys
 
-from chalicelib import bootstrap_healing
 from chalicelib.autoheal.heal import Healer
+from chalicelib.bootstrap import container
 
 
 def main() -> int:
     """Handle the delivery on standard input."""
-    received = Healer(bootstrap_healing.healing()).receive(sys.stdin.buffer.read(), seconds=28)
+    received = Healer(container().autoheal.dependencies).receive(
+        sys.stdin.buffer.read(), seconds=28
+    )
     print(received.complete, flush=True)
     return 0
 

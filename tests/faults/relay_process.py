@@ -7,14 +7,26 @@ import time
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
-from chalicelib import bootstrap_outbox
-from chalicelib.clock import SystemClock
-from chalicelib.messaging.relay import Relay
+from chalicelib.bootstrap import container
+from chalicelib.outbox.relay import Relay
+from chalicelib.shared.clock import SystemClock
 
 STEPS = tuple(
     f"{moment}:{call}"
-    for call in ("claim", "fetch", "place", "launch", "land", "mark", "refuse", "park", "release", "close")
+    for call in (
+        "claim",
+        "fetch",
+        "place",
+        "launch",
+        "land",
+        "mark",
+        "refuse",
+        "park",
+        "release",
+        "close",
+    )
     for moment in ("before", "after")
 )
 """Every moment between two steps of a run: before and after each call of a port."""
@@ -36,7 +48,8 @@ class Deadly:
     countdown = 1
 
     def __init__(self, inner: Any, step: str) -> None:
-        self._inner, self._step = inner, step
+        self._inner = inner
+        self._step = step
 
     def __getattr__(self, name: str) -> Any:
         inner = getattr(self._inner, name)
@@ -64,21 +77,34 @@ def main() -> None:
     parser.add_argument("--die-at", default="", choices=("", *STEPS))
     parser.add_argument("--countdown", type=int, default=1)
     parser.add_argument("--clock-off", type=float, default=0.0)
-    parser.add_argument("--lease-seconds", type=float, help="cut leases short, so that relays overlap")
+    parser.add_argument(
+        "--lease-seconds", type=float, help="cut leases short, so that relays overlap"
+    )
     chosen = parser.parse_args()
     Deadly.countdown = chosen.countdown
     if chosen.clock_off:
         real = time.time
         time.time = lambda: real() + chosen.clock_off
-    relay = bootstrap_outbox.relay()
-    store, publishers, policy = relay._store, relay._publishers, relay._policy
+    relay = container().outbox.relay()
+    store = relay._store
+    publishers = relay._publishers
+    policy = relay._policy
     if chosen.lease_seconds is not None:
-        claim, short = store.claim, chosen.lease_seconds
-        store.claim = lambda owner, *, limit, seconds: claim(owner, limit=limit, seconds=min(seconds, short))  # type: ignore[method-assign]
+        claim = store.claim
+        short = chosen.lease_seconds
+
+        def claim_briefly(owner: UUID, *, limit: int, seconds: float) -> list[int]:
+            return claim(owner, limit=limit, seconds=min(seconds, short))
+
+        store.claim = claim_briefly  # type: ignore[method-assign]
         policy = replace(policy, claim_seconds=chosen.lease_seconds)
     clock = WrongClock(chosen.clock_off)
     deadly = Relay(
-        Deadly(store, chosen.die_at), lambda: Deadly(publishers(), chosen.die_at), clock, policy, relay._meter
+        Deadly(store, chosen.die_at),
+        lambda: Deadly(publishers(), chosen.die_at),
+        clock,
+        policy,
+        relay._meter,
     )
     deadly.run(chosen.seconds, until_idle=chosen.until_idle)
 

@@ -9,11 +9,18 @@ from uuid import UUID
 from chalice.test import Client
 
 import app
-from chalicelib import bootstrap
-from chalicelib.messaging.idempotency import Once
+from chalicelib.bootstrap import container
+from chalicelib.idempotency.runner import IdempotentRunner
 from tests.faults.relay_process import Deadly
 
-STEPS = ("before:claim", "after:claim", "before:commit", "after:commit", "before:finish", "after:finish")
+STEPS = (
+    "before:claim",
+    "after:claim",
+    "before:commit",
+    "after:commit",
+    "before:finish",
+    "after:finish",
+)
 
 
 def main() -> None:
@@ -27,13 +34,14 @@ def main() -> None:
     parser.add_argument("--lease-seconds", type=float, default=1.0)
     parser.add_argument("--times", type=int, default=1)
     chosen = parser.parse_args()
-    once, begin = bootstrap.once(), bootstrap.unit_of_work
+    once = container().idempotency.runner
+    begin = container().crm.unit_of_work
     leases: Any = Deadly(once._leases, chosen.die_at)
     claim = leases.claim
-    leases.__dict__["claim"] = lambda key, owner, *, lease_seconds: claim(  # noqa: ARG005
+    leases.__dict__["claim"] = lambda key, owner, *, lease_seconds: claim(
         key, owner, lease_seconds=chosen.lease_seconds
     )
-    bootstrap.once = lambda: Once(leases, once._ledger, once._meter)  # type: ignore[assignment]
+    container().idempotency.runner = IdempotentRunner(leases, once._ledger, once._meter)
 
     def deadly(*values: Any) -> Any:
         work = begin(*values)
@@ -48,7 +56,7 @@ def main() -> None:
         work.commit = dying  # type: ignore[method-assign]
         return work
 
-    bootstrap.unit_of_work = deadly  # type: ignore[assignment]
+    container().crm.unit_of_work = deadly  # type: ignore[assignment, method-assign]
     headers = {
         "X-Tenant-Id": str(chosen.tenant),
         "X-Roles": "sales",

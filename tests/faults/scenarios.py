@@ -34,16 +34,26 @@ def killed_at_every_step(world: World, writers: Writers, scale: Scale) -> None:
         writers.poison(kind)
     with writers.at_work():
         for step in scale.steps:
-            rare, last = step.endswith(("refuse", "park")), step.endswith(("release", "close"))
+            rare = step.endswith(("refuse", "park"))
+            last = step.endswith(("release", "close"))
             if rare:
                 writers.poison(step.replace(":", " "))
             countdown = 1 if rare or last or step.endswith("claim") else dice.randint(1, 3)
             relay = world.relay(
-                *("--seconds", "0.8" if last else "20", "--die-at", step, "--countdown", str(countdown)),
+                *(
+                    "--seconds",
+                    "0.8" if last else "20",
+                    "--die-at",
+                    step,
+                    "--countdown",
+                    str(countdown),
+                ),
                 RELAY_WAVE_ROWS="1000" if rare else "50",
             )
             relay.wait(30)
-            assert relay.returncode == -9, f"the relay was to die at {step} and ended with {relay.returncode}"
+            assert relay.returncode == -9, (
+                f"the relay was to die at {step} and ended with {relay.returncode}"
+            )
             world.idle_of_leases()
 
 
@@ -64,7 +74,12 @@ def overlapping(world: World, writers: Writers, scale: Scale) -> None:
     with writers.at_work():
         relays = [
             world.relay(
-                "--seconds", WHOLE_RUN, "--lease-seconds", "0.3", RELAY_SHARDS_PER_RUN="4", RELAY_WAVE_ROWS="100"
+                "--seconds",
+                WHOLE_RUN,
+                "--lease-seconds",
+                "0.3",
+                RELAY_SHARDS_PER_RUN="4",
+                RELAY_WAVE_ROWS="100",
             )
             for _ in range(scale.relays)
         ]
@@ -163,7 +178,7 @@ SCENARIOS: dict[str, Callable[[World, Writers, Scale], None]] = {
 }
 
 
-class _relaying:  # noqa: N801 - a context manager
+class _relaying:
     """A relay that runs throughout, ended at the end."""
 
     def __init__(self, world: World) -> None:

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,20 +14,22 @@ from uuid import uuid4
 import pytest
 import requests
 
-from chalicelib import bootstrap_healing
 from chalicelib.autoheal.actions import State
+from chalicelib.autoheal.dependencies import Dependencies
 from chalicelib.autoheal.heal import Healer
-from chalicelib.autoheal.policy import Parts
-from chalicelib.autoheal.ports import Note
+from chalicelib.autoheal.ports import ChangeRecord
 from chalicelib.autoheal.settle import Settler
-from chalicelib.config import Settings
+from chalicelib.bootstrap import container
+from chalicelib.config.reader import from_env
 from infra.aws.package import ROOT
 from infra.local.emulator import Emulator
 from infra.local.process import free_port
 from infra.local.ssm_agent import LocalSsm
-from tests.builders_autoheal import delivery, raw_alert
+from tests.builders.alerts import delivery, raw_alert
+from tests.conftest import Compose
 from tests.contract.autoheal_suites import create_tables
-from tests.fakes_autoheal import FakeAlertmanager, FakeEscalation
+from tests.fakes.alertmanager import FakeAlertmanager
+from tests.fakes.escalation import FakeEscalation
 
 SECONDS = 30.0
 
@@ -36,14 +38,19 @@ class Between:
     """Stands before Systems Manager: passes a SendCommand on or swallows it, and never answers it."""
 
     def __init__(self, ssm: LocalSsm, *, passes_on: bool) -> None:
-        self.seen, self.released = threading.Event(), threading.Event()
+        self.seen = threading.Event()
+        self.released = threading.Event()
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 if passes_on:
-                    kept = {k: v for k, v in self.headers.items() if k.lower() not in ("host", "content-length")}
+                    kept = {
+                        k: v
+                        for k, v in self.headers.items()
+                        if k.lower() not in ("host", "content-length")
+                    }
                     requests.post(ssm.url, data=body, headers=kept, timeout=10)
                 outer.seen.set()
                 outer.released.wait(SECONDS)
@@ -66,14 +73,18 @@ class Between:
 @dataclass
 class World:
     environment: dict[str, str]
-    parts: Parts
+    parts: Dependencies
     ssm: LocalSsm
     escalation: FakeEscalation
 
     def killed_while_sending(self, raw: Any, *, passes_on: bool) -> None:
         """Let a process handle `raw`, and kill it when its command is on the way."""
         between = Between(self.ssm, passes_on=passes_on)
-        environment = {**os.environ, **self.environment, "AWS_ENDPOINT_URL_SSM": between.url}
+        environment = {
+            **os.environ,
+            **self.environment,
+            "AWS_ENDPOINT_URL_SSM": between.url,
+        }
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.faults.heal_process"],
             cwd=ROOT,
@@ -105,7 +116,7 @@ class World:
 
 @pytest.fixture
 def world(
-    emulator: Emulator, ssm: LocalSsm, composed: Callable[[Settings], None], monkeypatch: pytest.MonkeyPatch
+    emulator: Emulator, ssm: LocalSsm, composed: Compose, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[World]:
     prefix = f"t{uuid4().hex[:12]}"
     create_tables(emulator.client("dynamodb"), prefix)
@@ -124,23 +135,30 @@ def world(
     }
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    composed(Settings.from_env(environment))
+    composed(from_env(environment))
     escalation = FakeEscalation()
-    made = bootstrap_healing.healing()
+    made = container().autoheal.dependencies
     policy = replace(made.policy, dispatch_grace_seconds=0, poll_seconds=0.2)
     yield World(
-        environment, replace(made, alerts=FakeAlertmanager(), escalation=escalation, policy=policy), ssm, escalation
+        environment,
+        replace(made, alerts=FakeAlertmanager(), escalation=escalation, policy=policy),
+        ssm,
+        escalation,
     )
 
 
 def _wait_for_grace(world: World) -> None:
     """The killed process allowed itself a minute: look as if it had passed."""
-    [action] = world.parts.store.due(State.DISPATCHING, datetime.now(UTC) + timedelta(hours=1), limit=9)
+    [action] = world.parts.store.due(
+        State.DISPATCHING, datetime.now(UTC) + timedelta(hours=1), limit=9
+    )
     due = replace(action, version=action.version + 1, next_check=datetime.now(UTC))
-    assert world.parts.store.move(action, due, Note(), seconds=5)
+    assert world.parts.store.move(action, due, ChangeRecord(), seconds=5)
 
 
-def test_a_command_that_was_taken_is_found_again_and_none_is_sent_after_it(world: World) -> None:
+def test_a_command_that_was_taken_is_found_again_and_none_is_sent_after_it(
+    world: World,
+) -> None:
     raw = raw_alert(starts_at=datetime.now(UTC))
     world.killed_while_sending(raw, passes_on=True)
     assert world.state() is State.DISPATCHING

@@ -4,9 +4,17 @@ from dataclasses import replace
 
 from tests.faults.checker import Committed, Delivered, check
 
-COMMITTED = [Committed(f"{stream}-{seq}", stream, seq) for stream in ("a", "b") for seq in (1, 2, 3)]
+COMMITTED = [
+    Committed(f"{stream}-{seq}", stream, seq) for stream in ("a", "b") for seq in (1, 2, 3)
+]
 DELIVERED = [
-    Delivered(one.event_id, one.stream, one.seq, 1_000 + one.seq, ("t" if one.seq < 3 else "u", 0, number))
+    Delivered(
+        one.event_id,
+        one.stream,
+        one.seq,
+        1_000 + one.seq,
+        ("t" if one.seq < 3 else "u", 0, number),
+    )
     for number, one in enumerate(COMMITTED)
 ]
 
@@ -23,7 +31,9 @@ def test_a_planted_loss_is_caught() -> None:
 
 
 def test_a_planted_swap_is_caught_within_a_topic_and_across_topics() -> None:
-    within = [replace(one, place=("t", 0, 9)) if one.event_id == "a-1" else one for one in DELIVERED]
+    within = [
+        replace(one, place=("t", 0, 9)) if one.event_id == "a-1" else one for one in DELIVERED
+    ]
     assert "came before" in check(COMMITTED, within).disorder[0]
     across = [replace(one, appended_ms=500) if one.event_id == "a-3" else one for one in DELIVERED]
     assert "came before" in check(COMMITTED, across).disorder[0]

@@ -15,7 +15,9 @@ from tests.faults.world import World, Writers
 def world() -> Iterator[World]:
     with World() as made:
         if choose(made.home, free_port(), CACHE).kind != "apache":
-            pytest.skip("faults need Apache Kafka: java and mvn, and KAFKA_BROKER not set to another")
+            pytest.skip(
+                "faults need Apache Kafka: java and mvn, and KAFKA_BROKER not set to another"
+            )
         yield made
 
 

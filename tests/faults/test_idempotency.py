@@ -38,7 +38,7 @@ class World:
             **os.environ,
             "STAGE": "local",
             "OIDC_ENABLED": "false",
-            "DATABASE_URL": self.settings.database_url,
+            "DATABASE_URL": self.settings.database.url,
             "IDEMPOTENCY_TABLE": TABLE,
             "IDEMPOTENCY_TIMEOUT_SECONDS": "2",
             "AWS_ENDPOINT_URL_DYNAMODB": self.dynamodb,
@@ -46,10 +46,20 @@ class World:
             "AWS_SECRET_ACCESS_KEY": "test",
             "AWS_DEFAULT_REGION": "us-east-1",
         }
-        command = [sys.executable, "-m", "tests.faults.request_process", "--tenant", str(self.tenant), "--key", key]
+        command = [
+            sys.executable,
+            "-m",
+            "tests.faults.request_process",
+            "--tenant",
+            str(self.tenant),
+            "--key",
+            key,
+        ]
         command += ["--body", body, "--lease-seconds", str(LEASE_SECONDS), *arguments]
         pipe = subprocess.PIPE
-        return subprocess.Popen(command, cwd=ROOT, env=env, stdout=pipe, stderr=subprocess.DEVNULL, text=True)
+        return subprocess.Popen(
+            command, cwd=ROOT, env=env, stdout=pipe, stderr=subprocess.DEVNULL, text=True
+        )
 
     def send(self, key: str, *arguments: str, body: str = BODY) -> list[dict[str, Any]]:
         said, _ = self.start(key, *arguments, body=body).communicate(timeout=60)
@@ -67,7 +77,9 @@ class World:
 
 
 @pytest.fixture
-def world(database: Settings, postgres: Postgres, emulator: Emulator, tenant: UUID) -> Iterator[World]:
+def world(
+    database: Settings, postgres: Postgres, emulator: Emulator, tenant: UUID
+) -> Iterator[World]:
     create_table(emulator.client("dynamodb"))
     yield World(database, postgres, tenant, emulator.url)
 
@@ -86,13 +98,17 @@ def test_killed_on_the_way_and_repeated_there_is_one_row_one_event_and_the_right
             break
     assert answer["status"] == 201, answer
     assert world.counts() == (1, 1)
-    assert answer["replayed"] == (step in STEPS[3:]), "what was committed is given again, not done again"
+    assert answer["replayed"] == (step in STEPS[3:]), (
+        "what was committed is given again, not done again"
+    )
     [again] = world.send("k")
     assert again == {**answer, "replayed": True}
 
 
 @pytest.mark.parametrize("away", [False, True], ids=["dynamodb-up", "dynamodb-down"])
-def test_two_hundred_at_once_make_one_row_one_event_and_one_answer(world: World, away: bool) -> None:
+def test_two_hundred_at_once_make_one_row_one_event_and_one_answer(
+    world: World, away: bool
+) -> None:
     if away:
         world.dynamodb = f"http://127.0.0.1:{free_port()}"
     processes = [world.start("k", "--times", "25", "--lease-seconds", "20") for _ in range(8)]
@@ -110,10 +126,16 @@ def test_two_hundred_at_once_make_one_row_one_event_and_one_answer(world: World,
 
 def test_another_body_is_refused_and_a_refusal_is_not_kept(world: World) -> None:
     bad = json.dumps({"name": ""})
-    assert [answer["status"] for answer in world.send("bad", "--times", "2", body=bad)] == [400, 400]
+    assert [answer["status"] for answer in world.send("bad", "--times", "2", body=bad)] == [
+        400,
+        400,
+    ]
     assert world.send("bad")[0]["status"] == 201
     [refused] = world.send("bad", body=json.dumps({"name": "Eve"}))
-    assert (refused["status"], json.loads(refused["body"])["code"]) == (422, "idempotency-key-reused")
+    assert (refused["status"], json.loads(refused["body"])["code"]) == (
+        422,
+        "idempotency-key-reused",
+    )
     strangers = World(world.settings, world.postgres, uuid4(), world.dynamodb)
     assert strangers.send("bad")[0]["status"] == 201
     assert strangers.counts() == (1, 1)
@@ -124,7 +146,9 @@ def test_after_a_day_it_runs_anew(world: World) -> None:
     world.dynamodb = f"http://127.0.0.1:{free_port()}"
     world.send("k", body=body)
     with world.postgres.connect() as connection:
-        connection.execute_simple("UPDATE idempotent_request SET created_at = now() - interval '25 hours'")
+        connection.execute_simple(
+            "UPDATE idempotent_request SET created_at = now() - interval '25 hours'"
+        )
     [answer] = world.send("k", body=body)
     assert (answer["status"], answer["replayed"]) == (201, False)
     assert world.counts() == (2, 2)

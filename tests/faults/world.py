@@ -21,20 +21,26 @@ from kafka import KafkaAdminClient
 from chalicelib.adapters.postgres import driver
 from chalicelib.adapters.postgres.outbox_append import append
 from chalicelib.config import Settings
-from chalicelib.errors import Unavailable
-from chalicelib.ids import uuid7
-from chalicelib.messaging.envelope import Envelope
+from chalicelib.config.database import DatabaseSettings
+from chalicelib.outbox.envelope import Envelope
+from chalicelib.shared.errors import Unavailable
+from chalicelib.shared.ids import uuid7
 from infra.aws.package import ROOT
 from infra.local.kafka.apache import ApacheKafka
 from infra.local.postgres import Postgres
 from infra.local.process import free_port
 from infra.ops import migrate, topics
-from tests.fakes import START
+from tests.fakes.clock import START
 from tests.faults.checker import Committed, Delivered, Findings, check
 from tests.integration.proxy import Proxy
 
-TOPICS = ("aetherlink.events.jobcreated", "aetherlink.events.jobstatuschanged", "aetherlink.events.jobupdated")
-ROLLED_BACK, DELAYED = 0.15, 0.1
+TOPICS = (
+    "aetherlink.events.jobcreated",
+    "aetherlink.events.jobstatuschanged",
+    "aetherlink.events.jobupdated",
+)
+ROLLED_BACK = 0.15
+DELAYED = 0.1
 """Shares of the writers' transactions that roll back, and that linger before they commit."""
 
 EVERYTHING = """
@@ -53,9 +59,12 @@ class World:
         self.home.chmod(0o711)
         self.postgres = Postgres(self.home / "postgres", free_port(), fast=True)
         broker_port = free_port()
-        self.kafka_proxy, self.postgres_proxy = Proxy(broker_port), Proxy(self.postgres.port)
+        self.kafka_proxy = Proxy(broker_port)
+        self.postgres_proxy = Proxy(self.postgres.port)
         cache = ROOT / ".local" / "cache"
-        self.kafka = ApacheKafka(self.home / "kafka", broker_port, cache, advertised_port=self.kafka_proxy.port)
+        self.kafka = ApacheKafka(
+            self.home / "kafka", broker_port, cache, advertised_port=self.kafka_proxy.port
+        )
 
     def __enter__(self) -> "World":
         self.kafka_proxy.__enter__()
@@ -64,16 +73,27 @@ class World:
         self.postgres.create_database()
         migrate.upgrade(self.postgres.url())
         passwords = self.postgres.passwords()
-        migrate.set_passwords(self.postgres.url(), {role: passwords[role] for role in migrate.LOGIN_ROLES})
+        migrate.set_passwords(
+            self.postgres.url(), {role: passwords[role] for role in migrate.LOGIN_ROLES}
+        )
         self.kafka.start({})
         admin = KafkaAdminClient(bootstrap_servers=self.kafka.bootstrap_servers)
-        stamped = {"num_partitions": 3, "replication_factor": 1, "configs": {"message.timestamp.type": "LogAppendTime"}}
-        admin.create_topics(dict.fromkeys(topics.names(Settings()), stamped), wait_for_metadata=True)
+        stamped = {
+            "num_partitions": 3,
+            "replication_factor": 1,
+            "configs": {"message.timestamp.type": "LogAppendTime"},
+        }
+        admin.create_topics(
+            dict.fromkeys(topics.names(Settings()), stamped), wait_for_metadata=True
+        )
         admin.close()
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        problem: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.kafka_proxy.__exit__(kind, problem, trace)
         self.postgres_proxy.__exit__(kind, problem, trace)
@@ -83,7 +103,9 @@ class World:
 
     def environment(self, **settings: str) -> dict[str, str]:
         """Return the settings of a relay that reaches everything through the proxies."""
-        url = self.postgres.url("aetherlink_relay").replace(f":{self.postgres.port}/", f":{self.postgres_proxy.port}/")
+        url = self.postgres.url("aetherlink_relay").replace(
+            f":{self.postgres.port}/", f":{self.postgres_proxy.port}/"
+        )
         return {
             **os.environ,
             "STAGE": "local",
@@ -104,7 +126,9 @@ class World:
         """Start a relay process."""
         command = [sys.executable, "-m", "tests.faults.relay_process", *arguments]
         with (self.home / "relay.log").open("ab") as log:
-            return subprocess.Popen(command, cwd=ROOT, env=self.environment(**settings), stdout=log, stderr=log)
+            return subprocess.Popen(
+                command, cwd=ROOT, env=self.environment(**settings), stdout=log, stderr=log
+            )
 
     def drain(self, seconds: float = 60.0) -> None:
         """Let a healthy relay finish what is left."""
@@ -114,26 +138,41 @@ class World:
             log = (self.home / "relay.log").read_text()
             raise AssertionError(f"the relay ended with {relay.returncode}:\n{log[-3000:]}")
         with self.postgres.connect() as connection:
-            [[left]] = connection.execute_simple("SELECT count(*) FROM outbox_event WHERE NOT parked").rows
+            [[left]] = connection.execute_simple(
+                "SELECT count(*) FROM outbox_event WHERE NOT parked"
+            ).rows
         assert not left, f"{left} events are left after {seconds} s"
 
     def idle_of_leases(self) -> None:
         """Forget the leases of the dead, instead of waiting until they end."""
         with self.postgres.connect() as connection:
-            connection.execute_simple("UPDATE outbox_shard SET owner = NULL, lease_until = '-infinity'")
+            connection.execute_simple(
+                "UPDATE outbox_shard SET owner = NULL, lease_until = '-infinity'"
+            )
 
 
 class Writers:
     """Threads that append events to many streams, with rollbacks and delayed commits, through everything."""
 
-    def __init__(self, world: World, *, threads: int = 2, streams: int = 60, per_second: float = 400.0) -> None:
-        self.world, self.tenant = world, uuid4()
+    def __init__(
+        self,
+        world: World,
+        *,
+        threads: int = 2,
+        streams: int = 60,
+        per_second: float = 400.0,
+    ) -> None:
+        self.world = world
+        self.tenant = uuid4()
         self.streams = [f"job:{uuid4()}" for _ in range(streams)]
         self.acknowledged: list[str] = []
         self.poisoned: list[str] = []
         self._pause = threads * 3 / per_second
         self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._write, args=(number,), daemon=True) for number in range(threads)]
+        self._threads = [
+            threading.Thread(target=self._write, args=(number,), daemon=True)
+            for number in range(threads)
+        ]
 
     @contextmanager
     def at_work(self) -> Iterator["Writers"]:
@@ -147,7 +186,13 @@ class Writers:
             for thread in self._threads:
                 thread.join(30)
 
-    def write(self, events: list[tuple[str, str, bytes]], *, fate: str = "commit", delay: float = 0.0) -> None:
+    def write(
+        self,
+        events: list[tuple[str, str, bytes]],
+        *,
+        fate: str = "commit",
+        delay: float = 0.0,
+    ) -> None:
         """Append (stream, topic, payload) each in one transaction of its own connection."""
         self._transaction(self._connect(), events, fate, delay, close=True)
 
@@ -166,7 +211,10 @@ class Writers:
         """Let a healthy relay finish, then compare database and topics."""
         self.world.drain()
         return check(
-            self._committed(), self._delivered(), poisoned=self.poisoned, acknowledged_to_writers=self.acknowledged
+            self._committed(),
+            self._delivered(),
+            poisoned=self.poisoned,
+            acknowledged_to_writers=self.acknowledged,
         )
 
     def _write(self, number: int) -> None:
@@ -174,7 +222,11 @@ class Writers:
         connection: driver.Connection | None = None
         while not self._stop.wait(self._pause * dice.random()):
             chosen = sorted(dice.sample(self.streams, dice.randint(1, 4)))
-            events = [(stream, dice.choice(TOPICS), b'{"n":1}') for stream in chosen for _ in range(dice.randint(1, 2))]
+            events = [
+                (stream, dice.choice(TOPICS), b'{"n":1}')
+                for stream in chosen
+                for _ in range(dice.randint(1, 2))
+            ]
             fate = "rollback" if dice.random() < ROLLED_BACK else "commit"
             delay = dice.random() / 4 if dice.random() < DELAYED else 0.0
             try:
@@ -198,7 +250,11 @@ class Writers:
         ids = []
         for stream, topic, payload in events:
             ids.append(uuid7())
-            append(connection, Envelope(ids[-1], self.tenant, stream, "JobUpdated", 1, topic, payload, START), shards=8)
+            append(
+                connection,
+                Envelope(ids[-1], self.tenant, stream, "JobUpdated", 1, topic, payload, START),
+                shards=8,
+            )
         if delay:
             self._stop.wait(delay)
         if fate == "rollback":
@@ -211,11 +267,14 @@ class Writers:
 
     def _connect(self) -> driver.Connection:
         url = self.world.postgres.url("aetherlink_api")
-        return driver.connect(url, Settings(database_connect_timeout_seconds=2), name="writer")
+        return driver.connect(url, DatabaseSettings(connect_timeout_seconds=2), name="writer")
 
     def _committed(self) -> list[Committed]:
         with self.world.postgres.connect() as connection:
-            return [Committed(*row) for row in connection.execute_unnamed(EVERYTHING, (str(self.tenant),)).rows]
+            return [
+                Committed(*row)
+                for row in connection.execute_unnamed(EVERYTHING, (str(self.tenant),)).rows
+            ]
 
     def _delivered(self) -> list[Delivered]:
         consumer = Consumer(
@@ -228,7 +287,8 @@ class Writers:
             }
         )
         places = [TopicPartition(topic, partition, 0) for topic in TOPICS for partition in range(3)]
-        found, open_places = [], len(places)
+        found = []
+        open_places = len(places)
         try:
             consumer.assign(places)
             deadline = time.monotonic() + 60

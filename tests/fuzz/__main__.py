@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from chalicelib.identity import Role
+from chalicelib.security.identity import Role
 from infra.local.process import PartFailed
 from infra.local.stack import Ports, Stack
 from tests.fuzz.run import fuzz
@@ -16,17 +16,29 @@ from tests.fuzz.run import fuzz
 def main() -> int:
     """Deploy to a stack of its own, fuzz, and tear it down; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
-    parser.add_argument("--examples", type=int, default=250, help="generated for each operation in each phase")
+    parser.add_argument(
+        "--examples",
+        type=int,
+        default=250,
+        help="generated for each operation in each phase",
+    )
     parser.add_argument("--seed", type=int, help="repeat the run that named it")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     chosen = parser.parse_args()
     home = Path(tempfile.mkdtemp(prefix="aetherlink-fuzz-"))
     home.chmod(0o711)
-    stack = Stack(home, Ports.free(), fast=True, say=lambda line: print(line, file=sys.stderr, flush=True))
+    stack = Stack(
+        home,
+        Ports.free(),
+        fast=True,
+        say=lambda line: print(line, file=sys.stderr, flush=True),
+    )
     try:
         api = stack.up()
         print("· fuzzing", file=sys.stderr, flush=True)
-        token = stack.issuer.token(Role.ADMIN)  # of the operators' tenant: every route is open to it
+        token = stack.issuer.token(
+            Role.ADMIN
+        )  # of the operators' tenant: every route is open to it
         report = fuzz(api, token, examples=chosen.examples, home=home, seed=chosen.seed)
     except PartFailed as problem:
         print(problem, file=sys.stderr)
@@ -35,11 +47,18 @@ def main() -> int:
         stack.down()
         shutil.rmtree(home, ignore_errors=True)
     if chosen.json:
-        print(json.dumps({"passed": report.passed, "cases": report.cases, "answers": report.answers}))
+        print(
+            json.dumps({"passed": report.passed, "cases": report.cases, "answers": report.answers})
+        )
         return 0 if report.passed else 1
     for operation, answers in sorted(report.answers.items()):
-        print(f"  {operation:40} " + ", ".join(f"{count} x {status}" for status, count in sorted(answers.items())))
-    print(f"{'✓' if report.passed else '✗'} {report.cases} requests, {len(report.answers)} operations")
+        print(
+            f"  {operation:40} "
+            + ", ".join(f"{count} x {status}" for status, count in sorted(answers.items()))
+        )
+    print(
+        f"{'✓' if report.passed else '✗'} {report.cases} requests, {len(report.answers)} operations"
+    )
     if not report.passed:
         print(report.said)
     return 0 if report.passed else 1

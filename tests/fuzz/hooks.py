@@ -15,8 +15,10 @@ from schemathesis.openapi.checks import RejectedPositiveData
 
 NOTED = "AETHERLINK_FUZZ_NOTED"
 """Names the file that every answer is noted in."""
-KEY, KEYS_AGAIN = re.compile(r"[\x21\x23-\x7e]{1,255}"), 0.2
-ETAG_OR_ANY, UUID = re.compile(r'"\d{1,9}"|\*'), re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+KEY = re.compile(r"[\x21\x23-\x7e]{1,255}")
+KEYS_AGAIN = 0.2
+ETAG_OR_ANY = re.compile(r'"\d{1,9}"|\*')
+UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _writing = Lock()
 
 
@@ -40,7 +42,9 @@ def filter_failure(context: HookContext, failure: Any, case: Case[Any], response
     named = case.path_parameters.get("id") if case.path_parameters else None
     if case.operation.path == "/ack" and isinstance(case.body, dict) and "duration" in case.body:
         return False  # at most 24 hours, in words: no pattern adds up hours and minutes
-    return (stated is None or bool(ETAG_OR_ANY.fullmatch(stated))) and (named is None or bool(UUID.fullmatch(named)))
+    return (stated is None or bool(ETAG_OR_ANY.fullmatch(stated))) and (
+        named is None or bool(UUID.fullmatch(named))
+    )
 
 
 @schemathesis.hook

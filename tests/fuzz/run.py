@@ -40,12 +40,31 @@ def fuzz(api: str, token: str, *, examples: int, home: Path, seed: int | None = 
     noted = home / "answers.ndjson"
     noted.touch()
     tool = str(Path(sys.executable).with_name("schemathesis"))
-    command = [tool, "--config-file", str(ROOT / "tests" / "fuzz" / "schemathesis.toml"), "run"]
-    command += [str(ROOT / "chalicelib" / "static" / "openapi.json"), "--url", api, "--max-examples", str(examples)]
+    command = [
+        tool,
+        "--config-file",
+        str(ROOT / "tests" / "fuzz" / "schemathesis.toml"),
+        "run",
+    ]
+    command += [
+        str(ROOT / "chalicelib" / "static" / "openapi.json"),
+        "--url",
+        api,
+        "--max-examples",
+        str(examples),
+    ]
     if seed is not None:
         command += ["--seed", str(seed)]
-    env = {**os.environ, NOTED: str(noted), TOKEN: token, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
-    done = subprocess.run(command, cwd=home, env=env, capture_output=True, text=True, timeout=SECONDS)
+    env = {
+        **os.environ,
+        NOTED: str(noted),
+        TOKEN: token,
+        "PYTHONPATH": str(ROOT),
+        "PYTHONWARNINGS": "ignore",
+    }
+    done = subprocess.run(
+        command, cwd=home, env=env, capture_output=True, text=True, timeout=SECONDS
+    )
     answers: dict[str, Counter[int]] = {}
     lines = [json.loads(line) for line in noted.read_text().splitlines()]
     for line in lines:

@@ -13,8 +13,9 @@ class Proxy:
         self._target = target
         self._server = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._server.getsockname()[1]
-        self.flights = 0
-        self.cut, self.refused = False, 0
+        self.batches = 0
+        self.cut = False
+        self.refused = 0
         self.delay_seconds = 0.0
         self._sockets: list[socket.socket] = []
         self._client_talks = False
@@ -25,7 +26,10 @@ class Proxy:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        problem: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._server.close()
         self.disconnect()
@@ -59,15 +63,20 @@ class Proxy:
                 continue
             with self._lock:
                 self._sockets += [client, upstream]
-            for source, sink, outward in ((client, upstream, True), (upstream, client, False)):
-                threading.Thread(target=self._pump, args=(source, sink, outward), daemon=True).start()
+            for source, sink, outward in (
+                (client, upstream, True),
+                (upstream, client, False),
+            ):
+                threading.Thread(
+                    target=self._pump, args=(source, sink, outward), daemon=True
+                ).start()
 
     def _pump(self, source: socket.socket, sink: socket.socket, outward: bool) -> None:
         try:
             while data := source.recv(65536):
                 with self._lock:
                     if outward and not self._client_talks:
-                        self.flights += 1
+                        self.batches += 1
                     self._client_talks = outward
                 if self.delay_seconds and not outward:
                     time.sleep(self.delay_seconds)

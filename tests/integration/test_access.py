@@ -1,7 +1,7 @@
 """Every route with every role, without a token, and for a foreign tenant, against the table that was promised."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
@@ -9,16 +9,24 @@ import pytest
 from chalice.test import Client, HTTPResponse
 
 import app
-from chalicelib import bootstrap, names
+from chalicelib.bootstrap import container
 from chalicelib.config import Settings
 from chalicelib.entrypoints import access
 from chalicelib.entrypoints.methods import FILLED_IN
-from chalicelib.identity import Role
-from tests.fakes import FakeMeter
+from chalicelib.security.identity import Role
+from chalicelib.telemetry import names
+from tests.conftest import Compose
+from tests.fakes.meter import FakeMeter
 from tests.issuer import TENANT, Issuer, running
 
 PROMISED = {
-    "public": ["GET /", "GET /health/live", "GET /health/ready", "GET /openapi.json", "GET /docs"],
+    "public": [
+        "GET /",
+        "GET /health/live",
+        "GET /health/ready",
+        "GET /openapi.json",
+        "GET /docs",
+    ],
     "sales admin": [
         f"{method}{path}"
         for name in ("accounts", "contacts", "jobs")
@@ -30,7 +38,9 @@ PROMISED = {
     ]
     + ["POST /api/crm/jobs/{id}/status"],
     "sales admin ops": [
-        f"GET /api/crm/{name}{rest}" for name in ("accounts", "contacts", "jobs") for rest in ("", "/{id}")
+        f"GET /api/crm/{name}{rest}"
+        for name in ("accounts", "contacts", "jobs")
+        for rest in ("", "/{id}")
     ],
     "ops admin": [
         "GET /api/outbox",
@@ -60,10 +70,13 @@ class Caller:
     """Calls the whole API with tokens of a real issuer."""
 
     def __init__(self, client: Client, issuer: Issuer) -> None:
-        self.client, self.issuer = client, issuer
+        self.client = client
+        self.issuer = issuer
 
     def __call__(self, route: str, token: str | None, **headers: str) -> HTTPResponse:
-        method, path = route.replace("{id}", str(uuid4())).replace("{key}", f"job:{uuid4()}").split()
+        method, path = (
+            route.replace("{id}", str(uuid4())).replace("{key}", f"job:{uuid4()}").split()
+        )
         proof = {} if token is None else {"Authorization": f"Bearer {token}"}
         sent = {"Content-Type": "application/json", **proof, **headers}
         return self.client.http.request(method, path, headers=sent, body=b"{}")
@@ -74,9 +87,14 @@ class Caller:
 
 
 @pytest.fixture
-def call(database: Settings, composed: Callable[[Settings], None]) -> Iterator[Caller]:
+def call(database: Settings, composed: Compose) -> Iterator[Caller]:
     with running() as issuer, Client(app.app, stage_name="local") as client:
-        urls = {"database_url": database.database_url, "relay_database_url": database.relay_database_url}
+        urls = {
+            "database": {
+                "url": database.database.url,
+                "relay_url": database.database.relay_url,
+            }
+        }
         composed(issuer.settings(operator_tenant_id=TENANT, **urls))
         yield Caller(client, issuer)
 
@@ -99,7 +117,9 @@ def test_each_role_gets_where_it_was_promised_and_nowhere_else(call: Caller) -> 
             answer = call(route, call.issuer.token(roles=[role.value]))
             welcome = promised == "public" or role.value in promised.split()
             assert call.kept_out(answer) is not welcome, (route, role)
-            assert welcome or promised == "nobody" or json.loads(answer.body)["code"] == "role-missing"
+            assert (
+                welcome or promised == "nobody" or json.loads(answer.body)["code"] == "role-missing"
+            )
             seen += 1
     assert seen == len(ROUTES) * 3
 
@@ -132,11 +152,15 @@ def test_what_belongs_to_no_tenant_is_for_the_operator_tenant_alone(call: Caller
         if isinstance(rule, access.System) or path in ("/metrics", "/ack"):
             answer = call(f"{method} {path}", token)
             assert call.kept_out(answer), path
-            assert (method, path) == ("GET", "/ack") or json.loads(answer.body)["code"] == "operators-alone", path
+            assert (method, path) == ("GET", "/ack") or json.loads(answer.body)[
+                "code"
+            ] == "operators-alone", path
 
 
 def test_a_route_without_a_rule_is_closed(call: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
-    shorter = {route: rule for route, rule in access.RULES.items() if route != ("GET", "/health/live")}
+    shorter = {
+        route: rule for route, rule in access.RULES.items() if route != ("GET", "/health/live")
+    }
     monkeypatch.setattr(access, "RULES", shorter)
     answer = call("GET /health/live", call.issuer.token(roles=["admin"]))
     assert (answer.status_code, json.loads(answer.body)["code"]) == (403, "rule-missing")
@@ -146,11 +170,15 @@ def test_who_was_kept_out_is_logged_and_counted_without_the_token(
     call: Caller, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     meter = FakeMeter()
-    monkeypatch.setattr(bootstrap, "api_meter", lambda: meter)
+    container().telemetry.api_meter = meter
     lines: list[tuple[str, dict[str, Any]]] = []
     for level in ("info", "warning", "error"):
-        monkeypatch.setattr(f"chalicelib.logs.{level}", lambda action, **fields: lines.append((action, fields)))
-    stale, lesser = call.issuer.token(exp=1), call.issuer.token(roles=["ops"], sub="ada")
+        monkeypatch.setattr(
+            f"chalicelib.telemetry.logs.{level}",
+            lambda action, **fields: lines.append((action, fields)),
+        )
+    stale = call.issuer.token(exp=1)
+    lesser = call.issuer.token(roles=["ops"], sub="ada")
     for token in (None, stale, lesser):
         call("POST /api/crm/accounts", token, **{"X-Request-Id": "request-42"})
     refused = [fields for action, fields in lines if action == names.ACCESS_REFUSED]
@@ -166,6 +194,9 @@ def test_who_was_kept_out_is_logged_and_counted_without_the_token(
     said = repr(lines)
     for token in (stale, lesser):
         assert not [part for part in token.split(".") if part in said]
-    assert (meter.counts[names.ACCESS_UNAUTHENTICATED], meter.counts[names.ACCESS_FORBIDDEN]) == (2, 1)
+    assert (
+        meter.counts[names.ACCESS_UNAUTHENTICATED],
+        meter.counts[names.ACCESS_FORBIDDEN],
+    ) == (2, 1)
     call("GET /health/live", None)
     assert meter.flushes == 3

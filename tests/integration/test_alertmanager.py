@@ -17,8 +17,8 @@ import yaml
 from chalicelib.adapters.alertmanager import AlertmanagerClient
 from chalicelib.autoheal import runbooks
 from chalicelib.autoheal.alert import Alert, Status, parse_delivery
-from chalicelib.errors import BadGateway, NotFound
-from infra.drill.patients import fingerprint
+from chalicelib.shared.errors import BadGateway, NotFound
+from infra.drill.targets import fingerprint
 from infra.local.alertmanager import PACKAGE, Alertmanager, write
 from infra.local.debian import program
 from infra.local.process import free_port
@@ -40,21 +40,34 @@ def client(alertmanager: Alertmanager) -> Iterator[AlertmanagerClient]:
 
 def fire(alertmanager: Alertmanager, *, ended: bool = False, **labels: str) -> None:
     now = datetime.now(UTC)
-    one: dict[str, Any] = {"labels": labels, "annotations": {"autoheal": "true"}, "startsAt": now.isoformat()}
+    one: dict[str, Any] = {
+        "labels": labels,
+        "annotations": {"autoheal": "true"},
+        "startsAt": now.isoformat(),
+    }
     if ended:
-        one |= {"startsAt": (now - timedelta(minutes=1)).isoformat(), "endsAt": now.isoformat()}
+        one |= {
+            "startsAt": (now - timedelta(minutes=1)).isoformat(),
+            "endsAt": now.isoformat(),
+        }
     assert requests.post(f"{alertmanager.url}/api/v2/alerts", json=[one], timeout=5).ok
 
 
-def test_the_drill_names_an_alert_as_alertmanager_does(alertmanager: Alertmanager, client: AlertmanagerClient) -> None:
+def test_the_drill_names_an_alert_as_alertmanager_does(
+    alertmanager: Alertmanager, client: AlertmanagerClient
+) -> None:
     fire(alertmanager, alertname="DrillTargetDown", service="drill-ä-0", a="b")
     [found] = client.alerts({"alertname": "DrillTargetDown"})
-    assert found.fingerprint == fingerprint({"alertname": "DrillTargetDown", "service": "drill-ä-0", "a": "b"})
+    assert found.fingerprint == fingerprint(
+        {"alertname": "DrillTargetDown", "service": "drill-ä-0", "a": "b"}
+    )
 
 
 def test_amtool_accepts_the_configuration(alertmanager: Alertmanager, tmp_path: Path) -> None:
     amtool = program(PACKAGE, "amtool", CACHE)
-    done = subprocess.run([amtool, "check-config", write(tmp_path, VALUES)], capture_output=True, text=True)
+    done = subprocess.run(
+        [amtool, "check-config", write(tmp_path, VALUES)], capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     assert "SUCCESS" in done.stdout
 
@@ -76,13 +89,22 @@ def test_alerts_go_where_they_should(
 ) -> None:
     amtool = program(PACKAGE, "amtool", CACHE)
     pairs = [f"{name}={value}" for name, value in labels.items()]
-    command = [amtool, "config", "routes", "test", f"--config.file={write(tmp_path, VALUES)}", *pairs]
+    command = [
+        amtool,
+        "config",
+        "routes",
+        "test",
+        f"--config.file={write(tmp_path, VALUES)}",
+        *pairs,
+    ]
     done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
     assert done.stdout.strip() == receivers, done.stderr
 
 
 def test_every_runbook_s_alert_is_sent_to_the_healer() -> None:
-    configuration = yaml.safe_load((Path(__file__).parents[2] / "infra/alertmanager/alertmanager.yml").read_text())
+    configuration = yaml.safe_load(
+        (Path(__file__).parents[2] / "infra/alertmanager/alertmanager.yml").read_text()
+    )
     routes = [one for one in configuration["route"]["routes"] if one["receiver"] == "autoheal"]
     matchers = "".join(route["matchers"][0] for route in routes)
     assert all(name in matchers for name in runbooks.load())
@@ -96,7 +118,12 @@ def test_alerts_are_read_with_their_labels_silenced_ones_too(
     fire(alertmanager, alertname=name, service=hostile)
     fire(alertmanager, alertname=name, service="other")
     [found] = client.alerts({"alertname": name, "service": hostile})
-    assert (found.name, found.status, found.wanted, found.labels["service"]) == (name, Status.FIRING, True, hostile)
+    assert (found.name, found.status, found.wanted, found.labels["service"]) == (
+        name,
+        Status.FIRING,
+        True,
+        hostile,
+    )
     now = datetime.now(UTC)
     client.silence({"alertname": name}, now, now + timedelta(minutes=5), "ada", "x")
     assert len(client.alerts({"alertname": name})) == 2
@@ -125,10 +152,14 @@ def test_the_webhook_and_the_api_tell_of_one_episode(home: Path) -> None:
     own = Alertmanager(home / f"alertmanager-{uuid4().hex[:8]}", free_port(), CACHE)
     try:
         own.start({**VALUES, "AUTOHEAL_WEBHOOK_URL": f"http://127.0.0.1:{server.server_port}/"})
-        alert = {"labels": {"alertname": "TcpEndpointDownFast", "service": "crm-api"}}  # its time is Alertmanager's
+        alert = {
+            "labels": {"alertname": "TcpEndpointDownFast", "service": "crm-api"}
+        }  # its time is Alertmanager's
         assert requests.post(f"{own.url}/api/v2/alerts", json=[alert], timeout=5).ok
         [told] = parse_delivery(Receiver.bodies.get(timeout=30)).alerts
-        [asked] = AlertmanagerClient(own.url, timeout_seconds=5).alerts({"alertname": "TcpEndpointDownFast"})
+        [asked] = AlertmanagerClient(own.url, timeout_seconds=5).alerts(
+            {"alertname": "TcpEndpointDownFast"}
+        )
         assert isinstance(told, Alert)
         assert told.episode == asked.episode
     finally:
@@ -139,10 +170,19 @@ def test_the_webhook_and_the_api_tell_of_one_episode(home: Path) -> None:
 
 def test_a_silence_is_made_listed_and_ended(client: AlertmanagerClient) -> None:
     now = datetime.now(UTC)
-    silence_id = client.silence({"alertname": "B", "x": 'a"b'}, now, now + timedelta(hours=1), "ada", "why")
+    silence_id = client.silence(
+        {"alertname": "B", "x": 'a"b'}, now, now + timedelta(hours=1), "ada", "why"
+    )
     [found] = [one for one in client.silences() if one["id"] == silence_id]
-    assert (found["createdBy"], found["comment"], found["status"]["state"]) == ("ada", "why", "active")
-    assert {one["name"]: one["value"] for one in found["matchers"]} == {"alertname": "B", "x": 'a"b'}
+    assert (found["createdBy"], found["comment"], found["status"]["state"]) == (
+        "ada",
+        "why",
+        "active",
+    )
+    assert {one["name"]: one["value"] for one in found["matchers"]} == {
+        "alertname": "B",
+        "x": 'a"b',
+    }
     client.expire(silence_id)
     [found] = [one for one in client.silences() if one["id"] == silence_id]
     assert found["status"]["state"] == "expired"

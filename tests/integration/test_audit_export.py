@@ -5,7 +5,7 @@ import csv
 import json
 import time
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
@@ -14,15 +14,18 @@ from uuid import uuid4
 
 import pytest
 
-from chalicelib.adapters.autoheal_tables.audit import DynamoAudit
-from chalicelib.adapters.autoheal_tables.transact import Tables
+from chalicelib.adapters.dynamodb.audit import DynamoAudit
+from chalicelib.adapters.dynamodb.transactions import Tables
 from chalicelib.autoheal.audit import AuditEvent, AuditQuery, Kind
 from chalicelib.config import Settings
 from infra.local.emulator import Emulator
 from infra.ops import audit as command
+from tests.conftest import Compose
 from tests.contract.autoheal_suites import create_tables
 
-EVENTS, DAYS, ROUNDS = 5_000, 3, 8
+EVENTS = 5_000
+DAYS = 3
+ROUNDS = 8
 FIRST_PAGE_SECONDS = 0.3
 NOTE = "x" * 1_500
 PEAK_BYTES = 14_000_000
@@ -33,7 +36,8 @@ PEAK_BYTES = 14_000_000
 def prefix(emulator: Emulator) -> str:
     """A table with `EVENTS` events over some days."""
     made = f"t{uuid4().hex[:12]}"
-    client, now = emulator.client("dynamodb"), datetime.now(UTC)
+    client = emulator.client("dynamodb")
+    now = datetime.now(UTC)
     create_tables(client, made)
     kinds = list(Kind)
     events = [
@@ -55,7 +59,7 @@ def audit(emulator: Emulator, prefix: str) -> Iterator[DynamoAudit]:
     yield DynamoAudit(
         emulator.client("dynamodb"),
         Tables.of(prefix),
-        patience_seconds=Settings().autoheal_audit_patience_seconds,
+        patience_seconds=Settings().autoheal_store.audit_patience_seconds,
     )
 
 
@@ -68,25 +72,38 @@ def audit(emulator: Emulator, prefix: str) -> Iterator[DynamoAudit]:
         AuditQuery(kind="action_ok", alertname="=Alert3"),
         AuditQuery(contains="77"),
         AuditQuery(contains="not to be found"),
-        AuditQuery(since=datetime.now(UTC) - timedelta(days=1), until=datetime.now(UTC) - timedelta(hours=2)),
+        AuditQuery(
+            since=datetime.now(UTC) - timedelta(days=1),
+            until=datetime.now(UTC) - timedelta(hours=2),
+        ),
     ],
     ids=["all", "kind", "alertname", "both", "contains", "needle", "since and until"],
 )
-def test_whatever_is_looked_for_the_first_page_is_there_soon(audit: DynamoAudit, query: AuditQuery) -> None:
+def test_whatever_is_looked_for_the_first_page_is_there_soon(
+    audit: DynamoAudit, query: AuditQuery
+) -> None:
     took = []
     for _ in range(ROUNDS):
         started = time.perf_counter()
         page = audit.find(query, datetime.now(UTC))
         took.append(time.perf_counter() - started)
         assert page.events or page.following
-    assert median(took) <= FIRST_PAGE_SECONDS, took  # tests.bench.audit has the 95th percentile, on a quiet machine
+    assert median(took) <= FIRST_PAGE_SECONDS, (
+        took
+    )  # tests.bench.audit has the 95th percentile, on a quiet machine
 
 
 def test_a_search_that_says_where_to_go_on_misses_nothing(
-    composed: Callable[[Settings], None], audit: DynamoAudit, prefix: str, emulator: Emulator, aws: None
+    composed: Compose, audit: DynamoAudit, prefix: str, emulator: Emulator, aws: None
 ) -> None:
-    composed(Settings(autoheal_table_prefix=prefix, autoheal_audit_patience_seconds=0.05))
-    found = [event for page in command.pages(AuditQuery(contains='"number": 77')) for event in page.events]
+    composed(
+        Settings().changed(autoheal_store={"table_prefix": prefix, "audit_patience_seconds": 0.05})
+    )
+    found = [
+        event
+        for page in command.pages(AuditQuery(contains='"number": 77'))
+        for event in page.events
+    ]
     wanted = [number for number in range(EVENTS) if str(number).startswith("77")]
     assert [event.details["number"] for event in found] == wanted
 
@@ -107,11 +124,13 @@ def _exported(arguments: list[str]) -> dict[str, Any]:
 
 
 def test_everything_is_exported_in_bounded_memory_and_no_cell_is_a_formula(
-    composed: Callable[[Settings], None], prefix: str, tmp_path: Path, aws: None
+    composed: Compose, prefix: str, tmp_path: Path, aws: None
 ) -> None:
-    composed(Settings(autoheal_table_prefix=prefix))
+    composed(Settings().changed(autoheal_store={"table_prefix": prefix}))
     file = tmp_path / "audit.csv"
-    _exported(["--out", str(file), "--kind", "heartbeat"])  # imports and connections are no part of it
+    _exported(
+        ["--out", str(file), "--kind", "heartbeat"]
+    )  # imports and connections are no part of it
     tracemalloc.start()
     try:
         told = _exported(["--out", str(file)])
@@ -128,13 +147,16 @@ def test_everything_is_exported_in_bounded_memory_and_no_cell_is_a_formula(
 
 
 def test_lines_of_json_can_be_had_too(
-    composed: Callable[[Settings], None], prefix: str, tmp_path: Path, aws: None
+    composed: Compose, prefix: str, tmp_path: Path, aws: None
 ) -> None:
-    composed(Settings(autoheal_table_prefix=prefix))
+    composed(Settings().changed(autoheal_store={"table_prefix": prefix}))
     file = tmp_path / "audit.jsonl"
     told = _exported(["--out", str(file), "--format", "jsonl", "--kind", "ack"])
     kinds = {json.loads(line)["kind"] for line in file.read_text().splitlines()}
-    assert (kinds, told["events"]) == ({"ack"}, len(range(list(Kind).index(Kind.ACK), EVENTS, len(Kind))))
+    assert (kinds, told["events"]) == (
+        {"ack"},
+        len(range(list(Kind).index(Kind.ACK), EVENTS, len(Kind))),
+    )
 
 
 def test_a_time_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

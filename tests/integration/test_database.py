@@ -26,7 +26,9 @@ TENANT_TABLES = (
 )
 
 
-def test_row_level_security_is_forced_on_every_table_with_a_tenant(postgres: Postgres) -> None:
+def test_row_level_security_is_forced_on_every_table_with_a_tenant(
+    postgres: Postgres,
+) -> None:
     with postgres.connect() as connection:
         rows = connection.execute_simple(
             "SELECT c.relname, c.relrowsecurity AND c.relforcerowsecurity FROM pg_class c JOIN pg_attribute a"
@@ -47,12 +49,12 @@ def test_the_functions_roles_own_nothing_and_bypass_nothing(postgres: Postgres) 
 
 @pytest.mark.parametrize("table", ["account", "contact", "job", "outbox_stream"])
 def test_without_a_tenant_there_are_no_rows(database: Settings, table: str) -> None:
-    with driver.connect(database.database_url, database, name="test") as connection:
+    with driver.connect(database.database.url, database.database, name="test") as connection:
         assert connection.execute_simple(f"SELECT count(*) FROM {table}").rows == [[0]]
 
 
 def test_a_row_for_another_tenant_cannot_be_written(database: Settings, tenant: UUID) -> None:
-    with driver.connect(database.database_url, database, name="test") as connection:
+    with driver.connect(database.database.url, database.database, name="test") as connection:
         connection.tenant = tenant
         connection.execute_simple(driver.BEGIN)
         with pytest.raises(pg8000.dbapi.DatabaseError) as refused:
@@ -65,23 +67,31 @@ def test_a_row_for_another_tenant_cannot_be_written(database: Settings, tenant: 
 
 
 def test_the_tenant_does_not_outlive_its_transaction(database: Settings, tenant: UUID) -> None:
-    with driver.connect(database.database_url, database, name="test") as connection:
+    with driver.connect(database.database.url, database.database, name="test") as connection:
         connection.tenant = tenant
         connection.execute_simple(driver.BEGIN)
         connection.commit()
-        assert connection.execute_simple("SELECT coalesce(current_setting('app.tenant', true), '')").rows == [[""]]
+        assert connection.execute_simple(
+            "SELECT coalesce(current_setting('app.tenant', true), '')"
+        ).rows == [[""]]
 
 
 def test_the_api_s_role_cannot_read_or_unmake_events(database: Settings) -> None:
-    with driver.connect(database.database_url, database, name="test") as connection:
+    with driver.connect(database.database.url, database.database, name="test") as connection:
         connection.autocommit = True
-        for statement in ("SELECT FROM outbox_event", "DELETE FROM outbox_event", "SELECT FROM outbox_shard"):
+        for statement in (
+            "SELECT FROM outbox_event",
+            "DELETE FROM outbox_event",
+            "SELECT FROM outbox_shard",
+        ):
             with pytest.raises(pg8000.dbapi.DatabaseError) as refused:
                 connection.execute_simple(statement)
             assert driver.sqlstate(refused.value) == "42501"
 
 
-def test_migrating_again_changes_nothing_and_adds_missing_shards(postgres: Postgres) -> None:
+def test_migrating_again_changes_nothing_and_adds_missing_shards(
+    postgres: Postgres,
+) -> None:
     migrate.upgrade(postgres.url(), shards=10)
     with postgres.connect() as connection:
         assert connection.execute_simple("SELECT count(*) FROM outbox_shard").rows == [[10]]
@@ -95,7 +105,9 @@ def test_the_tables_in_code_are_those_in_the_database(postgres: Postgres) -> Non
                 "SELECT column_name, is_nullable = 'YES' FROM information_schema.columns WHERE table_name = $1",
                 (table.name,),
             ).rows
-            assert dict(map(tuple, rows)) == {column.name: bool(column.nullable) for column in table.columns}
+            assert dict(map(tuple, rows)) == {
+                column.name: bool(column.nullable) for column in table.columns
+            }
 
 
 def test_an_idle_poll_is_one_ordered_scan_of_the_ready_index_for_each_shard(
@@ -109,7 +121,8 @@ def test_an_idle_poll_is_one_ordered_scan_of_the_ready_index_for_each_shard(
         )
         owner = str(uuid4())
         connection.execute_unnamed(
-            "UPDATE outbox_shard SET owner = $1::uuid, lease_until = now() + interval '1 hour'", (owner,)
+            "UPDATE outbox_shard SET owner = $1::uuid, lease_until = now() + interval '1 hour'",
+            (owner,),
         )
         explain = "EXPLAIN (ANALYZE, FORMAT JSON) " + fetch_statement(range(8))
         rows = connection.execute_unnamed(explain, (owner, 100, "{5,6}", "{}", 10**6)).rows
@@ -128,7 +141,9 @@ def _nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
     return [plan, *(node for child in children for node in _nodes(child))]
 
 
-def test_the_archive_has_partitions_ahead_drops_old_days_and_loses_nothing_meanwhile(postgres: Postgres) -> None:
+def test_the_archive_has_partitions_ahead_drops_old_days_and_loses_nothing_meanwhile(
+    postgres: Postgres,
+) -> None:
     insert = (
         "INSERT INTO outbox_archive (id, event_id, tenant_id, shard, stream_key, stream_seq, topic, event_type,"
         " payload, headers, occurred_at, attempts, parked, schema_version, published_at)"
@@ -137,7 +152,9 @@ def test_the_archive_has_partitions_ahead_drops_old_days_and_loses_nothing_meanw
     )
     with postgres.connect() as connection:
         connection.execute_simple(insert)
-        assert connection.execute_simple("SELECT count(*) FROM outbox_archive_default").rows == [[1]]
+        assert connection.execute_simple("SELECT count(*) FROM outbox_archive_default").rows == [
+            [1]
+        ]
         connection.execute_simple(
             "CREATE TABLE outbox_archive_20200101 PARTITION OF outbox_archive "
             "FOR VALUES FROM ('2020-01-01') TO ('2020-01-02')"
@@ -145,6 +162,8 @@ def test_the_archive_has_partitions_ahead_drops_old_days_and_loses_nothing_meanw
         done = connection.execute_simple("SELECT * FROM outbox_maintain(9, 14)").rows
         assert ["dropped", "outbox_archive_20200101"] in done
         assert [action for action, _ in done].count("created") == 2
-        assert connection.execute_simple("SELECT count(*) FROM outbox_archive_default").rows == [[0]]
+        assert connection.execute_simple("SELECT count(*) FROM outbox_archive_default").rows == [
+            [0]
+        ]
         assert connection.execute_simple("SELECT count(*) FROM outbox_archive").rows == [[1]]
         connection.execute_simple("TRUNCATE outbox_archive")

@@ -1,6 +1,5 @@
 """The pg8000 driver on the wire."""
 
-from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -9,20 +8,23 @@ import pytest
 
 from chalicelib.adapters.postgres import driver
 from chalicelib.adapters.postgres.unit_of_work import PostgresUnitOfWork, engine
-from chalicelib.clock import SystemClock
 from chalicelib.config import Settings
-from chalicelib.credentials import plain
 from chalicelib.crm import use_cases
 from chalicelib.crm.commands import CreateAccount, CreateJob
-from chalicelib.errors import Misconfigured, Unavailable
-from chalicelib.messaging.idempotency import Note, OnceKey, StoredAnswer
+from chalicelib.idempotency.key import IdempotencyKey
+from chalicelib.idempotency.ports import ResponseRecorder, StoredAnswer
+from chalicelib.security.secrets import plain
+from chalicelib.shared.clock import SystemClock
+from chalicelib.shared.errors import Misconfigured, Unavailable
 from infra.local.postgres import Postgres
 from infra.local.process import free_port
 from tests.integration.proxy import Proxy
 
 
 def _through(proxy: Proxy, settings: Settings, postgres: Postgres) -> Settings:
-    return replace(settings, database_url=settings.database_url.replace(f":{postgres.port}/", f":{proxy.port}/"))
+    return settings.changed(
+        database={"url": settings.database.url.replace(f":{postgres.port}/", f":{proxy.port}/")}
+    )
 
 
 class Stock(pg8000.dbapi.Connection):  # type: ignore[misc] # pg8000 has no types
@@ -33,7 +35,9 @@ class Stock(pg8000.dbapi.Connection):  # type: ignore[misc] # pg8000 has no type
     def execute_simple(self, statement: str) -> Any:
         context = super().execute_simple(statement)
         if statement == driver.BEGIN and self.tenant is not None:
-            super().execute_unnamed("SELECT set_config('app.tenant', $1, true)", vals=(str(self.tenant),))
+            super().execute_unnamed(
+                "SELECT set_config('app.tenant', $1, true)", vals=(str(self.tenant),)
+            )
         return context
 
 
@@ -49,24 +53,29 @@ def test_creating_a_job_takes_few_flights(
 ) -> None:
     """Begin with the tenant, the row, the event, the answer under its key, and commit: one flight each."""
 
-    def flights() -> int:
+    def batches() -> int:
         with Proxy(postgres.port) as proxy:
             settings = _through(proxy, database, postgres)
-            pool = engine(plain(settings.database_url), settings)
+            pool = engine(plain(settings.database.url), settings.database)
             account = use_cases.create_account(
-                CreateAccount(name="x"), PostgresUnitOfWork(pool, settings, tenant), SystemClock()
+                CreateAccount(name="x"),
+                PostgresUnitOfWork(pool, settings.outbox, tenant),
+                SystemClock(),
             )
-            note = Note(OnceKey(tenant, "POST /jobs", str(uuid4()), "0" * 64), lambda _: StoredAnswer(201, b"{}"))
-            before = proxy.flights
-            work = PostgresUnitOfWork(pool, settings, tenant, note=note if keyed else None)
+            note = ResponseRecorder(
+                IdempotencyKey(tenant, "POST /jobs", str(uuid4()), "0" * 64),
+                lambda _: StoredAnswer(201, b"{}"),
+            )
+            before = proxy.batches
+            work = PostgresUnitOfWork(pool, settings.outbox, tenant, note=note if keyed else None)
             use_cases.create_job(CreateJob(account_id=account.id, title="x"), work, SystemClock())
-            taken = proxy.flights - before
+            taken = proxy.batches - before
             pool.dispose()
             return taken
 
-    assert flights() == ours
+    assert batches() == ours
     monkeypatch.setattr(driver, "Connection", Stock)
-    assert flights() == stock
+    assert batches() == stock
 
 
 def test_a_pooled_connection_that_died_is_replaced_unnoticed(
@@ -74,39 +83,52 @@ def test_a_pooled_connection_that_died_is_replaced_unnoticed(
 ) -> None:
     with Proxy(postgres.port) as proxy:
         settings = _through(proxy, database, postgres)
-        pool = engine(plain(settings.database_url), settings)
+        pool = engine(plain(settings.database.url), settings.database)
         for _ in range(2):
-            use_cases.create_account(CreateAccount(name="x"), PostgresUnitOfWork(pool, settings, tenant), SystemClock())
+            use_cases.create_account(
+                CreateAccount(name="x"),
+                PostgresUnitOfWork(pool, settings.outbox, tenant),
+                SystemClock(),
+            )
             proxy.disconnect()
         pool.dispose()
 
 
-def test_a_database_that_is_away_is_unavailable_and_says_so_in_time(database: Settings, tenant: UUID) -> None:
-    settings = replace(database, database_url=f"postgresql://a:b@127.0.0.1:{free_port()}/x")
-    nowhere = engine(plain(settings.database_url), settings)
-    with pytest.raises(Unavailable) as refused, PostgresUnitOfWork(nowhere, settings, tenant):
+def test_a_database_that_is_away_is_unavailable_and_says_so_in_time(
+    database: Settings, tenant: UUID
+) -> None:
+    settings = database.changed(database={"url": f"postgresql://a:b@127.0.0.1:{free_port()}/x"})
+    nowhere = engine(plain(settings.database.url), settings.database)
+    with (
+        pytest.raises(Unavailable) as refused,
+        PostgresUnitOfWork(nowhere, settings.outbox, tenant),
+    ):
         raise AssertionError("not reached")
     assert refused.value.headers["Retry-After"]
-    assert str(settings.database_url) not in refused.value.detail
+    assert str(settings.database.url) not in refused.value.detail
 
 
 def test_a_statement_that_runs_too_long_is_ended(database: Settings) -> None:
-    settings = replace(database, database_statement_timeout_ms=100)
+    settings = database.changed(database={"statement_timeout_ms": 100})
     with (
-        driver.connect(settings.database_url, settings, name="test") as connection,
+        driver.connect(settings.database.url, settings.database, name="test") as connection,
         pytest.raises(Unavailable),
-        driver.telling_apart(),
+        driver.translate_errors(),
     ):
         connection.execute_simple("SELECT pg_sleep(5)")
 
 
 def test_a_url_that_is_none_is_refused(database: Settings) -> None:
     with pytest.raises(Misconfigured, match="DATABASE_URL"):
-        driver.connect("mysql://x", database, name="test")
+        driver.connect("mysql://x", database.database, name="test")
 
 
-def test_a_large_parameter_does_not_wait_for_the_other_side_s_delayed_acknowledgement(database: Settings) -> None:
-    with driver.connect(database.database_url, database, name="test") as connection:
+def test_a_large_parameter_does_not_wait_for_the_other_side_s_delayed_acknowledgement(
+    database: Settings,
+) -> None:
+    with driver.connect(database.database.url, database.database, name="test") as connection:
         for size in (10, 20_000, 200_000):
             text = "é" * size
-            assert connection.execute_unnamed("SELECT $1::text, length($1)", (text,)).rows == [[text, size]]
+            assert connection.execute_unnamed("SELECT $1::text, length($1)", (text,)).rows == [
+                [text, size]
+            ]

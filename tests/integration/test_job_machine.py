@@ -1,8 +1,7 @@
 """Jobs against a model: created, moved, changed and deleted in any order, with stale ETags, and any of it again."""
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
@@ -10,13 +9,20 @@ import pytest
 from chalice.test import Client, HTTPResponse
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 import app
 from chalicelib.config import Settings
 from chalicelib.crm.model import MOVES, JobStatus
 from infra.local.emulator import Emulator
 from infra.local.postgres import Postgres
+from tests.conftest import Compose
 from tests.contract.test_lease_store import TABLE, create_table
 
 TITLES = st.sampled_from(["Replace the meter", "Read the meter", "Remove the meter"])
@@ -57,8 +63,12 @@ class Jobs(RuleBasedStateMachine):
 
     @initialize()
     def open_account(self) -> None:
-        self.tenant, self.jobs, self.sent = str(uuid4()), list[Job](), list[Sent]()
-        self.account = json.loads(self._send("POST", "accounts", {"name": "Northwind"}, {}, 201).body)["id"]
+        self.tenant = str(uuid4())
+        self.jobs = list[Job]()
+        self.sent = list[Sent]()
+        self.account = json.loads(
+            self._send("POST", "accounts", {"name": "Northwind"}, {}, 201).body
+        )["id"]
 
     @rule(title=TITLES, amount=AMOUNTS, keyed=KEYED)
     def create(self, title: str, amount: int | None, keyed: bool) -> None:
@@ -73,24 +83,37 @@ class Jobs(RuleBasedStateMachine):
         job = data.draw(st.sampled_from(self.jobs))
         legal = to in MOVES[job.status]
         wanted = 404 if job.gone else 200 if legal else 409
-        answer = self._send("POST", f"jobs/{job.id}/status", {"status": to}, self._key(keyed), wanted)
+        answer = self._send(
+            "POST", f"jobs/{job.id}/status", {"status": to}, self._key(keyed), wanted
+        )
         if wanted == 409:
             assert set(answer.json_body["allowed"]) == MOVES[job.status]
         if wanted == 200:
-            job.status, job.version = to, job.version + 1
+            job.status = to
+            job.version = job.version + 1
             job.events.append("JobStatusChanged")
             self._check(answer, job)
 
     @precondition(lambda self: self.jobs)
     @rule(data=st.data(), title=TITLES, amount=AMOUNTS, etag=ETAGS, keyed=KEYED)
-    def patch(self, data: st.DataObject, title: str, amount: int | None, etag: str, keyed: bool) -> None:
+    def patch(
+        self, data: st.DataObject, title: str, amount: int | None, etag: str, keyed: bool
+    ) -> None:
         job = data.draw(st.sampled_from(self.jobs))
         body = {"title": title, "amountCents": amount}
         wanted = 404 if job.gone else 412 if etag == "stale" else 200
-        answer = self._send("PATCH", f"jobs/{job.id}", body, {**self._key(keyed), **_match(job, etag)}, wanted)
+        answer = self._send(
+            "PATCH",
+            f"jobs/{job.id}",
+            body,
+            {**self._key(keyed), **_match(job, etag)},
+            wanted,
+        )
         if wanted == 200:
             if (job.title, job.amount) != (title, amount):
-                job.title, job.amount, job.version = title, amount, job.version + 1
+                job.title = title
+                job.amount = amount
+                job.version = job.version + 1
                 job.events.append("JobUpdated")
             self._check(answer, job)
 
@@ -99,7 +122,13 @@ class Jobs(RuleBasedStateMachine):
     def delete(self, data: st.DataObject, etag: str, keyed: bool) -> None:
         job = data.draw(st.sampled_from(self.jobs))
         wanted = 404 if job.gone else 412 if etag == "stale" else 204
-        self._send("DELETE", f"jobs/{job.id}", None, {**self._key(keyed), **_match(job, etag)}, wanted)
+        self._send(
+            "DELETE",
+            f"jobs/{job.id}",
+            None,
+            {**self._key(keyed), **_match(job, etag)},
+            wanted,
+        )
         if wanted == 204:
             job.gone = True
             job.events.append("JobDeleted")
@@ -148,24 +177,46 @@ class Jobs(RuleBasedStateMachine):
     def _key(self, keyed: bool) -> dict[str, str]:
         return {"Idempotency-Key": str(uuid4())} if keyed else {}
 
-    def _send(self, method: str, path: str, body: Any, headers: dict[str, str], wanted: int) -> HTTPResponse:
-        fixed = {"X-Tenant-Id": self.tenant, "X-Roles": "sales", "Content-Type": "application/json"}
+    def _send(
+        self, method: str, path: str, body: Any, headers: dict[str, str], wanted: int
+    ) -> HTTPResponse:
+        fixed = {
+            "X-Tenant-Id": self.tenant,
+            "X-Roles": "sales",
+            "Content-Type": "application/json",
+        }
         raw = b"" if body is None else json.dumps(body).encode()
-        answer = self.client.http.request(method, f"/api/crm/{path}", headers={**fixed, **headers}, body=raw)
+        answer = self.client.http.request(
+            method, f"/api/crm/{path}", headers={**fixed, **headers}, body=raw
+        )
         assert answer.status_code == wanted, answer.body
-        if "Idempotency-Key" in headers and wanted < 300 and "Idempotent-Replayed" not in answer.headers:
+        if (
+            "Idempotency-Key" in headers
+            and wanted < 300
+            and "Idempotent-Replayed" not in answer.headers
+        ):
             self.sent.append(Sent(method, path, body, headers, answer))
         return answer
 
     def _check(self, answer: HTTPResponse, job: Job) -> None:
         shown = answer.json_body
-        assert (shown["id"], shown["title"], shown["amountCents"]) == (job.id, job.title, job.amount)
+        assert (shown["id"], shown["title"], shown["amountCents"]) == (
+            job.id,
+            job.title,
+            job.amount,
+        )
         assert (shown["status"], shown["version"]) == (job.status, job.version)
         assert answer.headers["ETag"] == f'"{job.version}"'
 
 
 def _match(job: Job, etag: str) -> dict[str, str]:
-    return {"If-Match": {"fresh": f'"{job.version}"', "stale": f'"{job.version + 7}"', "any": "*"}[etag]}
+    return {
+        "If-Match": {
+            "fresh": f'"{job.version}"',
+            "stale": f'"{job.version + 7}"',
+            "any": "*",
+        }[etag]
+    }
 
 
 @pytest.mark.parametrize("leased", [True, False], ids=["DynamoDB", "PostgreSQL alone"])
@@ -174,24 +225,31 @@ def test_jobs_are_what_the_model_says_whatever_is_sent_and_repeated(
     database: Settings,
     postgres: Postgres,
     emulator: Emulator,
-    composed: Callable[[Settings], None],
+    composed: Compose,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if leased:
         create_table(emulator.client("dynamodb"))
-        signed = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
+        signed = {
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }
         for name, value in {**signed, "AWS_ENDPOINT_URL_DYNAMODB": emulator.url}.items():
             monkeypatch.setenv(name, value)
-    composed(replace(database, idempotency_table=TABLE if leased else ""))
+    composed(database.changed(idempotency={"table": TABLE if leased else ""}))
     with Client(app.app, stage_name="local") as client:
-        Jobs.client, Jobs.postgres = client, postgres
+        Jobs.client = client
+        Jobs.postgres = postgres
         run_state_machine_as_test(
             Jobs,
             settings=settings(
                 max_examples=40,
                 stateful_step_count=30,
                 deadline=None,
-                phases=(Phase.generate,),  # to shrink takes minutes, and the steps can be read as they are
+                phases=(
+                    Phase.generate,
+                ),  # to shrink takes minutes, and the steps can be read as they are
                 suppress_health_check=list(HealthCheck),
             ),
         )

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -13,14 +13,15 @@ from uuid import UUID, uuid4
 import pytest
 import requests
 
-from chalicelib import bootstrap
-from chalicelib.config import Settings
-from chalicelib.errors import Unauthenticated
-from chalicelib.identity import Principal, Role
+from chalicelib.bootstrap import container
+from chalicelib.config.reader import from_env
+from chalicelib.security.identity import Principal, Role
+from chalicelib.shared.errors import Unauthenticated
 from infra.aws.package import ROOT
 from infra.local.issuer import REDIRECT, Issuer
 from infra.local.issuer_server import CLIENT, DEFAULT_TENANT
 from infra.local.process import PartFailed, free_port
+from tests.conftest import Compose
 from tests.issuer import encoded
 
 VERIFIER = "v" * 50
@@ -68,18 +69,22 @@ def _code(issuer: Issuer) -> str:
 
 @pytest.mark.parametrize("role", Role)
 def test_its_tokens_are_believed_by_the_product(
-    issuer: Issuer, composed: Callable[[Settings], None], role: Role
+    issuer: Issuer, composed: Compose, role: Role
 ) -> None:
-    composed(Settings.from_env(dict(issuer.environment())))
-    authenticator = bootstrap.authenticator()
+    composed(from_env(dict(issuer.environment())))
+    authenticator = container().access.authenticator
     tenant = uuid4()
     for asked, expected in (((role,), DEFAULT_TENANT), ((role, tenant), tenant)):
         headers = {"authorization": f"Bearer {issuer.token(*asked)}"}
-        assert authenticator.authenticate(headers) == Principal(f"local-{role}", expected, frozenset({role}))
+        assert authenticator.authenticate(headers) == Principal(
+            f"local-{role}", expected, frozenset({role})
+        )
     another = Issuer(issuer.home, free_port())
-    composed(Settings.from_env(dict(another.environment(), OIDC_JWKS_URL=f"{issuer.url}/keys")))
+    composed(from_env(dict(another.environment(), OIDC_JWKS_URL=f"{issuer.url}/keys")))
     with pytest.raises(Unauthenticated):
-        bootstrap.authenticator().authenticate({"authorization": f"Bearer {issuer.token(role)}"})
+        container().access.authenticator.authenticate(
+            {"authorization": f"Bearer {issuer.token(role)}"}
+        )
 
 
 def test_its_key_outlives_it_and_only_its_owner_may_read_it(issuer: Issuer) -> None:
@@ -102,7 +107,9 @@ def test_a_code_is_good_once_for_whoever_asked_for_it(issuer: Issuer) -> None:
         assert _redeem(issuer, code).json() == {"error": "invalid_grant"}, "one attempt"
     assert _redeem(issuer, "made-up").json() == {"error": "invalid_grant"}
     assert _redeem(issuer, _code(issuer), client_id="x").json() == {"error": "invalid_client"}
-    assert _redeem(issuer, _code(issuer), grant_type="password").json() == {"error": "unsupported_grant_type"}
+    assert _redeem(issuer, _code(issuer), grant_type="password").json() == {
+        "error": "unsupported_grant_type"
+    }
 
 
 @pytest.mark.parametrize(
@@ -118,7 +125,9 @@ def test_a_code_is_good_once_for_whoever_asked_for_it(issuer: Issuer) -> None:
         ({"tenant_id": "x"}, "access_denied"),
     ],
 )
-def test_a_wrong_request_gets_no_code(issuer: Issuer, wrong: dict[str, str | None], error: str) -> None:
+def test_a_wrong_request_gets_no_code(
+    issuer: Issuer, wrong: dict[str, str | None], error: str
+) -> None:
     answer = _authorize(issuer, **wrong)
     assert (answer.status_code, answer.json()) == (400, {"error": error})
 
@@ -133,9 +142,29 @@ def test_the_page_asks_who_to_be_and_repeats_the_request_safely(issuer: Issuer) 
 
 def test_the_shell_prints_a_token(issuer: Issuer, tmp_path: Path) -> None:
     tenant = str(uuid4())
-    command = [sys.executable, "-m", "infra.local", "token", "--role", "ops", "--tenant", tenant, "--json"]
-    env = {**os.environ, "AETHERLINK_ISSUER_PORT": str(issuer.port), "KAFKA_BROKER": "embedded"}
-    said = subprocess.run([*command, "--home", str(tmp_path)], cwd=ROOT, env=env, capture_output=True, text=True)
+    command = [
+        sys.executable,
+        "-m",
+        "infra.local",
+        "token",
+        "--role",
+        "ops",
+        "--tenant",
+        tenant,
+        "--json",
+    ]
+    env = {
+        **os.environ,
+        "AETHERLINK_ISSUER_PORT": str(issuer.port),
+        "KAFKA_BROKER": "embedded",
+    }
+    said = subprocess.run(
+        [*command, "--home", str(tmp_path)],
+        cwd=ROOT,
+        env=env,
+        capture_output=True,
+        text=True,
+    )
     found = json.loads(said.stdout)
     assert (found["role"], found["tenant"], found["issuer"]) == ("ops", tenant, issuer.url)
     assert found["token"].count(".") == 2
@@ -146,7 +175,9 @@ def test_without_an_issuer_the_remedy_is_told(tmp_path: Path) -> None:
         Issuer(tmp_path, free_port()).token(Role.SALES)
 
 
-def test_a_taken_port_is_named_with_the_setting_that_moves_it(issuer: Issuer, tmp_path: Path) -> None:
+def test_a_taken_port_is_named_with_the_setting_that_moves_it(
+    issuer: Issuer, tmp_path: Path
+) -> None:
     with pytest.raises(PartFailed, match="AETHERLINK_ISSUER_PORT"):
         Issuer(tmp_path, issuer.port).start()
 

@@ -1,9 +1,8 @@
 """From a request or an event to Prometheus text: the ledger, /metrics and a real pushgateway tell the same."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -13,20 +12,22 @@ from chalice.test import Client
 from prometheus_client.parser import text_string_to_metric_families
 
 import app
-from chalicelib import bootstrap, bootstrap_healing, bootstrap_outbox
-from chalicelib.autoheal.buffer import RequestMetrics
 from chalicelib.autoheal.heal import Healer
+from chalicelib.bootstrap import container
 from chalicelib.config import Settings
 from chalicelib.entrypoints import schedule
+from chalicelib.telemetry.buffer import RequestMetrics
 from infra.local.emulator import Emulator
 from infra.local.kafka import Broker
 from infra.local.process import free_port
 from infra.local.pushgateway import LocalPushgateway
-from tests.builders_autoheal import delivery, raw_alert
+from tests.builders.alerts import delivery, raw_alert
+from tests.conftest import Compose
 from tests.contract.autoheal_suites import create_tables
 from tests.integration.test_pushgateway import gateway as gateway
 
-INVOCATIONS, AT_ONCE = 1_000, 50
+INVOCATIONS = 1_000
+AT_ONCE = 50
 SCRAPE = {"Authorization": "Bearer scrape"}
 Numbers = dict[str, float]
 REQUESTS = "crm_http_requests_total{code=200,method=GET,route=/api/crm/jobs/{id}}"
@@ -48,13 +49,17 @@ def read(text: str) -> Numbers:
     found = {}
     for family in text_string_to_metric_families(text):
         for one in family.samples:
-            labels = ",".join(f"{k}={v}" for k, v in sorted(one.labels.items()) if k not in ("job", "instance"))
+            labels = ",".join(
+                f"{k}={v}" for k, v in sorted(one.labels.items()) if k not in ("job", "instance")
+            )
             found[f"{one.name}{{{labels}}}" if labels else one.name] = one.value
     return found
 
 
 @pytest.fixture
-def settings(emulator: Emulator, database: Settings, broker: Broker, monkeypatch: pytest.MonkeyPatch) -> Settings:
+def settings(
+    emulator: Emulator, database: Settings, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> Settings:
     prefix = f"t{uuid4().hex[:12]}"
     create_tables(emulator.client("dynamodb"), prefix)
     for name, value in (
@@ -64,13 +69,14 @@ def settings(emulator: Emulator, database: Settings, broker: Broker, monkeypatch
         ("AWS_ENDPOINT_URL_DYNAMODB", emulator.url),
     ):
         monkeypatch.setenv(name, value)
-    return replace(
-        database,
-        autoheal_table_prefix=prefix,
-        metrics_scrape_tokens=("scrape",),
-        kafka_bootstrap_servers=broker.bootstrap_servers,
-        kafka_api_version=broker.api_version,
+    return database.changed(
         operator_tenant_id=UUID(int=7),
+        autoheal_store={"table_prefix": prefix},
+        shared_secrets={"metrics_scrape_tokens": ("scrape",)},
+        kafka={
+            "bootstrap_servers": broker.bootstrap_servers,
+            "api_version": broker.api_version,
+        },
     )
 
 
@@ -81,7 +87,12 @@ class World:
         self.client = client
 
     def request(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
-        mine = {"X-Tenant-Id": str(UUID(int=7)), "X-Roles": "sales", "Content-Type": "application/json", **headers}
+        mine = {
+            "X-Tenant-Id": str(UUID(int=7)),
+            "X-Roles": "sales",
+            "Content-Type": "application/json",
+            **headers,
+        }
         return self.client.http.request(method, path, headers=mine, body=json.dumps(body).encode())
 
     def numbers(self) -> Numbers:
@@ -92,31 +103,32 @@ class World:
 
 
 @pytest.fixture
-def world(settings: Settings, composed: Callable[[Settings], None]) -> Iterator[World]:
+def world(settings: Settings, composed: Compose) -> Iterator[World]:
     composed(settings)
     with Client(app.app, stage_name="local") as client:
         yield World(client)
 
 
 def test_a_thousand_invocations_at_once_are_a_thousand_everywhere(
-    world: World, settings: Settings, composed: Callable[[Settings], None], gateway: LocalPushgateway
+    world: World, settings: Settings, composed: Compose, gateway: LocalPushgateway
 ) -> None:
-    composed(replace(settings, pushgateway_url=gateway.url))
+    composed(settings.changed(pushgateway={"url": gateway.url}))
 
     def invocation(_: int) -> None:
-        metrics = RequestMetrics(bootstrap_healing.ledger, bootstrap.clock())
+        metrics = RequestMetrics(lambda: container().telemetry.totals, container().clock)
         metrics.count(method="GET", route="/api/crm/jobs/{id}", status=200, seconds=0.01)
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         list(pool.map(invocation, range(INVOCATIONS)))
-    now = bootstrap.clock().now()
-    store = bootstrap_healing.healing().store
+    now = container().clock.now()
+    store = container().autoheal.dependencies.store
     assert store.hold(schedule.PUSH_LEASE, "another", now, now + schedule.PUSH_LEASE_TIME)
     assert schedule.run_metrics_push(Context()) == {"skipped": True}
     store.release(schedule.PUSH_LEASE, "another")
     pushed = [schedule.run_metrics_push(Context()), schedule.run_metrics_push(Context())]
     assert [one.get("pushed") for one in pushed] == [True, True]
-    shown, kept = world.numbers(), read(requests.get(f"{gateway.url}/metrics", timeout=5).text)
+    shown = world.numbers()
+    kept = read(requests.get(f"{gateway.url}/metrics", timeout=5).text)
     for numbers in (shown, kept):
         assert numbers[REQUESTS] == INVOCATIONS
         assert numbers["crm_http_request_duration_seconds_count{code=200}"] >= INVOCATIONS
@@ -130,56 +142,70 @@ def test_a_thousand_invocations_at_once_are_a_thousand_everywhere(
 
 def _push() -> None:
     """Push without asking for the lease, as two pushers would whose leases overlap."""
-    from chalicelib.autoheal.exposition import publish
     from chalicelib.entrypoints.metrics import everything
+    from chalicelib.telemetry.exposition import publish
 
-    pusher = bootstrap_healing.pusher()
+    pusher = container().telemetry.pusher
     assert pusher is not None
     publish(everything(), pusher)
 
 
-def test_the_outbox_is_told_as_it_stands_and_the_relay_counts_what_it_published(world: World) -> None:
+def test_the_outbox_is_told_as_it_stands_and_the_relay_counts_what_it_published(
+    world: World,
+) -> None:
     before = world.numbers()
     assert before["outbox_pending"] == before["outbox_published_total"] == 0
     assert world.request("POST", "/api/crm/accounts", {"name": "Miller"}).status_code == 201
     waiting = world.numbers()
     assert waiting["outbox_pending"] == 1
-    assert 0 < waiting["outbox_oldest_pending_timestamp"] <= bootstrap.clock().now().timestamp()
-    assert bootstrap_outbox.relay().run(30, until_idle=True).published == 1
+    assert 0 < waiting["outbox_oldest_pending_timestamp"] <= container().clock.now().timestamp()
+    assert container().outbox.relay().run(30, until_idle=True).published == 1
     after = world.numbers()
-    assert (after["outbox_pending"], after["outbox_published_total"], after["outbox_parked_streams"]) == (0, 1, 0)
+    assert (
+        after["outbox_pending"],
+        after["outbox_published_total"],
+        after["outbox_parked_streams"],
+    ) == (0, 1, 0)
     assert after["outbox_publish_duration_seconds_count"] >= 1
     assert after["outbox_failed_total"] == after["outbox_parked_total"] == 0
 
 
 def test_with_the_database_away_the_rest_is_told_and_no_old_number(
-    world: World, settings: Settings, composed: Callable[[Settings], None]
+    world: World, settings: Settings, composed: Compose
 ) -> None:
-    composed(replace(settings, relay_database_url=f"postgresql://nobody:x@127.0.0.1:{free_port()}/none"))
+    composed(
+        settings.changed(
+            database={"relay_url": f"postgresql://nobody:x@127.0.0.1:{free_port()}/none"}
+        )
+    )
     numbers = world.numbers()
     assert "outbox_pending" not in numbers
     assert numbers["outbox_published_total"] == 0
 
 
 def test_a_failing_route_is_seen_to_fail_the_first_time(
-    world: World, settings: Settings, composed: Callable[[Settings], None]
+    world: World, settings: Settings, composed: Compose
 ) -> None:
     failed = "crm_http_requests_total{code=503,method=GET,route=/api/crm/jobs}"
     assert world.numbers()[failed] == 0
-    composed(replace(settings, database_url=f"postgresql://nobody:x@127.0.0.1:{free_port()}/none"))
+    composed(
+        settings.changed(database={"url": f"postgresql://nobody:x@127.0.0.1:{free_port()}/none"})
+    )
     assert world.request("GET", "/api/crm/jobs").status_code == 503
     composed(settings)
     assert world.numbers()[failed] == 1
 
 
 def test_audit_writes_keep_their_objective_by_their_own_histogram(
-    world: World, settings: Settings, composed: Callable[[Settings], None]
+    world: World, settings: Settings, composed: Compose
 ) -> None:
-    composed(replace(settings, autoheal_enabled=True))
-    healer = Healer(bootstrap_healing.healing())
+    composed(settings.changed(autoheal={"enabled": True}))
+    healer = Healer(container().autoheal.dependencies)
     for _ in range(40):
         healer.receive(delivery(raw_alert(fingerprint=uuid4().hex[:16], wanted=None)), seconds=10)
     numbers = world.numbers()
-    count, quick = (numbers[f"autoheal_audit_write_seconds_{part}"] for part in ("count", "bucket{le=0.2}"))
+    count, quick = (
+        numbers[f"autoheal_audit_write_seconds_{part}"] for part in ("count", "bucket{le=0.2}")
+    )
     assert count >= 40
     assert quick / count >= 0.95

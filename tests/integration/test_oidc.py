@@ -16,35 +16,58 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import app
-from chalicelib import bootstrap
 from chalicelib.adapters.oidc.authenticator import OidcAuthenticator
 from chalicelib.adapters.oidc.keys import FIRST_RETRY_SECONDS
+from chalicelib.bootstrap import container
 from chalicelib.config import Settings
-from chalicelib.errors import AetherLinkError, Forbidden, Unauthenticated, Unavailable
-from chalicelib.identity import Principal, Role
-from tests.fakes import FakeClock
-from tests.issuer import AUDIENCE, TENANT, Issuer, ec_key, encoded, jwk, rsa_key, running, signed
+from chalicelib.security.identity import Principal, Role
+from chalicelib.shared.errors import (
+    AetherLinkError,
+    Forbidden,
+    Unauthenticated,
+    Unavailable,
+)
+from tests.conftest import Compose
+from tests.fakes.clock import FakeClock
+from tests.issuer import (
+    AUDIENCE,
+    TENANT,
+    Issuer,
+    ec_key,
+    encoded,
+    jwk,
+    rsa_key,
+    running,
+    signed,
+)
 
-REFRESH, MAX_AGE = 30.0, 3_600.0
+REFRESH = 30.0
+MAX_AGE = 3_600.0
 
 
 class Door:
     """An authenticator at an issuer, with a clock that stands still."""
 
-    def __init__(self, issuer: Issuer, compose: Callable[[Settings], None], monkeypatch: pytest.MonkeyPatch) -> None:
-        self.issuer, self.clock, self._compose = issuer, FakeClock(), compose
-        monkeypatch.setattr(bootstrap, "clock", lambda: self.clock)
+    def __init__(self, issuer: Issuer, compose: Compose) -> None:
+        self.issuer = issuer
+        self.clock = FakeClock()
+        self._compose = compose
         self.set()
 
-    def set(self, **more: Any) -> None:
-        self._compose(self.issuer.settings(**more))
-        self.authenticator = bootstrap.authenticator()
+    def set(self, **oidc: Any) -> None:
+        self._compose(self.issuer.settings(oidc=oidc), self.clock)
+        self.authenticator = container().access.authenticator
         assert isinstance(self.authenticator, OidcAuthenticator)
 
     def __call__(self, token: str, **headers: str) -> Principal:
         return self.authenticator.authenticate({"authorization": f"Bearer {token}", **headers})
 
-    def refuses(self, token: str, kind: type[AetherLinkError] = Unauthenticated, code: str | None = None) -> None:
+    def refuses(
+        self,
+        token: str,
+        kind: type[AetherLinkError] = Unauthenticated,
+        code: str | None = None,
+    ) -> None:
         with pytest.raises(kind) as refused:
             self(token)
         assert token[:40] not in refused.value.detail
@@ -60,8 +83,8 @@ def issuer() -> Iterator[Issuer]:
 
 
 @pytest.fixture
-def door(issuer: Issuer, composed: Callable[[Settings], None], monkeypatch: pytest.MonkeyPatch) -> Door:
-    return Door(issuer, composed, monkeypatch)
+def door(issuer: Issuer, composed: Compose) -> Door:
+    return Door(issuer, composed)
 
 
 @pytest.mark.parametrize("key", [rsa_key(), ec_key()], ids=["RS256", "ES256"])
@@ -73,10 +96,18 @@ def test_a_good_token_proves_who_calls_and_the_issuer_is_asked_once(door: Door, 
 
 @pytest.mark.parametrize("scheme", ["bearer", "BEARER", "Bearer "])
 def test_the_scheme_may_be_written_in_any_case(door: Door, scheme: str) -> None:
-    assert door.authenticator.authenticate({"authorization": f"{scheme} {door.issuer.token()}"}).subject == "ada"
+    assert (
+        door.authenticator.authenticate(
+            {"authorization": f"{scheme} {door.issuer.token()}"}
+        ).subject
+        == "ada"
+    )
 
 
-@pytest.mark.parametrize("stated", [None, "", "Bearer", "Bearer ", "Basic YTpi", "Token x", "Bearer a b", "Bearer x,y"])
+@pytest.mark.parametrize(
+    "stated",
+    [None, "", "Bearer", "Bearer ", "Basic YTpi", "Token x", "Bearer a b", "Bearer x,y"],
+)
 def test_without_a_token_there_is_no_way_in(door: Door, stated: str | None) -> None:
     with pytest.raises(Unauthenticated) as refused:
         door.authenticator.authenticate({} if stated is None else {"authorization": stated})
@@ -103,7 +134,10 @@ def _far(seconds: int) -> int:
 
 
 HOSTILE: dict[str, tuple[str, Callable[[Issuer], str]]] = {
-    "no algorithm": ("token-untrusted", lambda i: f"{encoded({'alg': 'none'})}.{encoded(i.claims())}.AA"),
+    "no algorithm": (
+        "token-untrusted",
+        lambda i: f"{encoded({'alg': 'none'})}.{encoded(i.claims())}.AA",
+    ),
     "no algorithm, in capitals": (
         "token-untrusted",
         lambda i: f"{encoded({'alg': 'NONE', 'kid': 'rsa-1'})}.{encoded(i.claims())}.AA",
@@ -112,29 +146,65 @@ HOSTILE: dict[str, tuple[str, Callable[[Issuer], str]]] = {
     "two parts": ("token-malformed", lambda i: i.token().rpartition(".")[0]),
     "five parts": ("token-malformed", lambda i: i.token() + ".AA.AA"),
     "HMAC with the public key": ("token-untrusted", lambda i: _hmac(i, _public_pem())),
-    "HMAC with the published key": ("token-untrusted", lambda i: _hmac(i, json.dumps(i.published[0]).encode())),
-    "HMAC called RS256": ("token-untrusted", lambda i: _hmac(i, _public_pem(), alg="RS256")),
+    "HMAC with the published key": (
+        "token-untrusted",
+        lambda i: _hmac(i, json.dumps(i.published[0]).encode()),
+    ),
+    "HMAC called RS256": (
+        "token-untrusted",
+        lambda i: _hmac(i, _public_pem(), alg="RS256"),
+    ),
     "another key under a good name": ("token-untrusted", lambda i: i.token(rsa_key(1))),
     "an unknown key": ("token-untrusted", lambda i: i.token(header={"kid": "rsa-9"})),
     "no key named": ("token-untrusted", lambda i: i.token(header={"kid": None})),
     "a key named by a number": ("token-untrusted", lambda i: i.token(header={"kid": 1})),
-    "a key named by a list": ("token-untrusted", lambda i: i.token(header={"kid": ["rsa-1"]})),
-    "a path for a key": ("token-untrusted", lambda i: i.token(header={"kid": "../../../../dev/null"})),
-    "SQL for a key": ("token-untrusted", lambda i: i.token(header={"kid": "x' UNION SELECT 'key'--"})),
-    "a key inside": ("token-untrusted", lambda i: i.token(rsa_key(1), {"jwk": jwk(rsa_key(1), "rsa-1")})),
+    "a key named by a list": (
+        "token-untrusted",
+        lambda i: i.token(header={"kid": ["rsa-1"]}),
+    ),
+    "a path for a key": (
+        "token-untrusted",
+        lambda i: i.token(header={"kid": "../../../../dev/null"}),
+    ),
+    "SQL for a key": (
+        "token-untrusted",
+        lambda i: i.token(header={"kid": "x' UNION SELECT 'key'--"}),
+    ),
+    "a key inside": (
+        "token-untrusted",
+        lambda i: i.token(rsa_key(1), {"jwk": jwk(rsa_key(1), "rsa-1")}),
+    ),
     "a key inside, under its name": (
         "token-untrusted",
         lambda i: i.token(rsa_key(1), {"kid": "mine", "jwk": jwk(rsa_key(1), "mine")}),
     ),
-    "keys elsewhere": ("token-untrusted", lambda i: i.token(rsa_key(1), {"jku": f"{i.url}/theirs", "kid": "mine"})),
-    "a certificate elsewhere": ("token-untrusted", lambda i: i.token(rsa_key(1), {"x5u": f"{i.url}/theirs"})),
+    "keys elsewhere": (
+        "token-untrusted",
+        lambda i: i.token(rsa_key(1), {"jku": f"{i.url}/theirs", "kid": "mine"}),
+    ),
+    "a certificate elsewhere": (
+        "token-untrusted",
+        lambda i: i.token(rsa_key(1), {"x5u": f"{i.url}/theirs"}),
+    ),
     "RSA called ES256": ("token-untrusted", lambda i: i.token(header={"alg": "ES256"})),
-    "the wrong type of key": ("token-untrusted", lambda i: i.token(ec_key(), {"kid": "rsa-1"})),
-    "the wrong type, by name": ("token-untrusted", lambda i: i.token(rsa_key(), {"kid": "ec-1"})),
+    "the wrong type of key": (
+        "token-untrusted",
+        lambda i: i.token(ec_key(), {"kid": "rsa-1"}),
+    ),
+    "the wrong type, by name": (
+        "token-untrusted",
+        lambda i: i.token(rsa_key(), {"kid": "ec-1"}),
+    ),
     "RS384": ("token-untrusted", lambda i: i.token(header={"alg": "RS384"})),
     "PS256": ("token-untrusted", lambda i: i.token(header={"alg": "PS256"})),
-    "an algorithm that is none": ("token-untrusted", lambda i: i.token(header={"alg": ["RS256"]})),
-    "a critical extension": ("token-malformed", lambda i: i.token(header={"crit": ["b64"], "b64": False})),
+    "an algorithm that is none": (
+        "token-untrusted",
+        lambda i: i.token(header={"alg": ["RS256"]}),
+    ),
+    "a critical extension": (
+        "token-malformed",
+        lambda i: i.token(header={"crit": ["b64"], "b64": False}),
+    ),
     "an unencoded payload": ("token-malformed", lambda i: i.token(header={"b64": False})),
     "another issuer": ("token-foreign", lambda i: i.token(iss="https://evil.example.test")),
     "our issuer with a slash": ("token-foreign", lambda i: i.token(iss=i.url + "/")),
@@ -144,7 +214,10 @@ HOSTILE: dict[str, tuple[str, Callable[[Issuer], str]]] = {
     "other audiences": ("token-foreign", lambda i: i.token(aud=["billing", "mail"])),
     "no audience": ("token-foreign", lambda i: i.token(aud=None)),
     "an audience that is none": ("token-foreign", lambda i: i.token(aud={AUDIENCE: 1})),
-    "a client for an audience": ("token-foreign", lambda i: i.token(aud=None, client_id=AUDIENCE)),
+    "a client for an audience": (
+        "token-foreign",
+        lambda i: i.token(aud=None, client_id=AUDIENCE),
+    ),
     "expired": ("token-expired", lambda i: i.token(exp=_far(-3_600))),
     "never expires": ("token-incomplete", lambda i: i.token(exp=None)),
     "expires in words": ("token-malformed", lambda i: i.token(exp="tomorrow")),
@@ -158,24 +231,37 @@ HOSTILE: dict[str, tuple[str, Callable[[Issuer], str]]] = {
     "a name with NUL": ("token-incomplete", lambda i: i.token(sub="a\x00")),
     "a name that is a number": ("token-malformed", lambda i: i.token(sub=7)),
     "an endless name": ("token-incomplete", lambda i: i.token(sub="a" * 256)),
-    "the tenant twice": ("token-malformed", lambda i: _twice(i, "tenant_id", f'"{uuid4()}"')),
+    "the tenant twice": (
+        "token-malformed",
+        lambda i: _twice(i, "tenant_id", f'"{uuid4()}"'),
+    ),
     "the roles twice": ("token-malformed", lambda i: _twice(i, "roles", '["admin"]')),
     "the algorithm twice": (
         "token-malformed",
         lambda i: signed(b'{"alg": "none", "kid": "rsa-1", "alg": "RS256"}', i.claims(), rsa_key()),
     ),
-    "a payload that is a list": ("token-malformed", lambda _: signed({"alg": "RS256", "kid": "rsa-1"}, [1], rsa_key())),
+    "a payload that is a list": (
+        "token-malformed",
+        lambda _: signed({"alg": "RS256", "kid": "rsa-1"}, [1], rsa_key()),
+    ),
     "a payload that is no JSON": (
         "token-malformed",
         lambda _: signed({"alg": "RS256", "kid": "rsa-1"}, b"{" * 3_000, rsa_key()),
     ),
-    "a header without end": ("token-malformed", lambda i: f"{encoded(b'[' * 5_000)}.{encoded(i.claims())}.AA"),
+    "a header without end": (
+        "token-malformed",
+        lambda i: f"{encoded(b'[' * 5_000)}.{encoded(i.claims())}.AA",
+    ),
     "huge": ("token-too-large", lambda i: i.token(padding="x" * 100_000)),
     "truncated": ("token-untrusted", lambda i: i.token()[:-10]),
     "of another payload": (
         "token-untrusted",
         lambda i: ".".join(
-            (i.token().split(".")[0], encoded(i.claims(roles=["admin"])), i.token(nonce=1).split(".")[2])
+            (
+                i.token().split(".")[0],
+                encoded(i.claims(roles=["admin"])),
+                i.token(nonce=1).split(".")[2],
+            )
         ),
     ),
 }
@@ -201,7 +287,10 @@ def test_one_bit_that_is_changed_breaks_a_token(door: Door, position: int) -> No
     door.refuses(token[:at] + other + token[at + 1 :])
 
 
-@pytest.mark.parametrize("stated", [None, "", 7, "0197a3c0", ["x"], {"id": str(TENANT)}, TENANT.hex, f" {TENANT}"])
+@pytest.mark.parametrize(
+    "stated",
+    [None, "", 7, "0197a3c0", ["x"], {"id": str(TENANT)}, TENANT.hex, f" {TENANT}"],
+)
 def test_a_token_without_a_tenant_is_not_enough(door: Door, stated: Any) -> None:
     door.refuses(door.issuer.token(tenant_id=stated), Forbidden, "tenant-missing")
 
@@ -222,7 +311,9 @@ def test_a_token_without_a_tenant_is_not_enough(door: Door, stated: Any) -> None
         (None, set()),
     ],
 )
-def test_known_roles_are_taken_and_others_left(door: Door, stated: Any, expected: set[Role]) -> None:
+def test_known_roles_are_taken_and_others_left(
+    door: Door, stated: Any, expected: set[Role]
+) -> None:
     assert door(door.issuer.token(roles=stated)).roles == expected
 
 
@@ -237,7 +328,10 @@ def test_a_tenant_that_is_asked_for_must_be_the_token_s(door: Door) -> None:
 
 SHAPES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "Auth0": (
-        {"oidc_tenant_claim": "https://aetherlink/tenant_id", "oidc_roles_claim": "https://aetherlink/roles"},
+        {
+            "tenant_claim": "https://aetherlink/tenant_id",
+            "roles_claim": "https://aetherlink/roles",
+        },
         {
             "aud": [AUDIENCE, "https://issuer.example.test/userinfo"],
             "https://aetherlink/tenant_id": str(TENANT),
@@ -246,7 +340,7 @@ SHAPES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         },
     ),
     "Keycloak": (
-        {"oidc_tenant_claim": "organization.id", "oidc_roles_claim": "realm_access.roles"},
+        {"tenant_claim": "organization.id", "roles_claim": "realm_access.roles"},
         {
             "aud": ["account", AUDIENCE],
             "organization": {"id": str(TENANT)},
@@ -255,7 +349,7 @@ SHAPES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         },
     ),
     "Cognito, access": (
-        {"oidc_tenant_claim": "custom:tenant_id", "oidc_roles_claim": "cognito:groups"},
+        {"tenant_claim": "custom:tenant_id", "roles_claim": "cognito:groups"},
         {
             "aud": None,
             "token_use": "access",
@@ -265,7 +359,7 @@ SHAPES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         },
     ),
     "Cognito, id": (
-        {"oidc_tenant_claim": "custom:tenant_id", "oidc_roles_claim": "cognito:groups"},
+        {"tenant_claim": "custom:tenant_id", "roles_claim": "cognito:groups"},
         {"token_use": "id", "custom:tenant_id": str(TENANT), "cognito:groups": ["ops"]},
     ),
 }
@@ -275,12 +369,17 @@ SHAPES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 def test_tokens_of_well_known_issuers_are_understood(door: Door, shape: str) -> None:
     chosen, claims = SHAPES[shape]
     door.set(**chosen)
-    ours = {"tenant_id": str(uuid4()), "roles": ["admin"]}  # what the names would be by default says nothing here
-    assert door(door.issuer.token(**{**ours, **claims})) == Principal("ada", TENANT, frozenset({Role.OPS}))
+    ours = {
+        "tenant_id": str(uuid4()),
+        "roles": ["admin"],
+    }  # what the names would be by default says nothing here
+    assert door(door.issuer.token(**{**ours, **claims})) == Principal(
+        "ada", TENANT, frozenset({Role.OPS})
+    )
 
 
 def test_clocks_may_differ_by_the_skew_and_no_more(door: Door) -> None:
-    door.set(oidc_clock_skew_seconds=30)
+    door.set(clock_skew_seconds=30)
     assert door(door.issuer.token(exp=_far(-20), nbf=_far(20), iat=_far(20)))
     door.refuses(door.issuer.token(exp=_far(-40)), code="token-expired")
     door.refuses(door.issuer.token(nbf=_far(45)), code="token-early")
@@ -307,7 +406,9 @@ def test_unknown_keys_have_the_issuer_asked_at_a_bounded_rate(door: Door) -> Non
     assert door.issuer.key_calls == 4
 
 
-def test_keys_are_fetched_anew_when_they_are_old_so_that_a_withdrawn_one_stops_working(door: Door) -> None:
+def test_keys_are_fetched_anew_when_they_are_old_so_that_a_withdrawn_one_stops_working(
+    door: Door,
+) -> None:
     door(door.issuer.token())
     door.issuer.published = [jwk(ec_key(), "ec-1")]
     door.clock.seconds += MAX_AGE - 1
@@ -317,9 +418,14 @@ def test_keys_are_fetched_anew_when_they_are_old_so_that_a_withdrawn_one_stops_w
     assert door(door.issuer.token(ec_key())).subject == "ada"
 
 
-@pytest.mark.parametrize("trouble", ["errors", "nonsense", "empty", "huge", "redirects", "slow", "another issuer"])
-def test_the_last_good_keys_are_used_while_the_issuer_is_in_trouble(door: Door, trouble: str) -> None:
-    door.set(oidc_timeout_seconds=0.3)
+@pytest.mark.parametrize(
+    "trouble",
+    ["errors", "nonsense", "empty", "huge", "redirects", "slow", "another issuer"],
+)
+def test_the_last_good_keys_are_used_while_the_issuer_is_in_trouble(
+    door: Door, trouble: str
+) -> None:
+    door.set(timeout_seconds=0.3)
     token = door.issuer.token()
     door(token)
     _trouble(door.issuer, trouble)
@@ -332,17 +438,27 @@ def test_the_last_good_keys_are_used_while_the_issuer_is_in_trouble(door: Door, 
     door.refuses(door.issuer.token(header={"kid": "unknown"}))
 
 
-@pytest.mark.parametrize("trouble", ["errors", "nonsense", "empty", "huge", "redirects", "slow", "another issuer"])
+@pytest.mark.parametrize(
+    "trouble",
+    ["errors", "nonsense", "empty", "huge", "redirects", "slow", "another issuer"],
+)
 def test_without_any_keys_callers_are_told_when_to_come_back(door: Door, trouble: str) -> None:
-    door.set(oidc_timeout_seconds=0.3)
+    door.set(timeout_seconds=0.3)
     _trouble(door.issuer, trouble)
     for _ in range(5):
         with pytest.raises(Unavailable) as refused:
             door(door.issuer.token())
-        assert (refused.value.code, refused.value.headers["Retry-After"]) == ("issuer-unavailable", "2")
+        assert (refused.value.code, refused.value.headers["Retry-After"]) == (
+            "issuer-unavailable",
+            "2",
+        )
     assert len(door.issuer.calls) <= 2
-    door.issuer.status, door.issuer.body = 200, None
-    door.issuer.metadata = {"issuer": door.issuer.url, "jwks_uri": f"{door.issuer.url}/keys"}
+    door.issuer.status = 200
+    door.issuer.body = None
+    door.issuer.metadata = {
+        "issuer": door.issuer.url,
+        "jwks_uri": f"{door.issuer.url}/keys",
+    }
     door.issuer.gate.set()
     door.issuer.published = [jwk(rsa_key(), "rsa-1")]
     door.clock.seconds += FIRST_RETRY_SECONDS
@@ -363,7 +479,10 @@ def _trouble(issuer: Issuer, kind: str) -> None:
     elif kind == "slow":
         issuer.gate.clear()
     else:
-        issuer.metadata = {"issuer": "https://evil.example.test", "jwks_uri": f"{issuer.url}/keys"}
+        issuer.metadata = {
+            "issuer": "https://evil.example.test",
+            "jwks_uri": f"{issuer.url}/keys",
+        }
 
 
 @pytest.mark.parametrize("up", [True, False])
@@ -407,7 +526,8 @@ def test_known_keys_are_used_while_another_thread_asks_for_unknown_ones(door: Do
 
 
 def test_keys_that_serve_another_purpose_are_left_alone(door: Door) -> None:
-    weak, good = rsa_key(2, 1_024), rsa_key()
+    weak = rsa_key(2, 1_024)
+    good = rsa_key()
     door.issuer.published = [
         jwk(good, "enc", use="enc"),
         jwk(good, "wrap", key_ops=["wrapKey"]),
@@ -417,7 +537,13 @@ def test_keys_that_serve_another_purpose_are_left_alone(door: Door) -> None:
         {"kty": "RSA", "kid": "broken", "n": "!", "e": []},
         {"kty": ["RSA"], "kid": "typed"},
         {**jwk(good, "nameless"), "kid": None},
-        jwk(good, "good", alg="RS256", key_ops=["verify"], x5u="https://elsewhere.example.test"),
+        jwk(
+            good,
+            "good",
+            alg="RS256",
+            key_ops=["verify"],
+            x5u="https://elsewhere.example.test",
+        ),
     ]
     for kid in ("enc", "wrap", "pss", "curved", "broken", "typed", "nameless"):
         door.refuses(door.issuer.token(header={"kid": kid}), code="token-untrusted")
@@ -427,7 +553,7 @@ def test_keys_that_serve_another_purpose_are_left_alone(door: Door) -> None:
 
 def test_the_keys_address_may_be_set_by_hand(door: Door) -> None:
     door.issuer.metadata = {}
-    door.set(oidc_jwks_url=f"{door.issuer.url}/keys")
+    door.set(jwks_url=f"{door.issuer.url}/keys")
     assert door(door.issuer.token()).subject == "ada"
     assert door.issuer.calls == ["/keys"]
 
@@ -444,7 +570,19 @@ JSON = st.recursive(
     max_leaves=8,
 )
 NAMES = st.sampled_from(
-    ["iss", "aud", "exp", "nbf", "iat", "sub", "jti", "tenant_id", "roles", "token_use", "client_id"]
+    [
+        "iss",
+        "aud",
+        "exp",
+        "nbf",
+        "iat",
+        "sub",
+        "jti",
+        "tenant_id",
+        "roles",
+        "token_use",
+        "client_id",
+    ]
 )
 
 
@@ -454,19 +592,27 @@ def shared() -> Iterator[Issuer]:
         yield made
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=400,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(data=st.data())
 def test_whatever_comes_is_refused_in_order(
-    shared: Issuer, composed: Callable[[Settings], None], data: st.DataObject
+    shared: Issuer, composed: Compose, data: st.DataObject
 ) -> None:
     door = _garbage_door(shared, composed)
     kind = data.draw(st.sampled_from(["text", "parts", "header", "claims"]))
     if kind == "text":
         token = data.draw(st.text(max_size=200))
     elif kind == "parts":
-        token = ".".join(encoded(data.draw(st.binary(max_size=80))) for _ in range(data.draw(st.integers(0, 5))))
+        token = ".".join(
+            encoded(data.draw(st.binary(max_size=80))) for _ in range(data.draw(st.integers(0, 5)))
+        )
     elif kind == "header":
-        names = st.sampled_from(["alg", "kid", "typ", "crit", "jwk", "cty", "zip"]) | st.text(max_size=5)
+        names = st.sampled_from(["alg", "kid", "typ", "crit", "jwk", "cty", "zip"]) | st.text(
+            max_size=5
+        )
         token = signed(data.draw(st.dictionaries(names, JSON)), shared.claims(), rsa_key())
     else:
         wrong = data.draw(st.dictionaries(NAMES, JSON, min_size=1))
@@ -484,21 +630,25 @@ def test_whatever_comes_is_refused_in_order(
 _made: dict[str, Any] = {}
 
 
-def _garbage_door(issuer: Issuer, composed: Callable[[Settings], None]) -> Any:
+def _garbage_door(issuer: Issuer, composed: Compose) -> Any:
     if issuer.url not in _made:
         composed(issuer.settings())
-        _made[issuer.url] = bootstrap.authenticator()
+        _made[issuer.url] = container().access.authenticator
     return _made[issuer.url]
 
 
 def test_the_whole_api_lets_in_who_belongs_and_nobody_else(
-    issuer: Issuer, database: Settings, composed: Callable[[Settings], None]
+    issuer: Issuer, database: Settings, composed: Compose
 ) -> None:
-    chosen = issuer.settings(database_url=database.database_url, relay_database_url=database.relay_database_url)
+    chosen = issuer.settings(
+        database={"url": database.database.url, "relay_url": database.database.relay_url}
+    )
     composed(chosen)
     with Client(app.app, stage_name="local") as client:
 
-        def call(method: str, path: str, token: str | None, body: Any = None, **headers: str) -> Any:
+        def call(
+            method: str, path: str, token: str | None, body: Any = None, **headers: str
+        ) -> Any:
             sent = {"Content-Type": "application/json", **headers}
             if token is not None:
                 sent["Authorization"] = f"Bearer {token}"
@@ -510,7 +660,12 @@ def test_the_whole_api_lets_in_who_belongs_and_nobody_else(
         assert (made.status_code, made.json_body["tenantId"]) == (201, str(TENANT))
         assert call("GET", accounts, issuer.token(roles="ops")).status_code == 200
         assert (
-            call("GET", f"{accounts}/{made.json_body['id']}", issuer.token(tenant_id=str(uuid4()))).status_code == 404
+            call(
+                "GET",
+                f"{accounts}/{made.json_body['id']}",
+                issuer.token(tenant_id=str(uuid4())),
+            ).status_code
+            == 404
         )
         for name, (_, make) in HOSTILE.items():
             answer = call("POST", accounts, make(issuer), {"name": "x"})
@@ -518,7 +673,9 @@ def test_the_whole_api_lets_in_who_belongs_and_nobody_else(
             assert answer.headers["WWW-Authenticate"] == 'Bearer error="invalid_token"'
             assert answer.headers["Content-Type"] == "application/problem+json"
         believed = {"X-Roles": "admin", "X-Tenant-Id": str(TENANT)}
-        assert call("GET", accounts, None, **believed).status_code == 401, "development's headers prove nothing"
+        assert call("GET", accounts, None, **believed).status_code == 401, (
+            "development's headers prove nothing"
+        )
         for token, code in (
             (issuer.token(roles=["ops"]), "role-missing"),
             (issuer.token(roles=["king"]), "role-missing"),
@@ -528,7 +685,10 @@ def test_the_whole_api_lets_in_who_belongs_and_nobody_else(
             answer = call("POST", accounts, token, {"name": "x"})
             assert (answer.status_code, json.loads(answer.body)["code"]) == (403, code)
         foreign = call("GET", accounts, issuer.token(), **{"X-Tenant-Id": str(uuid4())})
-        assert (foreign.status_code, json.loads(foreign.body)["code"]) == (403, "tenant-mismatch")
+        assert (foreign.status_code, json.loads(foreign.body)["code"]) == (
+            403,
+            "tenant-mismatch",
+        )
         assert len(call("GET", accounts, issuer.token()).json_body["items"]) == 1
         assert issuer.key_calls <= 2
         issuer.status = 500
@@ -538,9 +698,9 @@ def test_the_whole_api_lets_in_who_belongs_and_nobody_else(
 
 
 def test_readiness_needs_the_issuer_s_keys_and_not_the_issuer(
-    issuer: Issuer, database: Settings, composed: Callable[[Settings], None]
+    issuer: Issuer, database: Settings, composed: Compose
 ) -> None:
-    urls = {"database_url": database.database_url, "relay_database_url": database.relay_database_url}
+    urls = {"database": {"url": database.database.url, "relay_url": database.database.relay_url}}
 
     def ready() -> tuple[int, str]:
         answer = client.http.get("/health/ready")
@@ -553,7 +713,8 @@ def test_readiness_needs_the_issuer_s_keys_and_not_the_issuer(
         composed(issuer.settings(**urls))
         issuer.status = 200
         assert ready() == (200, "ok")
-        issuer.status, asked = 500, len(issuer.calls)
+        issuer.status = 500
+        asked = len(issuer.calls)
         for _ in range(5):
             assert ready() == (200, "ok")
         assert len(issuer.calls) == asked

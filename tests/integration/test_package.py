@@ -13,7 +13,16 @@ from infra.aws.package import PackagedApp, PackagingFailed, build
 
 FROM_OUTSIDE = {"CURSOR_SECRET": "secretsmanager:aetherlink/prod/cursors"}
 MOST_BYTES = 40_000_000
-RUNTIME = ("pydantic", "sqlalchemy", "pg8000", "kafka", "crc32c", "lz4", "jwt", "cryptography")
+RUNTIME = (
+    "pydantic",
+    "sqlalchemy",
+    "pg8000",
+    "kafka",
+    "crc32c",
+    "lz4",
+    "jwt",
+    "cryptography",
+)
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +35,9 @@ def template(package: PackagedApp) -> dict[str, Any]:
     return dict(json.loads(package.template.read_text())["Resources"])
 
 
-def test_the_bundle_has_its_byte_code_and_nothing_that_only_builds_or_tests(package: PackagedApp) -> None:
+def test_the_bundle_has_its_byte_code_and_nothing_that_only_builds_or_tests(
+    package: PackagedApp,
+) -> None:
     with zipfile.ZipFile(package.bundle) as bundle:
         names = bundle.namelist()
     compiled = {name.split("/__pycache__/")[0] for name in names if name.endswith(".pyc")}
@@ -48,9 +59,18 @@ def test_the_bundle_has_its_byte_code_and_nothing_that_only_builds_or_tests(pack
 
 @pytest.mark.parametrize(
     "handler",
-    ["app.app", "app.relay", "app.replay", "app.outbox_upkeep", "app.idempotency_cleanup", "app.autoheal_tick"],
+    [
+        "app.app",
+        "app.relay",
+        "app.replay",
+        "app.outbox_upkeep",
+        "app.idempotency_cleanup",
+        "app.autoheal_tick",
+    ],
 )
-def test_every_handler_loads_from_the_bundle_alone(package: PackagedApp, tmp_path: Path, handler: str) -> None:
+def test_every_handler_loads_from_the_bundle_alone(
+    package: PackagedApp, tmp_path: Path, handler: str
+) -> None:
     with zipfile.ZipFile(package.bundle) as bundle:
         bundle.extractall(tmp_path)
     module, function = handler.split(".")
@@ -64,12 +84,17 @@ def test_every_handler_loads_from_the_bundle_alone(package: PackagedApp, tmp_pat
     assert said.stdout.strip() == "True", said.stderr
 
 
-def test_each_function_has_its_memory_time_concurrency_and_role(template: dict[str, Any]) -> None:
+def test_each_function_has_its_memory_time_concurrency_and_role(
+    template: dict[str, Any],
+) -> None:
     functions = {
-        name: one["Properties"] for name, one in template.items() if one["Type"] == "AWS::Serverless::Function"
+        name: one["Properties"]
+        for name, one in template.items()
+        if one["Type"] == "AWS::Serverless::Function"
     }
     assert {
-        (f["Handler"], f["MemorySize"], f["Timeout"], f.get("ReservedConcurrentExecutions")) for f in functions.values()
+        (f["Handler"], f["MemorySize"], f["Timeout"], f.get("ReservedConcurrentExecutions"))
+        for f in functions.values()
     } == {
         ("app.app", 1024, 28, None),
         ("app.relay", 512, 60, 1),
@@ -86,33 +111,80 @@ def test_each_function_has_its_memory_time_concurrency_and_role(template: dict[s
         assert one["Environment"]["Variables"]["CURSOR_SECRET"] == FROM_OUTSIDE["CURSOR_SECRET"]
 
 
-def test_the_table_of_idempotency_keys_forgets_and_only_the_api_may_use_it(template: dict[str, Any]) -> None:
+def test_the_table_of_idempotency_keys_forgets_and_only_the_api_may_use_it(
+    template: dict[str, Any],
+) -> None:
     table = template["IdempotencyTable"]["Properties"]
-    assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
-    assert table["TableName"] == template["APIHandler"]["Properties"]["Environment"]["Variables"]["IDEMPOTENCY_TABLE"]
-    roles = {name: json.dumps(one) for name, one in template.items() if one["Type"] == "AWS::IAM::Role"}
-    assert {name for name, text in roles.items() if "aetherlink-idempotency" in text} == {"ApiHandlerRole"}
+    assert table["TimeToLiveSpecification"] == {
+        "AttributeName": "expires_at",
+        "Enabled": True,
+    }
+    assert (
+        table["TableName"]
+        == template["APIHandler"]["Properties"]["Environment"]["Variables"]["IDEMPOTENCY_TABLE"]
+    )
+    roles = {
+        name: json.dumps(one) for name, one in template.items() if one["Type"] == "AWS::IAM::Role"
+    }
+    assert {name for name, text in roles.items() if "aetherlink-idempotency" in text} == {
+        "ApiHandlerRole"
+    }
 
 
 def test_only_relay_and_replay_may_publish(template: dict[str, Any]) -> None:
-    roles = {name: json.dumps(one) for name, one in template.items() if one["Type"] == "AWS::IAM::Role"}
-    assert {name for name, text in roles.items() if "kafka-cluster:WriteData" in text} == {"RelayRole", "ReplayRole"}
+    roles = {
+        name: json.dumps(one) for name, one in template.items() if one["Type"] == "AWS::IAM::Role"
+    }
+    assert {name for name, text in roles.items() if "kafka-cluster:WriteData" in text} == {
+        "RelayRole",
+        "ReplayRole",
+    }
     assert not [name for name, text in roles.items() if '"Action": "*"' in text or '"*:*"' in text]
 
 
-def test_what_the_gateway_answers_itself_is_a_problem_document_too(template: dict[str, Any]) -> None:
-    answers = [one["Properties"] for one in template.values() if one["Type"] == "AWS::ApiGateway::GatewayResponse"]
+def test_what_the_gateway_answers_itself_is_a_problem_document_too(
+    template: dict[str, Any],
+) -> None:
+    answers = [
+        one["Properties"]
+        for one in template.values()
+        if one["Type"] == "AWS::ApiGateway::GatewayResponse"
+    ]
     kinds = {one["ResponseType"] for one in answers}
-    assert {"DEFAULT_4XX", "DEFAULT_5XX", "REQUEST_TOO_LARGE", "THROTTLED", "INTEGRATION_TIMEOUT"} <= kinds
+    assert {
+        "DEFAULT_4XX",
+        "DEFAULT_5XX",
+        "REQUEST_TOO_LARGE",
+        "THROTTLED",
+        "INTEGRATION_TIMEOUT",
+    } <= kinds
     for one in answers:
-        assert one["ResponseParameters"]["gatewayresponse.header.Content-Type"] == "'application/problem+json'"
-        body = json.loads(one["ResponseTemplates"]["application/json"].replace("$context.status", "400"))
-        assert {"type", "title", "status", "detail", "instance", "code", "requestId", "errors"} == set(body)
+        assert (
+            one["ResponseParameters"]["gatewayresponse.header.Content-Type"]
+            == "'application/problem+json'"
+        )
+        body = json.loads(
+            one["ResponseTemplates"]["application/json"].replace("$context.status", "400")
+        )
+        assert {
+            "type",
+            "title",
+            "status",
+            "detail",
+            "instance",
+            "code",
+            "requestId",
+            "errors",
+        } == set(body)
 
 
 def _lint(template: Path) -> str:
     linter = Path(sys.executable).with_name("cfn-lint")
-    said = subprocess.run([str(linter), "--regions", "us-east-1", "--", str(template)], capture_output=True, text=True)
+    said = subprocess.run(
+        [str(linter), "--regions", "us-east-1", "--", str(template)],
+        capture_output=True,
+        text=True,
+    )
     return said.stdout + said.stderr
 
 
@@ -134,7 +206,11 @@ def test_a_template_that_is_wrong_is_told(package: PackagedApp, tmp_path: Path) 
 
 def test_no_secret_is_packaged_in_plain_text(tmp_path: Path) -> None:
     with pytest.raises(PackagingFailed, match="DATABASE_URL") as refused:
-        build(tmp_path, stage="prod", environment={**FROM_OUTSIDE, "DATABASE_URL": "postgresql://a:s3cr3t@h/x"})
+        build(
+            tmp_path,
+            stage="prod",
+            environment={**FROM_OUTSIDE, "DATABASE_URL": "postgresql://a:s3cr3t@h/x"},
+        )
     assert "s3cr3t" not in str(refused.value)
     assert not list(tmp_path.iterdir())
 
@@ -142,7 +218,12 @@ def test_no_secret_is_packaged_in_plain_text(tmp_path: Path) -> None:
 def test_the_gateway_throttles_and_says_when_to_come_back(template: dict[str, Any]) -> None:
     settings = template["RestAPI"]["Properties"]["MethodSettings"]
     assert settings == [
-        {"HttpMethod": "*", "ResourcePath": "/*", "ThrottlingRateLimit": 500, "ThrottlingBurstLimit": 250}
+        {
+            "HttpMethod": "*",
+            "ResourcePath": "/*",
+            "ThrottlingRateLimit": 500,
+            "ThrottlingBurstLimit": 250,
+        }
     ]
     answers = {
         one["Properties"]["ResponseType"]: one["Properties"]
@@ -151,7 +232,12 @@ def test_the_gateway_throttles_and_says_when_to_come_back(template: dict[str, An
     }
     for kind in ("THROTTLED", "QUOTA_EXCEEDED"):
         assert answers[kind]["StatusCode"] == "429"
-        assert int(answers[kind]["ResponseParameters"]["gatewayresponse.header.Retry-After"].strip("'")) >= 1
+        assert (
+            int(
+                answers[kind]["ResponseParameters"]["gatewayresponse.header.Retry-After"].strip("'")
+            )
+            >= 1
+        )
 
 
 def test_the_same_input_makes_the_same_bytes(package: PackagedApp, tmp_path: Path) -> None:

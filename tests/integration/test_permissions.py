@@ -13,9 +13,10 @@ import pytest
 from chalice.test import Client
 
 import app
-from chalicelib import bootstrap_outbox
 from chalicelib.autoheal.runbooks import load
+from chalicelib.bootstrap import container
 from chalicelib.config import Settings
+from chalicelib.config.reader import from_env
 from chalicelib.entrypoints import schedule
 from infra.aws import policies, secrets
 from infra.aws.package import ROOT
@@ -23,7 +24,8 @@ from infra.local.alertmanager import Alertmanager
 from infra.local.emulator import REGION, Emulator
 from infra.local.process import free_port
 from infra.local.ssm_agent import LocalSsm
-from tests.builders_autoheal import TCP, delivery, raw_alert
+from tests.builders.alerts import TCP, delivery, raw_alert
+from tests.conftest import Compose
 from tests.contract.autoheal_suites import create_tables
 from tests.contract.test_lease_store import TABLE, create_table
 from tests.integration.test_alertmanager import VALUES
@@ -83,13 +85,19 @@ class Recorder:
         service = str(model.service_model.signing_name)
         for action, resource in _asked(str(model.name), params):
             owner = "ec2" if resource.startswith("instance/") else service
-            self.calls.add((f"{service}:{action}", f"arn:aws:{owner}:{REGION}:{ACCOUNT}:{resource}"))
+            self.calls.add(
+                (f"{service}:{action}", f"arn:aws:{owner}:{REGION}:{ACCOUNT}:{resource}")
+            )
 
 
 def _asked(name: str, params: dict[str, Any]) -> list[tuple[str, str]]:
     """Return what IAM is asked about one call: the actions, and the resource of each."""
     if "TransactItems" in params:
-        parts = [(kind, part["TableName"]) for item in params["TransactItems"] for kind, part in item.items()]
+        parts = [
+            (kind, part["TableName"])
+            for item in params["TransactItems"]
+            for kind, part in item.items()
+        ]
         return [(f"{kind}Item", f"table/{table}") for kind, table in parts]
     if "RequestItems" in params:
         return [(name, f"table/{table}") for table in params["RequestItems"]]
@@ -104,7 +112,9 @@ def _asked(name: str, params: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _matches(pattern: str, arn: str) -> bool:
-    expression = "".join({"*": ".*", "?": "."}.get(character, re.escape(character)) for character in pattern)
+    expression = "".join(
+        {"*": ".*", "?": "."}.get(character, re.escape(character)) for character in pattern
+    )
     return re.fullmatch(expression, arn) is not None
 
 
@@ -137,7 +147,10 @@ def _serve(tenant: UUID) -> None:
 
         def send(method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
             answer = client.http.request(
-                method, path, {**fixed, "X-Roles": "sales", **headers}, json.dumps(body).encode()
+                method,
+                path,
+                {**fixed, "X-Roles": "sales", **headers},
+                json.dumps(body).encode(),
             )
             return answer.status_code, answer.json_body
 
@@ -154,7 +167,8 @@ def _serve(tenant: UUID) -> None:
 
 def _heal(send: Send) -> None:
     """Walk through everything that the healer's door offers."""
-    ops, hook = {"X-Roles": "admin"}, {"Authorization": "Bearer hook"}
+    ops = {"X-Roles": "admin"}
+    hook = {"Authorization": "Bearer hook"}
 
     def deliver(*alerts: Any) -> list[dict[str, Any]]:
         status, told = send("POST", "/autoheal/alert", json.loads(delivery(*alerts)), **hook)
@@ -168,13 +182,26 @@ def _heal(send: Send) -> None:
     assert sent[0]["result"] == "executed", sent
     deliver(first, raw_alert(wanted=None), {**first, "status": "resolved"})
     for name in sorted(load()):
-        deliver(raw_alert(name, starts_at=datetime.now(UTC), fingerprint=uuid4().hex[:16], service="crm-db"))
+        deliver(
+            raw_alert(
+                name,
+                starts_at=datetime.now(UTC),
+                fingerprint=uuid4().hex[:16],
+                service="crm-db",
+            )
+        )
     waiting = send("GET", "/autoheal/actions?state=AWAITING_APPROVAL", **ops)[1]["items"]
     for act, action in zip(("approve", "reject"), waiting, strict=False):
         send("POST", f"/autoheal/actions/{action['id']}/{act}", **ops)
     listed = send("GET", "/autoheal/actions", **ops)[1]["items"]
     assert send("GET", f"/autoheal/actions/{listed[0]['id']}", **ops)[0] == 200
-    for query in ("", "?kind=action_sent", f"?alertname={TCP}", "?contains=x&n=5", "?since=1"):
+    for query in (
+        "",
+        "?kind=action_sent",
+        f"?alertname={TCP}",
+        "?contains=x&n=5",
+        "?since=1",
+    ):
         assert send("GET", f"/audit{query}", **ops)[0] == 200
     labels = {"alertname": TCP, "service": "crm-api"}
     status, told = send("POST", "/ack", {"labels": labels, "duration": "1m"}, **ops)
@@ -188,7 +215,7 @@ def _heal(send: Send) -> None:
 def _relay() -> None:
     """Relay with a broker that is away, and again while somebody else holds every shard: one has something to count."""
     schedule.run_relay(Context())
-    bootstrap_outbox._store("somebody else").claim(uuid4(), limit=1_000, seconds=60)
+    container().outbox.store("somebody else").claim(uuid4(), limit=1_000, seconds=60)
     schedule.run_relay(Context())
 
 
@@ -211,15 +238,15 @@ def recorded(
     alertmanager: Alertmanager,
     database: Settings,
     tenant: UUID,
-    composed: Callable[[Settings], None],
+    composed: Compose,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Calls:
     """The calls of each function, with its secrets kept in one service and then in the other."""
     kept = {
         "CURSOR_SECRET": "x" * 32,
-        "DATABASE_URL": database.database_url,
+        "DATABASE_URL": database.database.url,
         "KAFKA_PASSWORD": "not asked for here",
-        "RELAY_DATABASE_URL": database.relay_database_url,
+        "RELAY_DATABASE_URL": database.database.relay_url,
         "AUTOHEAL_WEBHOOK_TOKENS": "hook",
         "AUTOHEAL_LINK_SECRETS": "k" * 32,
         "METRICS_SCRAPE_TOKENS": "scrape",
@@ -233,8 +260,14 @@ def recorded(
     emulator.keep({names[setting]: text for setting, text in kept.items()})
     store = ssm.client()
     for setting, text in kept.items():
-        store.put_parameter(Name="/" + names[setting], Value=text, Type="SecureString", Overwrite=True)
-    for name, value in {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": REGION}.items():
+        store.put_parameter(
+            Name="/" + names[setting], Value=text, Type="SecureString", Overwrite=True
+        )
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "x",
+        "AWS_SECRET_ACCESS_KEY": "x",
+        "AWS_DEFAULT_REGION": REGION,
+    }.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("AWS_ENDPOINT_URL", emulator.url)
     monkeypatch.setenv("AWS_ENDPOINT_URL_SSM", ssm.url)
@@ -248,14 +281,17 @@ def recorded(
         "ALERTMANAGER_URL": alertmanager.url,
     }
     found: Calls = {}
-    for references in (secrets.references(kept, "local"), {one: f"ssm:/{name}" for one, name in names.items()}):
+    for references in (
+        secrets.references(kept, "local"),
+        {one: f"ssm:/{name}" for one, name in names.items()},
+    ):
         fixed["AUTOHEAL_TABLE_PREFIX"] = prefixes.pop()
         for function, work in _work(tenant).items():
             recorder = Recorder()
             session = boto3.session.Session()
             session.events.register("provide-client-params", recorder)
             monkeypatch.setattr(boto3, "DEFAULT_SESSION", session)
-            composed(Settings.from_env({**fixed, **references}))
+            composed(from_env({**fixed, **references}))
             work()
             found[function] = found.get(function, set()) | recorder.calls
     return found
@@ -275,10 +311,20 @@ def test_every_function_has_a_policy_and_its_calls_are_known() -> None:
 def test_functions_may_do_what_they_do_and_nothing_else(recorded: Calls) -> None:
     healing = {call for function in HEALERS for call in recorded[function] if _is_healing(*call)}
     for file in set(FUNCTIONS.values()):
-        calls = {call for function, found in recorded.items() if FUNCTIONS[function] == file for call in found}
+        calls = {
+            call
+            for function, found in recorded.items()
+            if FUNCTIONS[function] == file
+            for call in found
+        }
         calls |= healing if file in {FUNCTIONS[function] for function in HEALERS} else set()
         allowed = {one for one in _allowed(file) if one[0] not in NOT_BY_THE_CODE}
-        needed = {(call, one) for call in calls for one in allowed if call[0] == one[0] and _matches(one[1], call[1])}
+        needed = {
+            (call, one)
+            for call in calls
+            for one in allowed
+            if call[0] == one[0] and _matches(one[1], call[1])
+        }
         missing = calls - {call for call, _ in needed}
         unused = allowed - {one for _, one in needed}
         assert calls, f"{file}: nothing was recorded"
@@ -293,9 +339,13 @@ def test_policies_name_single_actions_on_our_own_resources(file: str) -> None:
         if resource.partition(":document/")[2] or resource.endswith("instance/*"):
             assert [one for one in OF_EVERY_STAGE if resource.endswith(one)], resource
         elif resource == "*":
-            assert EVERYTHING.get(action), f"{file}: {action} is allowed on everything without a reason"
+            assert EVERYTHING.get(action), (
+                f"{file}: {action} is allowed on everything without a reason"
+            )
         else:
-            assert re.search(r"[:/]aetherlink[-/*]", resource), f"{file}: {resource} may be somebody else's"
+            assert re.search(r"[:/]aetherlink[-/*]", resource), (
+                f"{file}: {resource} may be somebody else's"
+            )
     for statement in _policy(file)["Statement"]:
         if any(action.startswith("ec2:") for action in policies.actions(statement)):
             assert statement["Condition"] == {"Null": {"lambda:SourceFunctionArn": "true"}}

@@ -7,12 +7,14 @@ import pytest
 import requests
 
 from chalicelib.adapters.pushgateway import Pushgateway
-from chalicelib.autoheal.exposition import publish, series
-from chalicelib.errors import Unavailable
+from chalicelib.autoheal.metrics import series
+from chalicelib.shared.errors import Unavailable
+from chalicelib.telemetry.exposition import publish
 from infra.local.debian import program
 from infra.local.process import PartFailed, free_port
 from infra.local.pushgateway import NAME, PACKAGE, LocalPushgateway
-from tests.builders_autoheal import TCP, World, raw_alert
+from tests.builders.alerts import TCP, raw_alert
+from tests.builders.autoheal import HealerWorld
 from tests.conftest import CACHE
 
 
@@ -36,10 +38,15 @@ def _scraped(gateway: LocalPushgateway) -> dict[str, float]:
     return {name: float(value) for name, value in pairs}
 
 
-def test_the_whole_set_is_published_and_replaces_what_was_there(gateway: LocalPushgateway) -> None:
-    world, pusher = World(), Pushgateway(gateway.url, timeout_seconds=3)
+def test_the_whole_set_is_published_and_replaces_what_was_there(
+    gateway: LocalPushgateway,
+) -> None:
+    world = HealerWorld()
+    pusher = Pushgateway(gateway.url, timeout_seconds=3)
     publish(series(world.parts, "local"), pusher)
-    executed = f'autoheal_actions_total{{alertname="{TCP}",instance="",job="autoheal",result="executed"}}'
+    executed = (
+        f'autoheal_actions_total{{alertname="{TCP}",instance="",job="autoheal",result="executed"}}'
+    )
     assert _scraped(gateway)[executed] == 0
     world.one(raw_alert())
     world.tick()
@@ -51,7 +58,9 @@ def test_the_whole_set_is_published_and_replaces_what_was_there(gateway: LocalPu
     assert found['push_failure_time_seconds{instance="",job="autoheal"}'] == 0
 
 
-def test_what_the_gateway_refuses_and_a_gateway_that_is_down_are_told(gateway: LocalPushgateway) -> None:
+def test_what_the_gateway_refuses_and_a_gateway_that_is_down_are_told(
+    gateway: LocalPushgateway,
+) -> None:
     with pytest.raises(Unavailable):
         Pushgateway(gateway.url, timeout_seconds=3).put("broken", "this is no metric\n")
     with pytest.raises(Unavailable):

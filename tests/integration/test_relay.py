@@ -1,8 +1,7 @@
 """The relay between a real PostgreSQL and a real broker."""
 
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Iterator
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -10,43 +9,56 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 from kafka import KafkaAdminClient
 
-from chalicelib import bootstrap, bootstrap_outbox
 from chalicelib.adapters.postgres import driver
 from chalicelib.adapters.postgres.outbox_append import append
+from chalicelib.bootstrap import container
 from chalicelib.config import Settings
-from chalicelib.ids import uuid7
-from chalicelib.messaging.envelope import Envelope
-from chalicelib.messaging.policy import Report
+from chalicelib.outbox.envelope import Envelope
+from chalicelib.outbox.policy import RelayReport
+from chalicelib.shared.ids import uuid7
 from infra.local.kafka import Broker
 from infra.local.postgres import Postgres
-from tests.fakes import START
+from tests.conftest import Compose
+from tests.fakes.clock import START
 
-CREATED, MOVED = "aetherlink.events.jobcreated", "aetherlink.events.jobstatuschanged"
+CREATED = "aetherlink.events.jobcreated"
+MOVED = "aetherlink.events.jobstatuschanged"
 
 
 class World:
     """An outbox to append to, a relay to run, and an independent consumer to read with."""
 
     def __init__(self, settings: Settings, postgres: Postgres, tenant: UUID) -> None:
-        self.settings, self.postgres, self.tenant = settings, postgres, tenant
+        self.settings = settings
+        self.postgres = postgres
+        self.tenant = tenant
 
     def append(self, *events: tuple[str, str, bytes]) -> None:
         """Append (stream, topic, payload) each, in one transaction."""
-        with driver.connect(self.settings.database_url, self.settings, name="test") as connection:
+        with driver.connect(
+            self.settings.database.url, self.settings.database, name="test"
+        ) as connection:
             connection.tenant = self.tenant
             connection.execute_simple(driver.BEGIN)
             for stream, topic, payload in events:
                 append(
-                    connection, Envelope(uuid7(), self.tenant, stream, "JobCreated", 1, topic, payload, START), shards=8
+                    connection,
+                    Envelope(uuid7(), self.tenant, stream, "JobCreated", 1, topic, payload, START),
+                    shards=8,
                 )
             connection.commit()
 
-    def run(self) -> Report:
-        return bootstrap_outbox.relay().run(30, until_idle=True)
+    def run(self) -> RelayReport:
+        return container().outbox.relay().run(30, until_idle=True)
 
     def read(self, *topics: str) -> list[Any]:
         """Return this tenant's records of `topics`, each partition in order."""
-        consumer = Consumer({"bootstrap.servers": self.settings.kafka_bootstrap_servers, "group.id": str(uuid4())})
+        consumer = Consumer(
+            {
+                "bootstrap.servers": self.settings.kafka.bootstrap_servers,
+                "group.id": str(uuid4()),
+            }
+        )
         found = []
         try:
             for topic in topics:
@@ -71,21 +83,25 @@ class World:
 
 @pytest.fixture
 def world(
-    database: Settings, broker: Broker, postgres: Postgres, composed: Callable[[Settings], None], tenant: UUID
+    database: Settings, broker: Broker, postgres: Postgres, composed: Compose, tenant: UUID
 ) -> Iterator[World]:
-    settings = replace(
-        database,
-        kafka_bootstrap_servers=broker.bootstrap_servers,
-        kafka_api_version=broker.api_version,
-        relay_backoff_base_seconds=0.05,
-        relay_poll_seconds=0.05,
+    settings = database.changed(
+        kafka={
+            "bootstrap_servers": broker.bootstrap_servers,
+            "api_version": broker.api_version,
+        },
+        relay={"backoff_base_seconds": 0.05, "poll_seconds": 0.05},
     )
     composed(settings)
     yield World(settings, postgres, tenant)
 
 
 def test_a_stream_crosses_topics_in_order_and_lands_in_the_archive(world: World) -> None:
-    world.append(("job:1", CREATED, b'{"n":1}'), ("job:1", MOVED, b'{"n":2}'), ("job:1", MOVED, b'{"n":3}'))
+    world.append(
+        ("job:1", CREATED, b'{"n":1}'),
+        ("job:1", MOVED, b'{"n":2}'),
+        ("job:1", MOVED, b'{"n":3}'),
+    )
     world.append(("job:1", CREATED, b'{"n":4}'))
     report = world.run()
     assert (report.published, report.refused, world.waiting()) == (4, 0, [])
@@ -94,13 +110,19 @@ def test_a_stream_crosses_topics_in_order_and_lands_in_the_archive(world: World)
     assert [json.loads(record.value())["n"] for record in records] == [1, 4, 2, 3]
     assert [int(dict(record.headers())["stream_seq"]) for record in records] == [1, 4, 2, 3]
     with world.postgres.connect() as connection:
-        rows = connection.execute_simple("SELECT stream_seq, kafka_partition, kafka_offset FROM outbox_archive").rows
+        rows = connection.execute_simple(
+            "SELECT stream_seq, kafka_partition, kafka_offset FROM outbox_archive"
+        ).rows
     places = {int(dict(r.headers())["stream_seq"]): [r.partition(), r.offset()] for r in records}
     assert {seq: place for seq, *place in rows} == places
 
 
 def test_an_event_too_large_parks_its_stream_and_no_other(world: World) -> None:
-    world.append(("job:1", CREATED, b'"' + b"x" * 1_200_000 + b'"'), ("job:2", CREATED, b"{}"), ("job:1", MOVED, b"{}"))
+    world.append(
+        ("job:1", CREATED, b'"' + b"x" * 1_200_000 + b'"'),
+        ("job:2", CREATED, b"{}"),
+        ("job:1", MOVED, b"{}"),
+    )
     report = world.run()
     assert (report.parked, report.refused) == (1, 5)
     assert world.waiting() == [["job:1", 1, True, 5], ["job:1", 2, True, 0]]
@@ -108,7 +130,11 @@ def test_an_event_too_large_parks_its_stream_and_no_other(world: World) -> None:
     [copy] = world.read("aetherlink.events.dlq")
     headers = {name: value.decode() for name, value in copy.headers()}
     assert copy.key() == b"job:1"
-    assert (headers["dlq_payload_omitted"], headers["dlq_attempts"], headers["dlq_topic"]) == ("true", "5", CREATED)
+    assert (
+        headers["dlq_payload_omitted"],
+        headers["dlq_attempts"],
+        headers["dlq_topic"],
+    ) == ("true", "5", CREATED)
     assert "record may have" in headers["dlq_error"]
 
 
@@ -124,38 +150,61 @@ def test_two_thousand_events_of_many_streams_arrive_whole(world: World) -> None:
     assert seen == {stream.encode(): list(range(1, 21)) for stream in streams}
 
 
-def test_a_broker_that_is_away_costs_nothing_but_time(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broker_that_is_away_costs_nothing_but_time(world: World, composed: Compose) -> None:
     world.append(("job:1", CREATED, b"{}"))
-    gone = replace(world.settings, kafka_bootstrap_servers="127.0.0.1:1", kafka_request_timeout_ms=200)
-    monkeypatch.setattr(bootstrap, "settings", lambda: gone)
-    report = bootstrap_outbox.relay().run(2)
+    gone = world.settings.changed(
+        kafka={"bootstrap_servers": "127.0.0.1:1", "request_timeout_ms": 200}
+    )
+    composed(gone)
+    report = container().outbox.relay().run(2)
     assert (report.published, report.broker_troubles > 1) == (0, True)
     assert world.waiting() == [["job:1", 1, False, 0]]
-    monkeypatch.setattr(bootstrap, "settings", lambda: world.settings)
+    composed(world.settings)
     assert world.run().published == 1
 
 
 @pytest.mark.parametrize("compression", ["gzip", "lz4"])
-def test_record_batches_may_be_compressed(world: World, monkeypatch: pytest.MonkeyPatch, compression: str) -> None:
-    packed = replace(world.settings, kafka_compression=compression)
-    monkeypatch.setattr(bootstrap, "settings", lambda: packed)
-    world.append(*((f"job:{number}", CREATED, b'{"text":"' + b"x" * 5_000 + b'"}') for number in range(20)))
+def test_record_batches_may_be_compressed(
+    world: World, composed: Compose, compression: str
+) -> None:
+    packed = world.settings.changed(kafka={"compression": compression})
+    composed(packed)
+    world.append(
+        *((f"job:{number}", CREATED, b'{"text":"' + b"x" * 5_000 + b'"}') for number in range(20))
+    )
     assert world.run().published == 20
     assert {len(record.value()) for record in world.read(CREATED)} == {5_011}
 
 
-def test_of_a_batch_that_the_broker_refuses_only_the_event_at_fault_is_parked(world: World, broker: Broker) -> None:
+def test_of_a_batch_that_the_broker_refuses_only_the_event_at_fault_is_parked(
+    world: World, broker: Broker
+) -> None:
     if broker.kind != "apache":
         pytest.skip("needs a broker with topic settings: Apache Kafka")
     topic = f"aetherlink.small.{uuid4()}"
     admin = KafkaAdminClient(bootstrap_servers=broker.bootstrap_servers)
-    limited = {"num_partitions": 1, "replication_factor": 1, "configs": {"max.message.bytes": "3000"}}
+    limited = {
+        "num_partitions": 1,
+        "replication_factor": 1,
+        "configs": {"max.message.bytes": "3000"},
+    }
     admin.create_topics({topic: limited}, wait_for_metadata=True)
     admin.close()
     world.append(*((f"job:{number}", topic, b"{}") for number in range(10)))
-    world.append(("job:5", topic, b'"' + b"x" * 4_000 + b'"'), ("job:5", topic, b"{}"), ("job:6", topic, b"{}"))
+    world.append(
+        ("job:5", topic, b'"' + b"x" * 4_000 + b'"'),
+        ("job:5", topic, b"{}"),
+        ("job:6", topic, b"{}"),
+    )
     report = world.run()
-    assert (report.published, report.refused, report.parked) == (12, 5, 1), "eleven, and the dead letter's copy"
+    assert (report.published, report.refused, report.parked) == (12, 5, 1), (
+        "eleven, and the dead letter's copy"
+    )
     assert world.waiting() == [["job:5", 2, True, 5], ["job:5", 3, True, 0]]
-    seen = [(record.key().decode(), int(dict(record.headers())["stream_seq"])) for record in world.read(topic)]
-    assert sorted(set(seen)) == sorted([*((f"job:{number}", 1) for number in range(10)), ("job:6", 2)])
+    seen = [
+        (record.key().decode(), int(dict(record.headers())["stream_seq"]))
+        for record in world.read(topic)
+    ]
+    assert sorted(set(seen)) == sorted(
+        [*((f"job:{number}", 1) for number in range(10)), ("job:6", 2)]
+    )

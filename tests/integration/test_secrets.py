@@ -1,8 +1,7 @@
 """Secrets in a real store, a real PostgreSQL and a real broker: changed, refused and away while the product runs."""
 
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,18 +12,20 @@ import pytest
 from chalice.test import Client, HTTPResponse
 
 import app
-from chalicelib import bootstrap, bootstrap_outbox, logs
-from chalicelib.clock import SystemClock
+from chalicelib.bootstrap import container
 from chalicelib.config import Settings
-from chalicelib.credentials import PAUSE_SECONDS
-from chalicelib.messaging.ports import Refused, Unreachable
+from chalicelib.outbox.ports import Refused, Unreachable
+from chalicelib.security.secrets import PAUSE_SECONDS
+from chalicelib.shared.clock import SystemClock
+from chalicelib.telemetry import logs
 from infra.local.emulator import REGION, Emulator
 from infra.local.kafka import Broker
 from infra.local.kafka.apache import ApacheKafka
 from infra.local.postgres import Postgres
 from infra.local.process import free_port
-from tests.conftest import CACHE
-from tests.fakes import FakeClock, FakeOutbox
+from tests.conftest import CACHE, Compose
+from tests.fakes.clock import FakeClock
+from tests.fakes.outbox import FakeOutbox
 from tests.integration.proxy import Proxy
 
 REFRESH = 300.0
@@ -46,8 +47,14 @@ class LateClock(SystemClock):
 class World:
     """The API with every secret kept elsewhere, and hands on the store, the database and the time."""
 
-    def __init__(self, manager: Any, postgres: Postgres, clock: LateClock, proxy: Proxy, tenant: UUID) -> None:
-        self.manager, self.postgres, self.clock, self.proxy, self.tenant = manager, postgres, clock, proxy, tenant
+    def __init__(
+        self, manager: Any, postgres: Postgres, clock: LateClock, proxy: Proxy, tenant: UUID
+    ) -> None:
+        self.manager = manager
+        self.postgres = postgres
+        self.clock = clock
+        self.proxy = proxy
+        self.tenant = tenant
         self.name = f"aetherlink/test/{uuid4()}"
         self.kept: dict[str, Any] = {}
 
@@ -70,10 +77,18 @@ class World:
                 f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{role}'"
             )
 
-    def send(self, method: str, path: str, body: Any = None, *, role: str = "sales") -> HTTPResponse:
-        headers = {"X-Tenant-Id": str(self.tenant), "X-Roles": role, "Content-Type": "application/json"}
+    def send(
+        self, method: str, path: str, body: Any = None, *, role: str = "sales"
+    ) -> HTTPResponse:
+        headers = {
+            "X-Tenant-Id": str(self.tenant),
+            "X-Roles": role,
+            "Content-Type": "application/json",
+        }
         with Client(app.app, stage_name="local") as client:
-            return client.http.request(method, path, headers=headers, body=json.dumps(body or {}).encode())
+            return client.http.request(
+                method, path, headers=headers, body=json.dumps(body or {}).encode()
+            )
 
     def create(self) -> HTTPResponse:
         return self.send("POST", "/api/crm/accounts", {"name": "Northwind"})
@@ -85,7 +100,7 @@ def world(
     postgres: Postgres,
     database: Settings,
     tenant: UUID,
-    composed: Callable[[Settings], None],
+    composed: Compose,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[World]:
     clock = LateClock()
@@ -95,17 +110,17 @@ def world(
             monkeypatch.setenv(name, "test")
         monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
         monkeypatch.setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", f"http://127.0.0.1:{proxy.port}")
-        monkeypatch.setattr(bootstrap, "clock", lambda: clock)
-        made.keep(api=database.database_url, relay=database.relay_database_url, cursors="first")
+        made.keep(api=database.database.url, relay=database.database.relay_url, cursors="first")
         composed(
-            replace(
-                database,
-                database_url=f"secretsmanager:{made.name}#api",
-                relay_database_url=f"secretsmanager:{made.name}#relay",
-                cursor_secret=f"secretsmanager:{made.name}#cursors",
-                secrets_refresh_seconds=REFRESH,
-                secrets_timeout_seconds=0.3,
-            )
+            database.changed(
+                database={
+                    "url": f"secretsmanager:{made.name}#api",
+                    "relay_url": f"secretsmanager:{made.name}#relay",
+                },
+                http={"cursor_secret": f"secretsmanager:{made.name}#cursors"},
+                secrets={"refresh_seconds": REFRESH, "timeout_seconds": 0.3},
+            ),
+            clock,
         )
         logs.configure("INFO")
         yield made
@@ -118,7 +133,9 @@ def test_a_database_password_changes_without_a_request_lost(world: World) -> Non
     assert world.create().status_code == 201
     world.change_password("aetherlink_api", "changed/1")
     world.keep(api=world.url("aetherlink_api", "changed/1"))
-    assert world.create().status_code == 201, "the old password was refused, so the new one was fetched at once"
+    assert world.create().status_code == 201, (
+        "the old password was refused, so the new one was fetched at once"
+    )
     assert world.send("GET", "/health/ready").status_code == 200
 
 
@@ -126,22 +143,32 @@ def test_the_desk_s_password_changes_too(world: World) -> None:
     assert world.send("GET", "/api/outbox", role="ops").status_code == 200
     world.change_password("aetherlink_relay", "changed/2")
     world.keep(relay=world.url("aetherlink_relay", "changed/2"))
-    assert world.send("GET", "/api/outbox", role="ops").status_code in (200, 503), "an open session may be cut"
+    assert world.send("GET", "/api/outbox", role="ops").status_code in (200, 503), (
+        "an open session may be cut"
+    )
     assert world.send("GET", "/api/outbox", role="ops").status_code == 200
 
 
-def test_a_database_s_secret_may_be_as_secrets_manager_keeps_it_for_rds(world: World, database: Settings) -> None:
+def test_a_database_s_secret_may_be_as_secrets_manager_keeps_it_for_rds(
+    world: World, composed: Compose
+) -> None:
     password = world.postgres.passwords()["aetherlink_api"]
-    about = {"engine": "postgres", "username": "aetherlink_api", "password": password, "host": "127.0.0.1"}
+    about = {
+        "engine": "postgres",
+        "username": "aetherlink_api",
+        "password": password,
+        "host": "127.0.0.1",
+    }
     world.keep(api={**about, "port": world.postgres.port, "dbname": "aetherlink"})
     assert world.create().status_code == 201
-    bootstrap._secret.cache_clear()
-    bootstrap._database.cache_clear()
+    composed(container().settings, world.clock)
     world.keep(api={"username": "nobody knows the rest"})
     assert world.create().json_body["code"] == "misconfigured"
 
 
-def test_cursors_signed_before_a_rotation_are_read_after_it_for_a_while(world: World) -> None:
+def test_cursors_signed_before_a_rotation_are_read_after_it_for_a_while(
+    world: World,
+) -> None:
     for _ in range(2):
         world.create()
 
@@ -154,7 +181,7 @@ def test_cursors_signed_before_a_rotation_are_read_after_it_for_a_while(world: W
     new = world.send("GET", "/api/crm/accounts?limit=1").json_body["nextCursor"]
     assert old != new
     assert [after(cursor).status_code for cursor in (old, new)] == [200, 200]
-    world.clock.passed += Settings().secrets_overlap_seconds
+    world.clock.passed += Settings().secrets.overlap_seconds
     assert [after(cursor).status_code for cursor in (old, new)] == [400, 200]
 
 
@@ -165,7 +192,7 @@ def test_a_store_that_is_down_does_no_harm_to_what_was_read_before(
     world.proxy.cut = True
     world.proxy.disconnect()
     world.clock.passed += REFRESH
-    bootstrap._database.cache_clear()
+    del container().crm.engine
     assert world.create().status_code == 201
     world.change_password("aetherlink_api", "changed/3")
     world.keep(api=world.url("aetherlink_api", "changed/3"))
@@ -176,7 +203,9 @@ def test_a_store_that_is_down_does_no_harm_to_what_was_read_before(
     assert world.create().status_code == 201
 
 
-def test_a_store_that_never_answered_is_a_503_that_says_when_to_come_back(world: World) -> None:
+def test_a_store_that_never_answered_is_a_503_that_says_when_to_come_back(
+    world: World,
+) -> None:
     world.proxy.cut = True
     answer = world.create()
     assert (answer.status_code, answer.json_body["code"]) == (503, "secrets-unavailable")
@@ -188,11 +217,14 @@ def test_a_store_that_never_answered_is_a_503_that_says_when_to_come_back(world:
 
 
 def test_a_secret_that_is_not_there_is_named_in_the_log_and_not_to_callers(
-    world: World, composed: Callable[[Settings], None], monkeypatch: pytest.MonkeyPatch
+    world: World, composed: Compose, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[Any] = []
     monkeypatch.setattr(logs, "error", lambda _, **fields: told.append(fields))
-    composed(replace(bootstrap.settings(), database_url="secretsmanager:aetherlink/test/nowhere"))
+    composed(
+        container().settings.changed(database={"url": "secretsmanager:aetherlink/test/nowhere"}),
+        world.clock,
+    )
     answer = world.create()
     assert (answer.status_code, answer.json_body["code"]) == (500, "misconfigured")
     assert b"nowhere" not in answer.body
@@ -202,7 +234,11 @@ def test_a_secret_that_is_not_there_is_named_in_the_log_and_not_to_callers(
 def test_no_secret_is_told_when_the_database_refuses_it(
     world: World, database: Settings, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    world.keep(api=world.url("aetherlink_api", CANARY), relay=world.url("aetherlink_relay", CANARY), cursors=CANARY)
+    world.keep(
+        api=world.url("aetherlink_api", CANARY),
+        relay=world.url("aetherlink_relay", CANARY),
+        cursors=CANARY,
+    )
     logs._logger.handlers.clear()
     logs.configure("DEBUG")  # to the standard error that is captured
     try:
@@ -212,15 +248,17 @@ def test_no_secret_is_told_when_the_database_refuses_it(
             world.send("GET", "/api/outbox", role="ops"),
             world.send("GET", "/health/ready"),
         ]
-        report = bootstrap_outbox.relay().run(0.3)
+        report = container().outbox.relay().run(0.3)
     finally:
         logs._logger.handlers.clear()
         logs.configure("INFO")
     assert {answer.status_code for answer in answers} == {503}
     assert report.store_troubles > 0
-    said = "".join(capfd.readouterr()) + "".join(answer.body.decode() + str(answer.headers) for answer in answers)
+    said = "".join(capfd.readouterr()) + "".join(
+        answer.body.decode() + str(answer.headers) for answer in answers
+    )
     assert "28P01" in said, "the log does tell what happened"
-    assert CANARY not in said + repr(bootstrap.settings())
+    assert CANARY not in said + repr(container().settings)
 
 
 SASL = """
@@ -234,39 +272,48 @@ listener.name.sasl.plain.sasl.jaas.config=org.apache.kafka.common.security.plain
 
 
 def test_a_kafka_password_that_is_refused_is_fetched_anew(
-    world: World, broker: Broker, home: Path, composed: Callable[[Settings], None], capfd: pytest.CaptureFixture[str]
+    world: World,
+    broker: Broker,
+    home: Path,
+    composed: Compose,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     if broker.kind != "apache":
         pytest.skip("only Apache Kafka asks for a password")
-    port, sasl = free_port(), free_port()
+    port = free_port()
+    sasl = free_port()
     extra = SASL.format(port=port, sasl=sasl, controller=port + 1)
     guarded = ApacheKafka(home / "kafka-sasl", port, CACHE, extra=extra)
     event = FakeOutbox(FakeClock()).append("job:1", topic="guarded")
     world.keep(kafka=CANARY)
     composed(
-        replace(
-            bootstrap.settings(),
-            kafka_bootstrap_servers=f"127.0.0.1:{sasl}",
-            kafka_security_protocol="SASL_PLAINTEXT",
-            kafka_sasl_mechanism="PLAIN",
-            kafka_username="relay",
-            kafka_request_timeout_ms=1_500,
-            kafka_password=f"secretsmanager:{world.name}#kafka",
-        )
+        container().settings.changed(
+            kafka={
+                "bootstrap_servers": f"127.0.0.1:{sasl}",
+                "security_protocol": "SASL_PLAINTEXT",
+                "sasl_mechanism": "PLAIN",
+                "username": "relay",
+                "request_timeout_ms": 1_500,
+                "password": f"secretsmanager:{world.name}#kafka",
+            }
+        ),
+        world.clock,
     )
     guarded.start({"guarded": 1})
     try:
-        first = bootstrap_outbox._publisher()
+        first = container().outbox.publisher()
         refused = first.place(event)
         first.close()
         assert isinstance(refused, Unreachable)
         assert CANARY not in refused.reason + "".join(capfd.readouterr())
         world.keep(kafka="right")
         world.clock.passed += PAUSE_SECONDS
-        second = bootstrap_outbox._publisher()
-        assert isinstance(second.place(event), Unreachable), "still the old one; told that it is refused"
+        second = container().outbox.publisher()
+        assert isinstance(second.place(event), Unreachable), (
+            "still the old one; told that it is refused"
+        )
         second.close()
-        third = bootstrap_outbox._publisher()
+        third = container().outbox.publisher()
         assert not isinstance(third.place(event), Unreachable | Refused)
         third.close()
     finally:

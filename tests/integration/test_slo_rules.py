@@ -19,7 +19,8 @@ from infra.slo.durations import Scale
 from infra.slo.scenarios import SUITES
 from infra.slo.scenarios.suite import Suite
 
-SAMPLE, SEED = 10, 7
+SAMPLE = 10
+SEED = 7
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -80,16 +81,28 @@ def prometheus(tmp_path: Path) -> Iterator[str]:
     """A Prometheus that has a drill's rules, evaluates them every second, and scrapes itself alone."""
     written = outputs.drill(read.objectives(), read.alerts(), Scale(60))
     outputs.write(written, tmp_path)
-    scraped = {"job_name": "services", "static_configs": [{"targets": ["127.0.0.1:1"], "labels": {"service": "gone"}}]}
-    configuration = {"rule_files": ["rules/*.yml"], "scrape_configs": [scraped | {"scrape_interval": "1s"}]}
+    scraped = {
+        "job_name": "services",
+        "static_configs": [{"targets": ["127.0.0.1:1"], "labels": {"service": "gone"}}],
+    }
+    configuration = {
+        "rule_files": ["rules/*.yml"],
+        "scrape_configs": [scraped | {"scrape_interval": "1s"}],
+    }
     (tmp_path / "prometheus.yml").write_text(yaml.safe_dump(configuration))
     url = f"http://127.0.0.1:{free_port()}"
     process = Process("prometheus", tmp_path)
     process.start(
         [
             str(program(promtool.PACKAGE, "prometheus", promtool.CACHE)),
-            *(f"--config.file={tmp_path}/prometheus.yml", f"--storage.tsdb.path={tmp_path}/data"),
-            *(f"--web.listen-address={url.removeprefix('http://')}", "--web.enable-lifecycle"),
+            *(
+                f"--config.file={tmp_path}/prometheus.yml",
+                f"--storage.tsdb.path={tmp_path}/data",
+            ),
+            *(
+                f"--web.listen-address={url.removeprefix('http://')}",
+                "--web.enable-lifecycle",
+            ),
         ],
         ready=lambda: answers(f"{url}/-/ready"),
         seconds=30,
@@ -115,7 +128,9 @@ def wait_for(what: Callable[[], bool], seconds: float) -> None:
 
 def evaluated(url: str) -> list[dict[str, Any]]:
     groups = requests.get(f"{url}/api/v1/rules", timeout=5).json()["data"]["groups"]
-    return [rule for group in groups if group["name"] != "autoheal.budget" for rule in group["rules"]]
+    return [
+        rule for group in groups if group["name"] != "autoheal.budget" for rule in group["rules"]
+    ]
 
 
 def test_a_real_prometheus_evaluates_every_rule_and_fires(prometheus: str) -> None:

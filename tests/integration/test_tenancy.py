@@ -14,32 +14,35 @@ import pytest
 from chalice.test import Client, HTTPResponse
 
 import app
-from chalicelib import bootstrap
 from chalicelib.adapters.postgres import driver
+from chalicelib.bootstrap import container
 from chalicelib.config import Settings
 from chalicelib.crm import use_cases
 from chalicelib.crm.commands import CreateAccount, CreateContact
-from chalicelib.errors import Conflict
+from chalicelib.shared.errors import Conflict
 from infra.local.postgres import Postgres
+from tests.conftest import Compose
 from tests.issuer import Issuer, running
 
 ATTEMPTS = 10_000
 COLLECTIONS = ("accounts", "contacts", "jobs")
 PRIVILEGE = "42501"
-JOBS, PARKED = 3, 6
+JOBS = 3
+PARKED = 6
 """Each tenant's jobs, whose events wait, and its other streams, which are parked."""
 
 
 @pytest.fixture
 def api_role(database: Settings) -> Iterator[driver.Connection]:
     """The API role's own connection, as somebody would have it who injects SQL."""
-    with driver.connect(database.database_url, database, name="attacker") as connection:
+    with driver.connect(database.database.url, database.database, name="attacker") as connection:
         yield connection
 
 
 def _two_accounts(postgres: Postgres) -> tuple[UUID, UUID]:
     """Return two tenants with an account each, whose id is the tenant's."""
-    mine, theirs = uuid4(), uuid4()
+    mine = uuid4()
+    theirs = uuid4()
     with postgres.connect() as connection:
         for tenant in (mine, theirs):
             connection.execute_unnamed(
@@ -54,8 +57,12 @@ def _seen(connection: driver.Connection) -> list[str]:
     return [str(row[0]) for row in connection.execute_simple("SELECT tenant_id FROM account").rows]
 
 
-@pytest.mark.parametrize("forged", ["", "x", "' OR true --", "00000000-0000-0000-0000-000000000000", "%", "null"])
-def test_a_forged_tenant_opens_nothing(api_role: driver.Connection, postgres: Postgres, forged: str) -> None:
+@pytest.mark.parametrize(
+    "forged", ["", "x", "' OR true --", "00000000-0000-0000-0000-000000000000", "%", "null"]
+)
+def test_a_forged_tenant_opens_nothing(
+    api_role: driver.Connection, postgres: Postgres, forged: str
+) -> None:
     _two_accounts(postgres)
     api_role.execute_unnamed("SELECT set_config('app.tenant', $1, false)", (forged,))
     try:
@@ -75,13 +82,21 @@ def test_a_tenant_left_behind_by_a_session_gives_way_to_the_transaction_s(
     api_role.rollback()
 
 
-@pytest.mark.parametrize("table", ["account", "contact", "job", "outbox_stream", "idempotent_request"])
+@pytest.mark.parametrize(
+    "table", ["account", "contact", "job", "outbox_stream", "idempotent_request"]
+)
 def test_without_a_tenant_nothing_is_read_changed_or_deleted(
     api_role: driver.Connection, postgres: Postgres, table: str
 ) -> None:
     _two_accounts(postgres)
     assert api_role.execute_simple(f"SELECT count(*) FROM {table}").rows == [[0]]
-    column = "last_seq" if table == "outbox_stream" else "status" if table == "idempotent_request" else "version"
+    column = (
+        "last_seq"
+        if table == "outbox_stream"
+        else "status"
+        if table == "idempotent_request"
+        else "version"
+    )
     assert api_role.execute_simple(f"UPDATE {table} SET {column} = 9").row_count == 0
     api_role.rollback()
     if table in ("account", "contact", "job"):
@@ -120,7 +135,9 @@ def test_the_api_s_role_cannot_lift_the_barrier(
 
 
 @pytest.mark.parametrize("verb", ["insert", "move"])
-def test_no_row_gets_into_another_tenant(api_role: driver.Connection, postgres: Postgres, verb: str) -> None:
+def test_no_row_gets_into_another_tenant(
+    api_role: driver.Connection, postgres: Postgres, verb: str
+) -> None:
     mine, theirs = _two_accounts(postgres)
     api_role.tenant = mine
     api_role.execute_simple(driver.BEGIN)
@@ -134,7 +151,9 @@ def test_no_row_gets_into_another_tenant(api_role: driver.Connection, postgres: 
     assert driver.sqlstate(refused.value) == PRIVILEGE
 
 
-def test_a_reference_into_another_tenant_is_one_to_nothing(api_role: driver.Connection, postgres: Postgres) -> None:
+def test_a_reference_into_another_tenant_is_one_to_nothing(
+    api_role: driver.Connection, postgres: Postgres
+) -> None:
     mine, theirs = _two_accounts(postgres)
     api_role.tenant = mine
     api_role.execute_simple(driver.BEGIN)
@@ -144,39 +163,47 @@ def test_a_reference_into_another_tenant_is_one_to_nothing(api_role: driver.Conn
             " VALUES ($1::uuid, gen_random_uuid(), 1, now(), now(), $2::uuid, 'x')",
             (str(mine), str(theirs)),
         )
-    assert (driver.sqlstate(refused.value), driver.constraint(refused.value)) == ("23503", "contact_account_fkey")
+    assert (driver.sqlstate(refused.value), driver.constraint(refused.value)) == (
+        "23503",
+        "contact_account_fkey",
+    )
 
 
 def test_a_pooled_connection_carries_nothing_over_even_after_an_error(
-    database: Settings, composed: Callable[[Settings], None]
+    database: Settings, composed: Compose
 ) -> None:
     composed(database)
-    mine, theirs = uuid4(), uuid4()
+    mine = uuid4()
+    theirs = uuid4()
 
     def begin(tenant: UUID) -> Any:
-        return bootstrap.unit_of_work(tenant, {})
+        return container().crm.unit_of_work(tenant, {})
 
     contact = CreateContact(name="Ada", email="ada@example.test")
-    use_cases.create_contact(contact, begin(theirs), bootstrap.clock())
+    use_cases.create_contact(contact, begin(theirs), container().clock)
     with pytest.raises(Conflict):
-        use_cases.create_contact(contact, begin(theirs), bootstrap.clock())
-    pool = bootstrap._database()
+        use_cases.create_contact(contact, begin(theirs), container().clock)
+    pool = container().crm.engine
     with pool.connect() as raw:
         connection = raw.connection.dbapi_connection
         assert isinstance(connection, driver.Connection)
         backend = connection.execute_simple("SELECT pg_backend_pid()").rows
-        said = connection.execute_simple("SELECT coalesce(current_setting('app.tenant', true), '')").rows
+        said = connection.execute_simple(
+            "SELECT coalesce(current_setting('app.tenant', true), '')"
+        ).rows
         assert said == [[""]]
         assert connection.execute_simple("SELECT count(*) FROM contact").rows == [[0]]
-    use_cases.create_account(CreateAccount(name="Mine"), begin(mine), bootstrap.clock())
+    use_cases.create_account(CreateAccount(name="Mine"), begin(mine), container().clock)
     with begin(mine) as uow:
         assert uow.contacts.find(_everything()) == []
         assert [one.name for one in uow.accounts.find(_everything())] == ["Mine"]
-        assert uow._driver().execute_simple("SELECT pg_backend_pid()").rows == backend, "one connection served them all"
+        assert uow._driver().execute_simple("SELECT pg_backend_pid()").rows == backend, (
+            "one connection served them all"
+        )
 
 
 def _everything() -> Any:
-    from chalicelib.crm.paging import Query
+    from chalicelib.shared.paging import Query
 
     return Query()
 
@@ -200,25 +227,41 @@ class Tenants:
     """Callers of one API, each for a tenant of its own."""
 
     def __init__(self, client: Client, issuer: Issuer) -> None:
-        self.client, self.issuer = client, issuer
+        self.client = client
+        self.issuer = issuer
         self.all = [Tenant() for _ in range(4)]
         for tenant in self.all:
             tenant.token = issuer.token(tenant_id=str(tenant.id), roles=["admin"], exp=2**31)
             self._fill(tenant)
 
     def send(
-        self, tenant: Tenant, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
+        self,
+        tenant: Tenant,
+        method: str,
+        path: str,
+        body: Any = None,
+        headers: dict[str, str] | None = None,
     ) -> HTTPResponse:
-        fixed = {"Authorization": f"Bearer {tenant.token}", "Content-Type": "application/json"}
-        raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
-        return self.client.http.request(method, path, headers={**fixed, **(headers or {})}, body=raw)
+        fixed = {
+            "Authorization": f"Bearer {tenant.token}",
+            "Content-Type": "application/json",
+        }
+        raw = (
+            body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+        )
+        return self.client.http.request(
+            method, path, headers={**fixed, **(headers or {})}, body=raw
+        )
 
     def _fill(self, tenant: Tenant) -> None:
         for number in range(3):
-            name, email = f"{tenant.marker} {number}", f"{tenant.marker}-{number}@example.test"
+            name = f"{tenant.marker} {number}"
+            email = f"{tenant.marker}-{number}@example.test"
             tenant.emails.append(email)
             account = self._make(tenant, "accounts", {"name": name})
-            contact = self._make(tenant, "contacts", {"name": name, "email": email, "accountId": account})
+            contact = self._make(
+                tenant, "contacts", {"name": name, "email": email, "accountId": account}
+            )
             self._make(tenant, "jobs", {"title": name, "accountId": account, "contactId": contact})
         for name in COLLECTIONS:
             first = self.send(tenant, "GET", f"/api/crm/{name}?limit=1").json_body
@@ -227,7 +270,8 @@ class Tenants:
         tenant.replay = self.send(tenant, "POST", "/api/outbox/replay", period).json_body["id"]
 
     def _make(self, tenant: Tenant, collection: str, body: dict[str, Any]) -> str:
-        raw, key = json.dumps(body).encode(), f"key-{len(tenant.keys)}"
+        raw = json.dumps(body).encode()
+        key = f"key-{len(tenant.keys)}"
         made = self.send(tenant, "POST", f"/api/crm/{collection}", raw, {"Idempotency-Key": key})
         assert made.status_code == 201, made.body
         tenant.keys.append((f"/api/crm/{collection}", raw))
@@ -237,14 +281,16 @@ class Tenants:
 
 
 @pytest.fixture
-def tenants(database: Settings, composed: Callable[[Settings], None], postgres: Postgres) -> Iterator[Tenants]:
-    urls = {"database_url": database.database_url, "relay_database_url": database.relay_database_url}
+def tenants(database: Settings, composed: Compose, postgres: Postgres) -> Iterator[Tenants]:
+    urls = {"database": {"url": database.database.url, "relay_url": database.database.relay_url}}
     with running() as issuer, Client(app.app, stage_name="local") as client:
         composed(issuer.settings(**urls))
         made = Tenants(client, issuer)
         with postgres.connect() as connection:
             parked = "SET parked = true WHERE stream_key NOT LIKE 'job:%'"
-            connection.execute_simple(f"UPDATE outbox_stream {parked}; UPDATE outbox_event {parked}")
+            connection.execute_simple(
+                f"UPDATE outbox_stream {parked}; UPDATE outbox_event {parked}"
+            )
         yield made
 
 
@@ -254,7 +300,13 @@ Attempt = tuple[str, str, Any, dict[str, str], tuple[int, ...]]
 
 def _read(draw: random.Random, me: Tenant, victim: Tenant) -> Attempt:
     name = draw.choice(COLLECTIONS)
-    return "GET", f"/api/crm/{name}/{draw.choice(victim.ids[draw.choice(COLLECTIONS)])}", None, {}, (404,)
+    return (
+        "GET",
+        f"/api/crm/{name}/{draw.choice(victim.ids[draw.choice(COLLECTIONS)])}",
+        None,
+        {},
+        (404,),
+    )
 
 
 def _change(draw: random.Random, me: Tenant, victim: Tenant) -> Attempt:
@@ -271,29 +323,58 @@ def _delete(draw: random.Random, me: Tenant, victim: Tenant) -> Attempt:
 
 def _move(draw: random.Random, me: Tenant, victim: Tenant) -> Attempt:
     body = {"status": draw.choice(["Scheduled", "Cancelled"])}
-    return "POST", f"/api/crm/jobs/{draw.choice(victim.ids['jobs'])}/status", body, {}, (404,)
+    return (
+        "POST",
+        f"/api/crm/jobs/{draw.choice(victim.ids['jobs'])}/status",
+        body,
+        {},
+        (404,),
+    )
 
 
 def _refer(draw: random.Random, me: Tenant, victim: Tenant) -> Attempt:
-    account, contact = draw.choice(victim.ids["accounts"]), draw.choice(victim.ids["contacts"])
+    account = draw.choice(victim.ids["accounts"])
+    contact = draw.choice(victim.ids["contacts"])
     path, body = draw.choice(
         [
             ("contacts", {"name": "x", "accountId": account}),
             ("jobs", {"title": "x", "accountId": account}),
-            ("jobs", {"title": "x", "accountId": draw.choice(me.ids["accounts"]), "contactId": contact}),
+            (
+                "jobs",
+                {
+                    "title": "x",
+                    "accountId": draw.choice(me.ids["accounts"]),
+                    "contactId": contact,
+                },
+            ),
         ]
     )
     return "POST", f"/api/crm/{path}", body, {}, (422,)
 
 
 def _refer_later(draw: random.Random, me: Tenant, victim: Tenant) -> Attempt:
-    body = draw.choice([{"accountId": draw.choice(victim.ids["accounts"])}, {"contactId": victim.ids["contacts"][0]}])
-    return "PATCH", f"/api/crm/jobs/{draw.choice(me.ids['jobs'])}", body, {"If-Match": "*"}, (422,)
+    body = draw.choice(
+        [
+            {"accountId": draw.choice(victim.ids["accounts"])},
+            {"contactId": victim.ids["contacts"][0]},
+        ]
+    )
+    return (
+        "PATCH",
+        f"/api/crm/jobs/{draw.choice(me.ids['jobs'])}",
+        body,
+        {"If-Match": "*"},
+        (422,),
+    )
 
 
 def _list(draw: random.Random, me: Tenant, victim: Tenant) -> Attempt:
     name = draw.choice(COLLECTIONS)
-    filters = [f"q={victim.marker[: draw.randint(1, 32)]}", f"limit={draw.randint(1, 100)}", "sort=-createdAt"]
+    filters = [
+        f"q={victim.marker[: draw.randint(1, 32)]}",
+        f"limit={draw.randint(1, 100)}",
+        "sort=-createdAt",
+    ]
     if name != "accounts":
         filters.append(f"accountId={draw.choice(victim.ids['accounts'])}")
     if name == "contacts":
@@ -306,22 +387,43 @@ def _list(draw: random.Random, me: Tenant, victim: Tenant) -> Attempt:
 
 def _continue(draw: random.Random, me: Tenant, victim: Tenant) -> Attempt:
     name = draw.choice(COLLECTIONS)
-    return "GET", f"/api/crm/{name}?limit=1&cursor={draw.choice(victim.cursors[name])}", None, {}, (400,)
+    return (
+        "GET",
+        f"/api/crm/{name}?limit=1&cursor={draw.choice(victim.cursors[name])}",
+        None,
+        {},
+        (400,),
+    )
 
 
 def _pretend(draw: random.Random, me: Tenant, victim: Tenant) -> Attempt:
-    path = draw.choice([*(f"/api/crm/{name}" for name in COLLECTIONS), "/api/outbox", "/api/outbox/streams"])
+    path = draw.choice(
+        [
+            *(f"/api/crm/{name}" for name in COLLECTIONS),
+            "/api/outbox",
+            "/api/outbox/streams",
+        ]
+    )
     header = draw.choice(["X-Tenant-Id", "x-tenant-id", "X-TENANT-ID"])
     return "GET", path, None, {header: str(victim.id), "X-Roles": "admin"}, (403,)
 
 
 def _unpark(draw: random.Random, me: Tenant, victim: Tenant) -> Attempt:
-    stream, action = draw.choice(victim.streams), draw.choice(["requeue", "discard"])
-    return "POST", f"/api/outbox/streams/{stream.replace(':', '%3A')}/{action}", None, {}, (404,)
+    stream = draw.choice(victim.streams)
+    action = draw.choice(["requeue", "discard"])
+    return (
+        "POST",
+        f"/api/outbox/streams/{stream.replace(':', '%3A')}/{action}",
+        None,
+        {},
+        (404,),
+    )
 
 
 def _watch(draw: random.Random, me: Tenant, victim: Tenant) -> Attempt:
-    after = draw.choice(["", f"?cursor={min(victim.streams).replace(':', '%3A')[:-1]}", "?state=parked"])
+    after = draw.choice(
+        ["", f"?cursor={min(victim.streams).replace(':', '%3A')[:-1]}", "?state=parked"]
+    )
     return "GET", f"/api/outbox{draw.choice(['', '/streams' + after])}", None, {}, (200,)
 
 
@@ -346,21 +448,27 @@ def _stand(postgres: Postgres) -> list[Any]:
     }
     with postgres.connect() as connection:
         return [
-            connection.execute_simple(f"SELECT md5(t::text) FROM {name} t ORDER BY tenant_id, {order}").rows
+            connection.execute_simple(
+                f"SELECT md5(t::text) FROM {name} t ORDER BY tenant_id, {order}"
+            ).rows
             for name, order in tables.items()
         ]
 
 
 def test_ten_thousand_attempts_get_nothing_across(tenants: Tenants, postgres: Postgres) -> None:
     seed = int(os.environ.get("TENANCY_SEED", random.SystemRandom().randrange(2**32)))
-    draw, made, before = random.Random(seed), Counter[str](), _stand(postgres)
+    draw = random.Random(seed)
+    made = Counter[str]()
+    before = _stand(postgres)
     for _ in range(ATTEMPTS):
         me, victim = draw.sample(tenants.all, 2)
         kind = draw.choice(KINDS)
         method, path, body, headers, expected = kind(draw, me, victim)
         answer = tenants.send(me, method, path, body, headers)
         said = answer.body.decode() + repr(dict(answer.headers))
-        about = f"seed {seed}: {method} {path} {body} {headers} -> {answer.status_code} {said[:2_000]}"
+        about = (
+            f"seed {seed}: {method} {path} {body} {headers} -> {answer.status_code} {said[:2_000]}"
+        )
         assert answer.status_code in expected, about
         made[kind.__name__] += 1
         others = [other for other in tenants.all if other is not me]
@@ -371,7 +479,10 @@ def test_ten_thousand_attempts_get_nothing_across(tenants: Tenants, postgres: Po
             assert {one["tenantId"] for one in answer.json_body["items"]} <= {str(me.id)}, about
         if kind is _watch:
             seen = answer.json_body
-            assert "pending" not in seen or (seen["pending"], seen["parkedStreams"]) == (JOBS, PARKED), about
+            assert "pending" not in seen or (seen["pending"], seen["parkedStreams"]) == (
+                JOBS,
+                PARKED,
+            ), about
             streams = {one["streamKey"] for one in seen.get("items", seen.get("parked"))}
             assert streams <= set(me.streams), about
     assert sum(made.values()) == ATTEMPTS
@@ -394,7 +505,12 @@ def test_what_is_another_s_and_what_is_nowhere_look_the_same(tenants: Tenants) -
         for where in (text, nowhere):
             asked, sent = json.loads(where)
             answer = tenants.send(me, method, asked, sent, headers)
-            problem = {**json.loads(answer.body), "requestId": "", "instance": "", "detail": ""}
+            problem = {
+                **json.loads(answer.body),
+                "requestId": "",
+                "instance": "",
+                "detail": "",
+            }
             answers.append((answer.status_code, problem, sorted(answer.headers)))
         assert answers[0] == answers[1], kind.__name__
 
@@ -413,11 +529,17 @@ def test_an_idempotency_key_of_another_tenant_is_a_new_one(tenants: Tenants) -> 
     me, victim = tenants.all[:2]
     for number, (path, body) in enumerate(victim.keys):
         answer = tenants.send(me, "POST", path, body, {"Idempotency-Key": f"key-{number}"})
-        assert answer.status_code in (201, 422), "201 for a new account; 422 for my own key with another body"
+        assert answer.status_code in (201, 422), (
+            "201 for a new account; 422 for my own key with another body"
+        )
         assert "Idempotent-Replayed" not in answer.headers
         fresh = f"fresh-{number}"
-        mine = tenants.send(victim, "POST", "/api/crm/accounts", {"name": "v"}, {"Idempotency-Key": fresh})
-        same = tenants.send(me, "POST", "/api/crm/accounts", {"name": "v"}, {"Idempotency-Key": fresh})
+        mine = tenants.send(
+            victim, "POST", "/api/crm/accounts", {"name": "v"}, {"Idempotency-Key": fresh}
+        )
+        same = tenants.send(
+            me, "POST", "/api/crm/accounts", {"name": "v"}, {"Idempotency-Key": fresh}
+        )
         assert (mine.status_code, same.status_code) == (201, 201)
         assert "Idempotent-Replayed" not in same.headers
         assert same.json_body["tenantId"] == str(me.id)
@@ -435,24 +557,29 @@ def test_a_replay_counts_the_operator_s_own_events(tenants: Tenants, postgres: P
 
 
 def test_the_operator_tenant_sees_every_outbox_and_nobody_s_customers(
-    tenants: Tenants, database: Settings, composed: Callable[[Settings], None]
+    tenants: Tenants, database: Settings, composed: Compose
 ) -> None:
     operator, victim = tenants.all[:2]
 
-    def standing(tenant: Tenant) -> tuple[int, int]:
+    def stats(tenant: Tenant) -> tuple[int, int]:
         said = tenants.send(tenant, "GET", "/api/outbox").json_body
         return said["pending"], said["parkedStreams"]
 
-    assert standing(operator) == (JOBS, PARKED)
-    composed(replace(bootstrap.settings(), operator_tenant_id=operator.id))
+    assert stats(operator) == (JOBS, PARKED)
+    composed(replace(container().settings, operator_tenant_id=operator.id))
     everybody = len(tenants.all)
-    assert standing(operator) == (JOBS * everybody, PARKED * everybody)
+    assert stats(operator) == (JOBS * everybody, PARKED * everybody)
     path = f"/api/outbox/streams/{victim.streams[0]}/requeue"
     assert tenants.send(operator, "POST", path).json_body["requeued"] == 1
-    assert standing(operator) == (JOBS * everybody + 1, PARKED * everybody - 1)
-    assert standing(victim) == (JOBS + 1, PARKED - 1)
-    assert standing(tenants.all[2]) == (JOBS, PARKED)
+    assert stats(operator) == (JOBS * everybody + 1, PARKED * everybody - 1)
+    assert stats(victim) == (JOBS + 1, PARKED - 1)
+    assert stats(tenants.all[2]) == (JOBS, PARKED)
     assert tenants.send(operator, "GET", f"/api/outbox/replay/{victim.replay}").status_code == 200
-    assert tenants.send(operator, "GET", f"/api/crm/accounts/{victim.ids['accounts'][0]}").status_code == 404
-    sales = replace(operator, token=tenants.issuer.token(tenant_id=str(operator.id), roles=["sales"]))
+    assert (
+        tenants.send(operator, "GET", f"/api/crm/accounts/{victim.ids['accounts'][0]}").status_code
+        == 404
+    )
+    sales = replace(
+        operator, token=tenants.issuer.token(tenant_id=str(operator.id), roles=["sales"])
+    )
     assert tenants.send(sales, "GET", "/api/outbox").status_code == 403

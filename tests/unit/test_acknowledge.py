@@ -5,20 +5,31 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from chalicelib.autoheal.acknowledge import Acknowledgement, matchers_of, parse_duration, place_of
-from chalicelib.errors import BadGateway, Conflict, Invalid, NotFound
-from tests.builders_autoheal import TCP, World, alert
+from chalicelib.autoheal.acknowledge import (
+    Acknowledgement,
+    matchers_of,
+    parse_duration,
+    place_of,
+)
+from chalicelib.shared.errors import BadGateway, Conflict, Invalid, NotFound
+from tests.builders.alerts import TCP, alert
+from tests.builders.autoheal import HealerWorld
 
-LABELS = {"alertname": TCP, "service": "crm-api", "instance": "10.0.0.7:8080", "pod": "x-123"}
+LABELS = {
+    "alertname": TCP,
+    "service": "crm-api",
+    "instance": "10.0.0.7:8080",
+    "pod": "x-123",
+}
 WANTED = Acknowledgement(labels=LABELS, duration="30m", comment="on it")
 
 
 @pytest.fixture
-def world() -> World:
-    return World()
+def world() -> HealerWorld:
+    return HealerWorld()
 
 
-def test_the_server_builds_exact_matchers_of_name_and_identity(world: World) -> None:
+def test_the_server_builds_exact_matchers_of_name_and_identity(world: HealerWorld) -> None:
     silence_id = world.acknowledger.acknowledge(WANTED, "ada")
     made = world.alertmanager.made[silence_id]
     assert {one["name"]: one["value"] for one in made["matchers"]} == {
@@ -28,18 +39,21 @@ def test_the_server_builds_exact_matchers_of_name_and_identity(world: World) -> 
     }
     assert not any(one["isRegex"] for one in made["matchers"])
     assert (made["createdBy"], made["comment"]) == ("ada", "on it")
-    [event] = [one.shown() for one in world.audit.events.values()]
+    [event] = [one.to_dict() for one in world.audit.events.values()]
     assert (event["kind"], event["by"], event["silence_id"]) == ("ack", "ada", silence_id)
 
 
-def test_twice_is_once(world: World) -> None:
+def test_twice_is_once(world: HealerWorld) -> None:
     first = world.acknowledger.acknowledge(WANTED, "ada")
     assert world.acknowledger.acknowledge(WANTED, "bob") == first
     assert len(world.alertmanager.made) == 1
 
 
-def test_a_double_click_waits_for_the_first_and_gets_its_silence(world: World) -> None:
-    key, now = place_of(matchers_of(LABELS)), world.clock.now()
+def test_a_double_click_waits_for_the_first_and_gets_its_silence(
+    world: HealerWorld,
+) -> None:
+    key = place_of(matchers_of(LABELS))
+    now = world.clock.now()
     world.places.reserve(key, "first", now, now + timedelta(seconds=20))
 
     def first_is_done() -> None:
@@ -50,8 +64,9 @@ def test_a_double_click_waits_for_the_first_and_gets_its_silence(world: World) -
     assert world.alertmanager.made == {}
 
 
-def test_a_first_that_never_ends_is_told_of_and_then_replaced(world: World) -> None:
-    key, now = place_of(matchers_of(LABELS)), world.clock.now()
+def test_a_first_that_never_ends_is_told_of_and_then_replaced(world: HealerWorld) -> None:
+    key = place_of(matchers_of(LABELS))
+    now = world.clock.now()
     world.places.reserve(key, "first", now, now + timedelta(seconds=20))
     with pytest.raises(Conflict):
         world.acknowledger.acknowledge(WANTED, "ada")
@@ -59,7 +74,7 @@ def test_a_first_that_never_ends_is_told_of_and_then_replaced(world: World) -> N
     assert world.acknowledger.acknowledge(WANTED, "ada") in world.alertmanager.made
 
 
-def test_by_fingerprint_the_labels_come_from_alertmanager(world: World) -> None:
+def test_by_fingerprint_the_labels_come_from_alertmanager(world: HealerWorld) -> None:
     world.alertmanager.firing = [alert()]
     wanted = Acknowledgement(fingerprint="00000000000000a1")
     silence_id = world.acknowledger.acknowledge(wanted, "ada")
@@ -68,14 +83,16 @@ def test_by_fingerprint_the_labels_come_from_alertmanager(world: World) -> None:
         world.acknowledger.acknowledge(Acknowledgement(fingerprint="00000000000000ff"), "ada")
 
 
-def test_after_the_silence_a_new_one_may_be_made(world: World) -> None:
+def test_after_the_silence_a_new_one_may_be_made(world: HealerWorld) -> None:
     first = world.acknowledger.acknowledge(WANTED, "ada")
     world.alertmanager.made[first]["status"]["state"] = "expired"
     world.later(1_801)
     assert world.acknowledger.acknowledge(WANTED, "ada") != first
 
 
-def test_a_silence_that_is_ended_by_hand_makes_place_for_another(world: World) -> None:
+def test_a_silence_that_is_ended_by_hand_makes_place_for_another(
+    world: HealerWorld,
+) -> None:
     first = world.acknowledger.acknowledge(WANTED, "ada")
     world.acknowledger.end(UUID(first), "ada")
     assert world.acknowledger.acknowledge(WANTED, "ada") != first
@@ -83,7 +100,7 @@ def test_a_silence_that_is_ended_by_hand_makes_place_for_another(world: World) -
         world.acknowledger.end(uuid4(), "ada")
 
 
-def test_a_silence_whose_maker_died_is_found_again(world: World) -> None:
+def test_a_silence_whose_maker_died_is_found_again(world: HealerWorld) -> None:
     class Crash(BaseException):
         pass
 
@@ -97,7 +114,7 @@ def test_a_silence_whose_maker_died_is_found_again(world: World) -> None:
     assert [world.acknowledger.acknowledge(WANTED, "ada")] == list(world.alertmanager.made)
 
 
-def test_an_alertmanager_that_is_down_is_told_and_blocks_nobody(world: World) -> None:
+def test_an_alertmanager_that_is_down_is_told_and_blocks_nobody(world: HealerWorld) -> None:
     world.alertmanager.down = True
     with pytest.raises(BadGateway):
         world.acknowledger.acknowledge(WANTED, "ada")
@@ -105,8 +122,11 @@ def test_an_alertmanager_that_is_down_is_told_and_blocks_nobody(world: World) ->
     assert world.acknowledger.acknowledge(WANTED, "ada")
 
 
-@pytest.mark.parametrize("labels", [{}, {"service": "x"}, {"alertname": ""}, {"alertname": TCP, "bad-name": "x"}, None])
-def test_what_names_no_alert_is_refused(world: World, labels: dict[str, str] | None) -> None:
+@pytest.mark.parametrize(
+    "labels",
+    [{}, {"service": "x"}, {"alertname": ""}, {"alertname": TCP, "bad-name": "x"}, None],
+)
+def test_what_names_no_alert_is_refused(world: HealerWorld, labels: dict[str, str] | None) -> None:
     with pytest.raises(Invalid):
         world.acknowledger.acknowledge(Acknowledgement(labels=labels), "ada")
 
@@ -126,7 +146,10 @@ def test_durations_are_read(said: str, found: timedelta) -> None:
     assert parse_duration(said) == found
 
 
-@pytest.mark.parametrize("said", ["", "0m", "25h", "24h1s", "2d", "-1h", "1.5h", "h", "30", "1m1h", "٣h", "999999999s"])
+@pytest.mark.parametrize(
+    "said",
+    ["", "0m", "25h", "24h1s", "2d", "-1h", "1.5h", "h", "30", "1m1h", "٣h", "999999999s"],
+)
 def test_durations_that_are_none_or_too_long_are_refused(said: str) -> None:
     with pytest.raises(Invalid):
         parse_duration(said)

@@ -3,8 +3,8 @@ from importlib.metadata import PackageNotFoundError
 
 import pytest
 
-from infra import audit
-from infra.audit import Metadata
+from infra import dependencies
+from infra.dependencies import Metadata
 
 HASH = "--hash=sha256:" + "a" * 64
 GOOD = f"lz4==4.4.5 \\\n    {HASH} \\\n    {HASH}\n    # via us\n"
@@ -12,20 +12,22 @@ MIT = Metadata(expression="MIT")
 
 
 def _findings(
-    runtime: str = GOOD, development: str | None = None, said: Mapping[str, Metadata] | None = None
+    runtime: str = GOOD,
+    development: str | None = None,
+    said: Mapping[str, Metadata] | None = None,
 ) -> list[str]:
     def metadata(name: str) -> Metadata:
         if said is not None and name not in said:
             raise PackageNotFoundError(name)
         return (said or {}).get(name, MIT)
 
-    found = audit.audit(runtime, runtime if development is None else development, metadata)
-    return audit.describe(found.findings).splitlines()
+    found = dependencies.audit(runtime, runtime if development is None else development, metadata)
+    return dependencies.describe(found.findings).splitlines()
 
 
 def test_our_own_dependencies_are_as_they_should_be() -> None:
-    found = audit.run()
-    assert not found.findings, audit.describe(found.findings)
+    found = dependencies.run()
+    assert not found.findings, dependencies.describe(found.findings)
     assert len(found.licences) > len(found.runtime) > 10
 
 
@@ -33,12 +35,16 @@ def test_a_pinned_and_hashed_package_of_a_known_licence_is_fine() -> None:
     assert _findings() == []
 
 
-@pytest.mark.parametrize("line", ["lz4>=4 \\\n  " + HASH, "lz4", "-e .", "git+https://example.com/lz4"])
+@pytest.mark.parametrize(
+    "line", ["lz4>=4 \\\n  " + HASH, "lz4", "-e .", "git+https://example.com/lz4"]
+)
 def test_what_is_not_pinned_is_found(line: str) -> None:
     assert "not pinned" in _findings(line)[0]
 
 
-@pytest.mark.parametrize("line", ["lz4==4.4.5", "lz4==4.4.5 \\\n    --hash=md5:abc", f"lz4==4.4.5\n# {HASH}"])
+@pytest.mark.parametrize(
+    "line", ["lz4==4.4.5", "lz4==4.4.5 \\\n    --hash=md5:abc", f"lz4==4.4.5\n# {HASH}"]
+)
 def test_what_has_no_hash_is_found(line: str) -> None:
     assert "no hash" in _findings(line)[0]
 
@@ -60,7 +66,10 @@ def test_what_is_banned_is_found_however_it_is_spelt(name: str) -> None:
         Metadata(expression="GPL-3.0-only"),
         Metadata(expression="MIT AND GPL-3.0-only"),
         Metadata(text="Proprietary"),
-        Metadata(text="see LICENSE", classifiers=("MIT License", "GNU General Public License (GPL)")),
+        Metadata(
+            text="see LICENSE",
+            classifiers=("MIT License", "GNU General Public License (GPL)"),
+        ),
     ],
 )
 def test_a_licence_that_is_not_accepted_is_found_with_what_to_do(said: Metadata) -> None:
@@ -74,12 +83,18 @@ def test_a_licence_that_is_not_accepted_is_found_with_what_to_do(said: Metadata)
     [
         (Metadata(expression="GPL-3.0-only OR MIT"), "GPL-3.0-only OR MIT"),
         (Metadata(expression="Apache-2.0 AND CNRI-Python"), "Apache-2.0 AND CNRI-Python"),
-        (Metadata(text="Apache License 2.0", classifiers=("Something else",)), "Apache-2.0"),
-        (Metadata(text="Dual", classifiers=("MIT License", "BSD License")), "BSD-3-Clause AND MIT"),
+        (
+            Metadata(text="Apache License 2.0", classifiers=("Something else",)),
+            "Apache-2.0",
+        ),
+        (
+            Metadata(text="Dual", classifiers=("MIT License", "BSD License")),
+            "BSD-3-Clause AND MIT",
+        ),
     ],
 )
 def test_a_licence_is_told_as_spdx_has_it(said: Metadata, wanted: str) -> None:
-    assert audit.licence("x", said) == wanted
+    assert dependencies.licence("x", said) == wanted
 
 
 def test_what_is_not_installed_is_found_unless_this_machine_needs_none() -> None:

@@ -10,22 +10,28 @@ from uuid import uuid4
 import pytest
 from pydantic import ValidationError
 
-from chalicelib import names
 from chalicelib.autoheal import chaos, runbooks
 from chalicelib.autoheal.actions import EDGES, ENDS, Action, State, action_id
 from chalicelib.autoheal.alert import Alert, Unreadable, parse_delivery, read
 from chalicelib.autoheal.audit import AuditEvent, Kind, as_csv, guarded
-from chalicelib.autoheal.exposition import publish, render, series
-from chalicelib.autoheal.ledger import CRM, Increments, Series
-from chalicelib.errors import Conflict, Invalid, Unavailable
-from tests.builders_autoheal import TCP, World, alert, delivery, raw_alert
-from tests.fakes import START
-from tests.fakes_autoheal import FakePusher
+from chalicelib.autoheal.metrics import series
+from chalicelib.shared.errors import Conflict, Invalid, Unavailable
+from chalicelib.telemetry import names
+from chalicelib.telemetry.exposition import publish, render
+from chalicelib.telemetry.totals import CRM, Increments, Series
+from tests.builders.alerts import TCP, alert, delivery, raw_alert
+from tests.builders.autoheal import HealerWorld
+from tests.fakes.clock import START
+from tests.fakes.pusher import FakePusher
 
 
-@pytest.mark.parametrize(("percent", "low", "high"), [(10, 800, 1_200), (5, 350, 650), (0, 0, 0), (1, 50, 150)])
+@pytest.mark.parametrize(
+    ("percent", "low", "high"), [(10, 800, 1_200), (5, 350, 650), (0, 0, 0), (1, 50, 150)]
+)
 def test_chaos_strikes_as_often_as_it_is_set_to(percent: float, low: int, high: int) -> None:
-    struck = sum(chaos.strikes("seed", action_id(f"episode-{n}", 1), percent) for n in range(10_000))
+    struck = sum(
+        chaos.strikes("seed", action_id(f"episode-{n}", 1), percent) for n in range(10_000)
+    )
     assert low <= struck <= high
 
 
@@ -51,18 +57,35 @@ def test_only_the_edges_that_are_drawn_can_be_taken() -> None:
 
 
 def test_every_state_can_be_reached_and_every_way_ends() -> None:
-    reached, frontier = set[State](), {State.PLANNED, State.AWAITING_APPROVAL}
+    reached = set[State]()
+    frontier = {State.PLANNED, State.AWAITING_APPROVAL}
     while frontier:
         reached |= frontier
         frontier = {after for one in frontier for after in EDGES.get(one, ())} - reached
     assert reached == set(State)
-    assert {State.SUCCEEDED, State.INEFFECTIVE, State.FAILED, State.TIMED_OUT, State.CANCELLED, State.UNKNOWN} == ENDS
+    assert {
+        State.SUCCEEDED,
+        State.INEFFECTIVE,
+        State.FAILED,
+        State.TIMED_OUT,
+        State.CANCELLED,
+        State.UNKNOWN,
+    } == ENDS
 
 
 def test_an_attempt_has_one_id_whoever_plans_it() -> None:
     first = alert()
     assert action_id(first.episode, 1) == action_id(alert().episode, 1)
-    assert len({action_id(first.episode, 1), action_id(first.episode, 2), action_id("other", 1)}) == 3
+    assert (
+        len(
+            {
+                action_id(first.episode, 1),
+                action_id(first.episode, 2),
+                action_id("other", 1),
+            }
+        )
+        == 3
+    )
 
 
 def test_the_product_s_runbooks_are_those_of_the_three_alerts_and_one_for_drills() -> None:
@@ -74,7 +97,9 @@ def test_the_product_s_runbooks_are_those_of_the_three_alerts_and_one_for_drills
     }
     assert {name for name, one in known.items() if one.drill} == {"DrillTargetDown"}
     assert not runbooks.apply(known["DrillTargetDown"], alert("DrillTargetDown", service="crm-api"))
-    plan = runbooks.apply(known["CrmMetricsScrapeStale"], alert("CrmMetricsScrapeStale", job="crm-exporter"))
+    plan = runbooks.apply(
+        known["CrmMetricsScrapeStale"], alert("CrmMetricsScrapeStale", job="crm-exporter")
+    )
     assert plan
     assert (plan.target, plan.parameters) == (
         "AetherLinkService=crm-exporter",
@@ -146,14 +171,17 @@ def test_an_episode_is_the_same_however_its_start_is_written(said: str, same: bo
     assert (found.episode == alert().episode) is same
 
 
-@pytest.mark.parametrize("said", [None, 7, "", "yesterday", "2030-02-31T00:00:00Z", "2030-01-01", "9" * 40])
+@pytest.mark.parametrize(
+    "said", [None, 7, "", "yesterday", "2030-02-31T00:00:00Z", "2030-01-01", "9" * 40]
+)
 def test_an_alert_without_a_start_is_unreadable(said: object) -> None:
     assert isinstance(read(raw_alert() | {"startsAt": said}), Unreadable)
 
 
 @pytest.mark.parametrize("said", [None, "", "../../x", "A" * 16, "0" * 17, 7])
 def test_a_fingerprint_that_is_none_is_made_of_the_labels(said: object) -> None:
-    found, other = read(raw_alert() | {"fingerprint": said}), read(raw_alert(service="z") | {"fingerprint": said})
+    found = read(raw_alert() | {"fingerprint": said})
+    other = read(raw_alert(service="z") | {"fingerprint": said})
     assert isinstance(found, Alert)
     assert isinstance(other, Alert)
     assert len(found.fingerprint) == 16
@@ -164,7 +192,9 @@ def test_a_fingerprint_that_is_none_is_made_of_the_labels(said: object) -> None:
 def test_no_spreadsheet_takes_a_cell_for_a_formula(cell: str) -> None:
     assert guarded(cell) == f"'{cell}"
     text = as_csv([AuditEvent(START, Kind.ACK, cell)])
-    assert next(itertools.islice(csv.reader(io.StringIO(text, newline="")), 1, None))[2] == f"'{cell}"
+    assert (
+        next(itertools.islice(csv.reader(io.StringIO(text, newline="")), 1, None))[2] == f"'{cell}"
+    )
 
 
 def test_csv_is_what_rfc_4180_says() -> None:
@@ -185,7 +215,9 @@ def test_metrics_are_shown_as_prometheus_reads_them() -> None:
     assert 'autoheal_audit_write_seconds_bucket{le="0.2"} 1.0\n' in text
     assert 'autoheal_audit_write_seconds_bucket{le="+Inf"} 2.0\n' in text
     assert "autoheal_audit_write_seconds_sum 0.4\n" in text
-    assert text.index("# TYPE autoheal_actions_total counter") < text.index("autoheal_actions_total{")
+    assert text.index("# TYPE autoheal_actions_total counter") < text.index(
+        "autoheal_actions_total{"
+    )
 
 
 def test_a_series_is_found_again_by_its_key() -> None:
@@ -194,7 +226,8 @@ def test_a_series_is_found_again_by_its_key() -> None:
 
 
 def test_every_counter_is_there_from_the_start_at_zero() -> None:
-    world, pusher = World(), FakePusher()
+    world = HealerWorld()
+    pusher = FakePusher()
     publish(series(world.parts, "local"), pusher)
     text = pusher.groups["autoheal"]
     assert f'autoheal_actions_total{{alertname="{TCP}",result="chaos_injected_failure"}} 0' in text
@@ -204,14 +237,14 @@ def test_every_counter_is_there_from_the_start_at_zero() -> None:
 
 
 def test_every_route_can_be_seen_to_fail_for_the_first_time() -> None:
-    text = render(series(World().parts, "local", [("POST", "/api/crm/jobs")]), CRM)
+    text = render(series(HealerWorld().parts, "local", [("POST", "/api/crm/jobs")]), CRM)
     assert 'crm_http_requests_total{code="500",method="POST",route="/api/crm/jobs"} 0' in text
     assert 'crm_http_request_duration_seconds_bucket{code="200",le="0.5"} 0' in text
     assert "outbox_parked_total 0" in text
 
 
 def test_the_cooldown_that_remains_is_computed_when_it_is_asked_for() -> None:
-    world = World()
+    world = HealerWorld()
     world.one(raw_alert())
     world.tick()
     remaining = Series(names.AUTOHEAL_COOLDOWN, (("alertname", TCP),))
@@ -221,7 +254,8 @@ def test_the_cooldown_that_remains_is_computed_when_it_is_asked_for() -> None:
 
 
 def test_a_pushgateway_that_is_down_says_so_and_the_totals_stay() -> None:
-    world, pusher = World(), FakePusher()
+    world = HealerWorld()
+    pusher = FakePusher()
     world.one(raw_alert(wanted=None))
     pusher.down = True
     with pytest.raises(Unavailable):
@@ -232,5 +266,9 @@ def test_a_pushgateway_that_is_down_says_so_and_the_totals_stay() -> None:
 
 
 def test_what_is_recorded_of_a_pause_is_not_an_age() -> None:
-    adding = Increments().at(names.AUTOHEAL_LAST_EVENT, START).at(names.AUTOHEAL_LAST_EVENT, START - timedelta(1))
+    adding = (
+        Increments()
+        .at(names.AUTOHEAL_LAST_EVENT, START)
+        .at(names.AUTOHEAL_LAST_EVENT, START - timedelta(1))
+    )
     assert adding.values == {Series(names.AUTOHEAL_LAST_EVENT): START.timestamp()}

@@ -5,9 +5,16 @@ from uuid import uuid4
 
 import pytest
 
-from chalicelib.crm.commands import ChangeContact, ChangeJob, CreateAccount, CreateContact, CreateJob, MoveJob
-from chalicelib.errors import Invalid
-from chalicelib.schema import Model, parse
+from chalicelib.crm.commands import (
+    ChangeContact,
+    ChangeJob,
+    CreateAccount,
+    CreateContact,
+    CreateJob,
+    MoveJob,
+)
+from chalicelib.shared.errors import Invalid
+from chalicelib.shared.schema import Model, parse
 
 ACCOUNT_ID = str(uuid4())
 
@@ -38,20 +45,68 @@ def _wrong_fields(model: type[Model], body: Any) -> list[str]:
         (CreateAccount, b"", ["(body)"]),
         (CreateContact, {"name": "Ada", "email": "ada"}, ["email"]),
         (CreateContact, {"name": "Ada", "accountId": "7"}, ["accountId"]),
-        (CreateJob, {"accountId": ACCOUNT_ID, "title": "x", "status": "Completed"}, ["status"]),
-        (CreateJob, {"accountId": ACCOUNT_ID, "title": "x", "amountCents": "5"}, ["amountCents"]),
-        (CreateJob, {"accountId": ACCOUNT_ID, "title": "x", "amountCents": 5.5}, ["amountCents"]),
-        (CreateJob, {"accountId": ACCOUNT_ID, "title": "x", "amountCents": True}, ["amountCents"]),
-        (CreateJob, {"accountId": ACCOUNT_ID, "title": "x", "amountCents": -1}, ["amountCents"]),
-        (CreateJob, {"accountId": ACCOUNT_ID, "title": "x", "amountCents": 2**53}, ["amountCents"]),
-        (CreateJob, {"accountId": ACCOUNT_ID, "title": "x", "currency": "usd"}, ["currency"]),
-        (CreateJob, {"accountId": ACCOUNT_ID, "title": "x", "scheduledFor": 1_700_000_000}, ["scheduledFor"]),
-        (CreateJob, {"accountId": ACCOUNT_ID, "title": "x", "scheduledFor": "1700000000"}, ["scheduledFor"]),
-        (CreateJob, {"accountId": ACCOUNT_ID, "title": "x", "scheduledFor": "2030-01-01T00:00:00"}, ["scheduledFor"]),
-        (CreateJob, {"accountId": ACCOUNT_ID, "title": "x", "scheduledFor": "2030-13-01T00:00:00Z"}, ["scheduledFor"]),
         (
             CreateJob,
-            {"accountId": ACCOUNT_ID, "title": "x", "scheduledFor": "0001-01-01T00:00:00+14:00"},
+            {"accountId": ACCOUNT_ID, "title": "x", "status": "Completed"},
+            ["status"],
+        ),
+        (
+            CreateJob,
+            {"accountId": ACCOUNT_ID, "title": "x", "amountCents": "5"},
+            ["amountCents"],
+        ),
+        (
+            CreateJob,
+            {"accountId": ACCOUNT_ID, "title": "x", "amountCents": 5.5},
+            ["amountCents"],
+        ),
+        (
+            CreateJob,
+            {"accountId": ACCOUNT_ID, "title": "x", "amountCents": True},
+            ["amountCents"],
+        ),
+        (
+            CreateJob,
+            {"accountId": ACCOUNT_ID, "title": "x", "amountCents": -1},
+            ["amountCents"],
+        ),
+        (
+            CreateJob,
+            {"accountId": ACCOUNT_ID, "title": "x", "amountCents": 2**53},
+            ["amountCents"],
+        ),
+        (
+            CreateJob,
+            {"accountId": ACCOUNT_ID, "title": "x", "currency": "usd"},
+            ["currency"],
+        ),
+        (
+            CreateJob,
+            {"accountId": ACCOUNT_ID, "title": "x", "scheduledFor": 1_700_000_000},
+            ["scheduledFor"],
+        ),
+        (
+            CreateJob,
+            {"accountId": ACCOUNT_ID, "title": "x", "scheduledFor": "1700000000"},
+            ["scheduledFor"],
+        ),
+        (
+            CreateJob,
+            {"accountId": ACCOUNT_ID, "title": "x", "scheduledFor": "2030-01-01T00:00:00"},
+            ["scheduledFor"],
+        ),
+        (
+            CreateJob,
+            {"accountId": ACCOUNT_ID, "title": "x", "scheduledFor": "2030-13-01T00:00:00Z"},
+            ["scheduledFor"],
+        ),
+        (
+            CreateJob,
+            {
+                "accountId": ACCOUNT_ID,
+                "title": "x",
+                "scheduledFor": "0001-01-01T00:00:00+14:00",
+            },
             ["scheduledFor"],
         ),
         (ChangeJob, {"status": "Scheduled"}, ["status"]),
@@ -60,7 +115,9 @@ def _wrong_fields(model: type[Model], body: Any) -> list[str]:
         (MoveJob, {"status": "Gone"}, ["status"]),
     ],
 )
-def test_bad_input_is_refused_and_the_field_is_named(model: type[Model], body: Any, fields: list[str]) -> None:
+def test_bad_input_is_refused_and_the_field_is_named(
+    model: type[Model], body: Any, fields: list[str]
+) -> None:
     assert _wrong_fields(model, body) == fields
 
 
@@ -71,13 +128,20 @@ def test_an_error_never_repeats_the_input() -> None:
 
 
 def test_times_become_utc_whatever_their_offset() -> None:
-    body = {"accountId": ACCOUNT_ID, "title": "x", "scheduledFor": "2030-01-01t10:00:00.5+02:00"}
+    body = {
+        "accountId": ACCOUNT_ID,
+        "title": "x",
+        "scheduledFor": "2030-01-01t10:00:00.5+02:00",
+    }
     command = parse(CreateJob, json.dumps(body).encode())
     assert command.scheduled_for == datetime(2030, 1, 1, 8, 0, 0, 500_000, tzinfo=UTC)
 
 
 def test_a_patch_holds_what_was_named_and_nothing_else() -> None:
-    assert parse(ChangeContact, b'{"email": null, "title": "CTO"}').values() == {"email": None, "title": "CTO"}
+    assert parse(ChangeContact, b'{"email": null, "title": "CTO"}').values() == {
+        "email": None,
+        "title": "CTO",
+    }
 
 
 def test_text_is_stripped() -> None:

@@ -9,7 +9,16 @@ from infra.compose import FILE, why_not
 from infra.local.stack import Ports
 
 COMPOSE = yaml.safe_load(FILE.read_text())
-SERVICES = {"postgres", "kafka", "localstack", "prometheus", "alertmanager", "pushgateway", "blackbox", "grafana"}
+SERVICES = {
+    "postgres",
+    "kafka",
+    "localstack",
+    "prometheus",
+    "alertmanager",
+    "pushgateway",
+    "blackbox",
+    "grafana",
+}
 
 
 def test_every_part_is_there_pinned_healthy_and_on_loopback() -> None:
@@ -27,7 +36,11 @@ def test_localstack_is_the_last_that_starts_without_a_token() -> None:
 
 def test_the_parts_listen_where_the_local_stack_does() -> None:
     ports = Ports()
-    for name, port in (("postgres", ports.postgres), ("kafka", ports.kafka), ("localstack", ports.emulator)):
+    for name, port in (
+        ("postgres", ports.postgres),
+        ("kafka", ports.kafka),
+        ("localstack", ports.emulator),
+    ):
         assert f":-{port}}}" in COMPOSE["services"][name]["ports"][0]
 
 
@@ -39,9 +52,16 @@ def test_every_mounted_file_exists() -> None:
 
 
 def test_docker_compose_takes_the_file() -> None:
-    if not shutil.which("docker") or subprocess.run(["docker", "compose", "version"], capture_output=True).returncode:
+    if (
+        not shutil.which("docker")
+        or subprocess.run(["docker", "compose", "version"], capture_output=True).returncode
+    ):
         pytest.skip("docker compose is not installed")
-    checked = subprocess.run(["docker", "compose", "-f", FILE, "config", "--quiet"], capture_output=True, text=True)
+    checked = subprocess.run(
+        ["docker", "compose", "-f", FILE, "config", "--quiet"],
+        capture_output=True,
+        text=True,
+    )
     assert (checked.returncode, checked.stderr) == (0, "")
 
 

@@ -36,7 +36,8 @@ OWN = """
 
 def faults(value: Any, wanted: Any, where: str) -> list[str]:
     """Return where `value` is not of the type that the SDK's model declares; models are looked into."""
-    origin, arguments = typing.get_origin(wanted), typing.get_args(wanted)
+    origin = typing.get_origin(wanted)
+    arguments = typing.get_args(wanted)
     if wanted is Any or wanted is object or isinstance(wanted, typing.TypeVar):
         return []
     if origin in (typing.Union, types.UnionType):
@@ -54,13 +55,21 @@ def faults(value: Any, wanted: Any, where: str) -> list[str]:
     if wanted is float and isinstance(value, int) and not isinstance(value, bool):
         return []
     if isinstance(wanted, type) and issubclass(wanted, Enum):
-        return [] if value in {one.value for one in wanted} | set(wanted) else [f"{where}: {value!r}"]
-    if not isinstance(wanted, type) or not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
+        return (
+            [] if value in {one.value for one in wanted} | set(wanted) else [f"{where}: {value!r}"]
+        )
+    if (
+        not isinstance(wanted, type)
+        or not isinstance(value, wanted)
+        or (wanted is int and isinstance(value, bool))
+    ):
         return [f"{where}: {value!r} is no {wanted}"]
     if isinstance(value, Enum) or not type(value).__module__.startswith("grafana_foundation_sdk"):
         return []
     hints = typing.get_type_hints(type(value), vars(sys.modules[type(value).__module__]))
-    members = [faults(getattr(value, name), hint, f"{where}.{name}") for name, hint in hints.items()]
+    members = [
+        faults(getattr(value, name), hint, f"{where}.{name}") for name, hint in hints.items()
+    ]
     return list(itertools.chain(*members))
 
 
@@ -70,7 +79,9 @@ def test_the_committed_dashboard_is_this_one() -> None:
 
 def test_it_is_as_the_sdk_s_schema_has_it() -> None:
     loaded = models.Dashboard.from_json(json.loads(TEXT))
-    assert json.loads(JSONEncoder().encode(loaded)) == MADE, "a key that the schema does not know is lost on the way"
+    assert json.loads(JSONEncoder().encode(loaded)) == MADE, (
+        "a key that the schema does not know is lost on the way"
+    )
     assert faults(loaded, models.Dashboard, "dashboard") == []
 
 
@@ -103,7 +114,10 @@ def test_nothing_lies_over_anything_else() -> None:
         place = one["gridPos"]
         assert place["x"] + place["w"] <= 24
         cells = set(
-            itertools.product(range(place["x"], place["x"] + place["w"]), range(place["y"], place["y"] + place["h"]))
+            itertools.product(
+                range(place["x"], place["x"] + place["w"]),
+                range(place["y"], place["y"] + place["h"]),
+            )
         )
         assert not cells & taken, one["title"]
         taken |= cells
@@ -133,7 +147,9 @@ def test_prometheus_reads_every_expression(tmp_path: Path) -> None:
 
 
 def test_every_name_is_recorded_or_in_the_ledger() -> None:
-    recorded = set(re.findall(r"record: (\S+)", (ROOT / "infra/prometheus/rules" / outputs.RULES).read_text()))
+    recorded = set(
+        re.findall(r"record: (\S+)", (ROOT / "infra/prometheus/rules" / outputs.RULES).read_text())
+    )
     asked = "\n".join(itertools.chain(*dashboard.queries(TEXT, "1m").values()))
     used = set(re.findall(r"autoheal:[a-z_0-9:]+", asked))
     assert used
@@ -150,6 +166,8 @@ def test_an_objective_of_one_s_own_gets_its_panel() -> None:
 
 def test_runbooks_are_linked_where_they_have_an_address() -> None:
     assert MADE.get("links", []) == []
-    data = yaml.safe_load(read.OBJECTIVES.read_text()) | {"x-runbooks": "https://example.test/runbooks/"}
+    data = yaml.safe_load(read.OBJECTIVES.read_text()) | {
+        "x-runbooks": "https://example.test/runbooks/"
+    }
     made = json.loads(dashboard.build(Objectives.model_validate(data)))
     assert [one["url"] for one in made["links"]] == ["https://example.test/runbooks/"]

@@ -10,7 +10,9 @@ from infra.aws import autoheal
 
 
 @pytest.mark.parametrize("runbook", runbooks.load().values(), ids=lambda one: one.alertname)
-def test_a_runbook_s_document_takes_what_it_gives_and_nothing_else(runbook: runbooks.Runbook) -> None:
+def test_a_runbook_s_document_takes_what_it_gives_and_nothing_else(
+    runbook: runbooks.Runbook,
+) -> None:
     document = autoheal.documents()[runbook.document]
     assert set(document["parameters"]) == set(runbook.parameters)
     for parameter in document["parameters"].values():
@@ -19,7 +21,9 @@ def test_a_runbook_s_document_takes_what_it_gives_and_nothing_else(runbook: runb
 
 
 @pytest.mark.parametrize("document", autoheal.documents().values())
-def test_parameters_stand_in_quotes_and_nothing_in_their_patterns_ends_a_quote(document: dict[str, Any]) -> None:
+def test_parameters_stand_in_quotes_and_nothing_in_their_patterns_ends_a_quote(
+    document: dict[str, Any],
+) -> None:
     for step in document["mainSteps"]:
         assert step["action"] == "aws:runShellScript"
         assert float(step["inputs"]["timeoutSeconds"]) <= 60

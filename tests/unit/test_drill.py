@@ -11,8 +11,8 @@ import pytest
 from chalicelib.autoheal import chaos
 from infra.drill import cure, page
 from infra.drill.clocks import HOPELESS, Clock
-from infra.drill.patients import case
 from infra.drill.report import Budget, Firing, Report, _stretches
+from infra.drill.targets import case
 from infra.drill.timeline import Moment, Sort, Timeline
 from infra.drill.verdict import Broken, Verdict, within
 from tests.e2e.healer import until
@@ -46,8 +46,14 @@ def report(verdict: Verdict, **changes: Any) -> Report:
         "compress": 30,
         "started": 1_800_000_000.0,
         "seconds": 120.0,
-        "moments": [Moment(1.0, Sort.ACT, "Act 1: " + HOSTILE), Moment(2.0, Sort.SEEN, "seen")],
-        "firings": [Firing(HOSTILE, "actions", "pending", 3, 5), Firing(HOSTILE, "actions", "firing", 5, 60)],
+        "moments": [
+            Moment(1.0, Sort.ACT, "Act 1: " + HOSTILE),
+            Moment(2.0, Sort.SEEN, "seen"),
+        ],
+        "firings": [
+            Firing(HOSTILE, "actions", "pending", 3, 5),
+            Firing(HOSTILE, "actions", "firing", 5, 60),
+        ],
         "budgets": [Budget("actions", 99.5, 0.1, 0.02)],
         "burn": {"actions": [(1.0, 0.0), (2.0, 20.0), (3.0, float("nan")), (4.0, 5_000.0)]},
         "page_factor": 14.4,
@@ -83,7 +89,12 @@ def test_the_page_needs_nothing_and_believes_nothing() -> None:
 
 def test_the_page_names_the_broken_link() -> None:
     text = page.page(
-        report(Verdict.of(Broken("the healer acts", HOSTILE, "switch it on")), burn={}, firings=[], budgets=[])
+        report(
+            Verdict.of(Broken("the healer acts", HOSTILE, "switch it on")),
+            burn={},
+            firings=[],
+            budgets=[],
+        )
     )
     assert "The drill failed at: the healer acts" in text
     assert "switch it on" in text
@@ -115,7 +126,10 @@ def test_waiting_has_an_end() -> None:
         ([], None),
         ([{"kind": "decision_skip", "reason": "target_locked"}], None),
         ([{"kind": "decision_skip", "reason": "disabled"}], "decision_skip"),
-        ([{"kind": "decision_skip", "reason": "disabled"}, {"kind": "action_sent"}], "action_sent"),
+        (
+            [{"kind": "decision_skip", "reason": "disabled"}, {"kind": "action_sent"}],
+            "action_sent",
+        ),
         ([{"kind": "action_dry_run", "reason": "dry_run"}], "action_dry_run"),
     ],
 )
@@ -125,7 +139,8 @@ def test_which_event_decides(events: list[dict[str, Any]], kind: str | None) -> 
 
 
 def test_a_clock_goes_on_after_failures_and_tells_of_them() -> None:
-    fail, times = True, 0
+    fail = True
+    times = 0
 
     def work() -> None:
         nonlocal times

@@ -2,7 +2,7 @@ import io
 import json
 
 from chalicelib.adapters.emf import MOST_VALUES, EmfMeter
-from tests.fakes import FakeClock
+from tests.fakes.clock import FakeClock
 
 
 def test_measurements_become_one_line_that_cloudwatch_reads() -> None:
@@ -24,5 +24,9 @@ def test_measurements_become_one_line_that_cloudwatch_reads() -> None:
         "outbox_pending": "Count",
         "outbox_mark_duration_seconds": "Seconds",
     }
-    assert (said["outbox_published_total"], said["outbox_pending"], said["stage"]) == (3, 7, "prod")
+    assert (said["outbox_published_total"], said["outbox_pending"], said["stage"]) == (
+        3,
+        7,
+        "prod",
+    )
     assert len(said["outbox_mark_duration_seconds"]) == MOST_VALUES

@@ -1,9 +1,13 @@
-from chalicelib.messaging.envelope import shard_of, topic_of
-from tests.fakes import FakeClock, FakeOutbox
+from chalicelib.outbox.envelope import shard_of, topic_of
+from tests.fakes.clock import FakeClock
+from tests.fakes.outbox import FakeOutbox
 
 
 def test_each_event_type_has_its_topic_unless_the_template_has_no_place_for_it() -> None:
-    assert topic_of("aetherlink.events.{event_type}", "JobStatusChanged") == "aetherlink.events.jobstatuschanged"
+    assert (
+        topic_of("aetherlink.events.{event_type}", "JobStatusChanged")
+        == "aetherlink.events.jobstatuschanged"
+    )
     assert topic_of("aetherlink.events", "JobStatusChanged") == "aetherlink.events"
 
 

@@ -10,21 +10,27 @@ import pytest
 from chalicelib.crm import events
 from chalicelib.crm.model import JobStatus
 from infra.aws.package import ROOT
-from infra.docs import asyncapi, event_schema
-from tests import builders
-from tests.fakes import START, FakeClock, FakeOutbox
+from infra.docs.events import asyncapi, event_schema
+from tests.builders import crm as builders
+from tests.fakes.clock import START, FakeClock
+from tests.fakes.outbox import FakeOutbox
 
 PUBLISHED = ROOT / "tests" / "unit" / "published"
 """The schemas as consumers know them. Changing one needs a new `schema_version` and a word to every consumer."""
 
 
 def _made() -> list[events.Event]:
-    account, contact = builders.account(phone="1"), builders.contact(email="ada@x.test")
+    account = builders.account(phone="1")
+    contact = builders.contact(email="ada@x.test")
     job = builders.job(scheduled_for=START, amount_cents=5)
     made = []
     for entity in (account, contact, job):
         changed = entity.changed(START, **{"title" if entity is job else "name": "other"})
-        made += [events.created(entity), events.updated(entity, changed), events.deleted(changed, START)]
+        made += [
+            events.created(entity),
+            events.updated(entity, changed),
+            events.deleted(changed, START),
+        ]
     return [*made, events.status_changed(job, job.moved(JobStatus.SCHEDULED, START), "ada")]
 
 
@@ -38,8 +44,16 @@ def test_there_is_one_event_of_each_type() -> None:
 @pytest.mark.parametrize("name", sorted(MADE))
 def test_what_the_code_makes_fits_its_schema(name: str) -> None:
     value = json.loads(MADE[name].to_json())
-    jsonschema.validate(value, json.loads(event_schema(type(MADE[name]))), jsonschema.Draft202012Validator)
-    assert {"eventId", "tenantId", "occurredAt", "version", f"{MADE[name].aggregate}Id"} <= set(value)
+    jsonschema.validate(
+        value, json.loads(event_schema(type(MADE[name]))), jsonschema.Draft202012Validator
+    )
+    assert {
+        "eventId",
+        "tenantId",
+        "occurredAt",
+        "version",
+        f"{MADE[name].aggregate}Id",
+    } <= set(value)
     assert MADE[name].stream_key == f"{MADE[name].aggregate}:{value[MADE[name].aggregate + 'Id']}"
 
 
@@ -49,7 +63,9 @@ def test_what_consumers_rely_on_is_still_there(name: str) -> None:
     new = json.loads(event_schema(type(MADE[name])))
     for field, before in old["properties"].items():
         assert field in new["properties"], f"{name}.{field} is gone"
-        assert _types(before) >= _types(new["properties"][field]), f"{name}.{field} may be what it never was"
+        assert _types(before) >= _types(new["properties"][field]), (
+            f"{name}.{field} may be what it never was"
+        )
     assert set(old["required"]) <= set(new["required"]), "what was always there must stay"
     jsonschema.validate(json.loads(MADE[name].to_json()), old, jsonschema.Draft202012Validator)
 

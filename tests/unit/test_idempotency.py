@@ -3,16 +3,19 @@ from uuid import uuid4
 
 import pytest
 
-from chalicelib.errors import AetherLinkError, Conflict, Invalid, NotFound, Unprocessable
-from chalicelib.messaging.idempotency import (
-    LARGEST_LEASED_BODY,
-    Once,
-    OnceKey,
-    StoredAnswer,
-    hash_request,
-    parse_key,
+from chalicelib.idempotency.key import IdempotencyKey, hash_request, parse_key
+from chalicelib.idempotency.ports import StoredAnswer
+from chalicelib.idempotency.runner import LARGEST_LEASED_BODY, IdempotentRunner
+from chalicelib.shared.errors import (
+    AetherLinkError,
+    Conflict,
+    Invalid,
+    NotFound,
+    Unprocessable,
 )
-from tests.fakes import FakeLeases, FakeLedger, FakeMeter
+from tests.fakes.answer_store import FakeAnswerStore
+from tests.fakes.leases import FakeLeases
+from tests.fakes.meter import FakeMeter
 
 ANSWER = StoredAnswer(201, b'{"id":1}', {"ETag": '"1"', "Content-Type": "application/json"})
 
@@ -22,11 +25,15 @@ class World:
 
     def __init__(self) -> None:
         self.now = 1_000.0
-        self.leases, self.ledger, self.meter = FakeLeases(lambda: self.now), FakeLedger(), FakeMeter()
-        self.once = Once(self.leases, self.ledger, self.meter)
-        self.key = OnceKey(uuid4(), "POST /jobs", "k", "h")
+        self.leases = FakeLeases(lambda: self.now)
+        self.ledger = FakeAnswerStore()
+        self.meter = FakeMeter()
+        self.once = IdempotentRunner(self.leases, self.ledger, self.meter)
+        self.key = IdempotencyKey(uuid4(), "POST /jobs", "k", "h")
 
-    def run(self, key: OnceKey | None = None, answer: StoredAnswer = ANSWER) -> tuple[StoredAnswer, bool]:
+    def run(
+        self, key: IdempotencyKey | None = None, answer: StoredAnswer = ANSWER
+    ) -> tuple[StoredAnswer, bool]:
         chosen = key or self.key
         return self.once.run(chosen, lambda: self.ledger.business(chosen, answer), lease_seconds=28)
 
@@ -36,7 +43,9 @@ def world() -> World:
     return World()
 
 
-def test_the_second_time_the_answer_is_given_again_and_nothing_is_done(world: World) -> None:
+def test_the_second_time_the_answer_is_given_again_and_nothing_is_done(
+    world: World,
+) -> None:
     assert world.run() == (ANSWER, False)
     assert world.run() == (ANSWER, True)
     assert world.ledger.effects == ["k"]
@@ -50,8 +59,12 @@ def test_another_request_under_the_same_key_is_refused(world: World) -> None:
     assert refused.value.code == "idempotency-key-reused"
 
 
-@pytest.mark.parametrize("other", [{"tenant_id": uuid4()}, {"endpoint": "POST /accounts"}, {"key": "l"}])
-def test_another_tenant_endpoint_or_key_is_independent(world: World, other: dict[str, object]) -> None:
+@pytest.mark.parametrize(
+    "other", [{"tenant_id": uuid4()}, {"endpoint": "POST /accounts"}, {"key": "l"}]
+)
+def test_another_tenant_endpoint_or_key_is_independent(
+    world: World, other: dict[str, object]
+) -> None:
     world.run()
     assert world.run(replace(world.key, **other))[1] is False  # type: ignore[arg-type]
 
@@ -60,7 +73,10 @@ def test_while_one_is_at_work_others_are_told_to_come_back(world: World) -> None
     def at_work() -> StoredAnswer:
         with pytest.raises(Conflict) as refused:
             world.run()
-        assert (refused.value.code, refused.value.headers["Retry-After"]) == ("request-in-progress", "5")
+        assert (refused.value.code, refused.value.headers["Retry-After"]) == (
+            "request-in-progress",
+            "5",
+        )
         with pytest.raises(Unprocessable):
             world.run(replace(world.key, request_hash="other"))
         return world.ledger.business(world.key, ANSWER)
@@ -68,8 +84,13 @@ def test_while_one_is_at_work_others_are_told_to_come_back(world: World) -> None
     assert world.once.run(world.key, at_work, lease_seconds=28) == (ANSWER, False)
 
 
-@pytest.mark.parametrize("problem", [NotFound("no"), AetherLinkError("oops"), RuntimeError("bug"), KeyboardInterrupt()])
-def test_a_failure_is_never_kept_and_a_retry_runs_at_once(world: World, problem: BaseException) -> None:
+@pytest.mark.parametrize(
+    "problem",
+    [NotFound("no"), AetherLinkError("oops"), RuntimeError("bug"), KeyboardInterrupt()],
+)
+def test_a_failure_is_never_kept_and_a_retry_runs_at_once(
+    world: World, problem: BaseException
+) -> None:
     def fail() -> StoredAnswer:
         raise problem
 
@@ -129,7 +150,10 @@ def test_after_a_day_it_runs_anew(world: World) -> None:
     assert world.run() == (ANSWER, False)
 
 
-@pytest.mark.parametrize(("header", "key"), [("abc", "abc"), ('"a b"', "a b"), (" x ", "x"), ("~" * 255, "~" * 255)])
+@pytest.mark.parametrize(
+    ("header", "key"),
+    [("abc", "abc"), ('"a b"', "a b"), (" x ", "x"), ("~" * 255, "~" * 255)],
+)
 def test_a_key_may_be_bare_or_quoted(header: str, key: str) -> None:
     assert parse_key(header) == key
 

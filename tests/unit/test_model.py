@@ -3,9 +3,9 @@ from itertools import product
 import pytest
 
 from chalicelib.crm.model import MOVES, JobStatus
-from chalicelib.errors import Conflict
-from tests.builders import job
-from tests.fakes import START
+from chalicelib.shared.errors import Conflict
+from tests.builders.crm import job
+from tests.fakes.clock import START
 
 LEGAL = {
     ("Open", "Scheduled"),

@@ -3,10 +3,11 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from chalicelib.crm.paging import Cursors, Position, Query
-from chalicelib.errors import Invalid
-from chalicelib.ids import uuid7
-from tests.fakes import START
+from chalicelib.security.cursors import Cursors
+from chalicelib.shared.errors import Invalid
+from chalicelib.shared.ids import uuid7
+from chalicelib.shared.paging import Position, Query
+from tests.fakes.clock import START
 
 TENANT = uuid4()
 POSITION = Position(START, uuid7())
@@ -14,7 +15,12 @@ QUERY = Query(filters={"status": "Open"})
 
 
 def _read(
-    cursor: str, *, secret: str = "s", tenant: UUID = TENANT, kind: str = "Job", query: Query = QUERY
+    cursor: str,
+    *,
+    secret: str = "s",
+    tenant: UUID = TENANT,
+    kind: str = "Job",
+    query: Query = QUERY,
 ) -> Position:
     return Cursors(secret).read(cursor, tenant_id=tenant, kind=kind, query=query)
 
@@ -46,7 +52,9 @@ def test_a_cursor_of_another_list_is_refused(wrong: dict[str, object]) -> None:
 FORGED = ("B" if CURSOR[0] == "A" else "A") + CURSOR[1:]
 
 
-@pytest.mark.parametrize("cursor", ["", "x", "é", "A" * 600, CURSOR[:-2], FORGED, "====", CURSOR + "\n"])
+@pytest.mark.parametrize(
+    "cursor", ["", "x", "é", "A" * 600, CURSOR[:-2], FORGED, "====", CURSOR + "\n"]
+)
 def test_a_cursor_made_by_hand_is_refused(cursor: str) -> None:
     with pytest.raises(Invalid) as refused:
         _read(cursor)

@@ -77,7 +77,11 @@ def target(api: str = "", **more: Any) -> Target:
         ),
         ("console", {"/console": (500, "text/html", "")}, "answers 500"),
         ("console", {"/console": (200, JSON, "{}")}, "answers 200"),
-        ("outbox-lag", {"/metrics": (200, "text/plain", "other 1\n")}, "the database is away"),
+        (
+            "outbox-lag",
+            {"/metrics": (200, "text/plain", "other 1\n")},
+            "the database is away",
+        ),
     ],
 )
 def test_answers_that_are_not_as_they_should_be(
@@ -89,13 +93,22 @@ def test_answers_that_are_not_as_they_should_be(
 
 
 def test_a_console_that_answers_and_one_that_is_not_there(answering: Answers) -> None:
-    [there] = run([NAMES["console"]], answering({"/console": (200, "text/html; charset=utf-8", "<html>")}))
+    [there] = run(
+        [NAMES["console"]],
+        answering({"/console": (200, "text/html; charset=utf-8", "<html>")}),
+    )
     [absent] = run([NAMES["console"]], answering({"/console": (404, JSON, "{}")}))
-    assert (there.state, absent.state, absent.found) == (State.OK, State.SKIP, "not part of this deployment")
+    assert (there.state, absent.state, absent.found) == (
+        State.OK,
+        State.SKIP,
+        "not part of this deployment",
+    )
 
 
 @pytest.mark.parametrize(("days", "state"), [(0, State.FAIL), (7, State.OK), (None, State.SKIP)])
-def test_backups_of_a_database(days: int | None, state: State, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_backups_of_a_database(
+    days: int | None, state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "k")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s")
     with mock_aws():
@@ -126,8 +139,16 @@ def test_what_a_function_must_not_carry(environment: dict[str, str], found: list
 
 
 def test_the_tables_that_forget() -> None:
-    found = tables(Settings(idempotency_table="keys", autoheal_table_prefix="heal"))
-    assert found == {"keys": True, "heal-state": True, "heal-actions": True, "heal-audit": True, "heal-ledger": False}
+    found = tables(
+        Settings().changed(idempotency={"table": "keys"}, autoheal_store={"table_prefix": "heal"})
+    )
+    assert found == {
+        "keys": True,
+        "heal-state": True,
+        "heal-actions": True,
+        "heal-audit": True,
+        "heal-ledger": False,
+    }
 
 
 @pytest.mark.parametrize(
@@ -143,11 +164,21 @@ def test_the_tables_that_forget() -> None:
     ],
 )
 def test_who_is_told(matchers: list[str], labels: dict[str, str], told: list[str]) -> None:
-    assert receivers({"receiver": "root", "routes": [{"receiver": "child", "matchers": matchers}]}, labels) == told
+    assert (
+        receivers(
+            {"receiver": "root", "routes": [{"receiver": "child", "matchers": matchers}]},
+            labels,
+        )
+        == told
+    )
 
 
 def test_a_route_that_goes_on_tells_several() -> None:
-    routes = [{"receiver": "a", "continue": True}, {"matchers": ['x="1"'], "routes": []}, {"receiver": "c"}]
+    routes = [
+        {"receiver": "a", "continue": True},
+        {"matchers": ['x="1"'], "routes": []},
+        {"receiver": "c"},
+    ]
     assert receivers({"receiver": "root", "routes": routes}, {}) == ["a", "c"]
     assert receivers({"receiver": "root", "routes": routes}, {"x": "1"}) == ["a", "root"]
 
@@ -168,10 +199,22 @@ def test_what_failed_is_asked_again() -> None:
         empty: dict[str, str] = {}
         return empty["key"]
 
-    checks = [Check("late", "", "wait", late), Check("absent", "", "", absent), Check("odd", "", "look", unreadable)]
+    checks = [
+        Check("late", "", "wait", late),
+        Check("absent", "", "", absent),
+        Check("odd", "", "look", unreadable),
+    ]
     said: list[str] = []
     found = {one.name: one for one in run_until(checks[:2], target(), 30, said.append)}
-    assert (found["late"].state, found["late"].found, found["absent"].state) == (State.OK, "now", State.SKIP)
+    assert (found["late"].state, found["late"].found, found["absent"].state) == (
+        State.OK,
+        "now",
+        State.SKIP,
+    )
     assert said == ["· waiting for: late"]
     [odd] = run(checks[2:], target())
-    assert (odd.state, odd.found, odd.remedy) == (State.FAIL, "the answer cannot be read: KeyError 'key'", "look")
+    assert (odd.state, odd.found, odd.remedy) == (
+        State.FAIL,
+        "the answer cannot be read: KeyError 'key'",
+        "look",
+    )

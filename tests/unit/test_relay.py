@@ -6,20 +6,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chalicelib.messaging.policy import Policy, Report
-from chalicelib.messaging.relay import Relay
-from tests.fakes import FakeBroker, FakeClock, FakeMeter, FakeOutbox
+from chalicelib.outbox.policy import RelayPolicy, RelayReport
+from chalicelib.outbox.relay import Relay
+from tests.fakes.broker import FakeBroker
+from tests.fakes.clock import FakeClock
+from tests.fakes.meter import FakeMeter
+from tests.fakes.outbox import FakeOutbox
 
 
 class World:
     """A relay between a fake outbox and a fake broker."""
 
     def __init__(self, **policy: Any) -> None:
-        self.clock, self.broker = FakeClock(), FakeBroker()
+        self.clock = FakeClock()
+        self.broker = FakeBroker()
         self.outbox = FakeOutbox(self.clock)
-        self.policy, self.meter = Policy(**policy), FakeMeter()
+        self.policy = RelayPolicy(**policy)
+        self.meter = FakeMeter()
 
-    def run(self, seconds: float = 300.0, *, until_idle: bool = True) -> Report:
+    def run(self, seconds: float = 300.0, *, until_idle: bool = True) -> RelayReport:
         return Relay(self.outbox, self.broker.publisher, self.clock, self.policy, self.meter).run(
             seconds, until_idle=until_idle
         )
@@ -45,7 +50,9 @@ def test_events_leave_in_order_and_end_in_the_archive(world: World) -> None:
     assert len(world.outbox.archive) == 3
 
 
-def test_it_looks_again_soon_after_work_and_seldom_where_nothing_comes(world: World) -> None:
+def test_it_looks_again_soon_after_work_and_seldom_where_nothing_comes(
+    world: World,
+) -> None:
     looked: list[float] = []
     fetch = world.outbox.fetch
 
@@ -88,11 +95,13 @@ def test_a_broker_that_is_away_costs_no_attempt_and_is_waited_out(world: World) 
 
 
 def test_backoff_doubles_up_to_its_bound() -> None:
-    policy = Policy(backoff_base_seconds=0.5, backoff_max_seconds=3.0)
+    policy = RelayPolicy(backoff_base_seconds=0.5, backoff_max_seconds=3.0)
     assert [policy.backoff(n) for n in (1, 2, 3, 4, 50)] == [0.5, 1.0, 2.0, 3.0, 3.0]
 
 
-def test_an_acknowledgement_that_was_lost_means_the_event_is_sent_again(world: World) -> None:
+def test_an_acknowledgement_that_was_lost_means_the_event_is_sent_again(
+    world: World,
+) -> None:
     world.outbox.append("job:1")
     world.outbox.append("job:1")
     world.broker.lost_acknowledgements = 1
@@ -109,7 +118,9 @@ def test_a_publisher_that_saw_trouble_is_replaced(world: World) -> None:
     assert world.broker.publishers == 2
 
 
-def test_a_refused_event_is_tried_five_times_then_its_stream_alone_is_parked(world: World) -> None:
+def test_a_refused_event_is_tried_five_times_then_its_stream_alone_is_parked(
+    world: World,
+) -> None:
     poison = world.outbox.append("job:1")
     world.outbox.append("job:1")
     for number in range(20):
@@ -140,7 +151,9 @@ def test_a_dead_letter_that_is_refused_has_no_dead_letter_of_its_own(world: Worl
     assert set(world.outbox.parked) == {"job:1", "dlq:job:1"}
 
 
-def test_marks_survive_a_database_that_goes_away_while_a_flight_is_in_the_air(world: World) -> None:
+def test_marks_survive_a_database_that_goes_away_while_a_flight_is_in_the_air(
+    world: World,
+) -> None:
     world.outbox.append("job:1")
 
     def go_down() -> None:
@@ -150,17 +163,21 @@ def test_marks_survive_a_database_that_goes_away_while_a_flight_is_in_the_air(wo
     def come_back() -> None:
         world.outbox.down = False
 
-    world.broker.on_launch, world.clock.on_sleep = go_down, come_back
+    world.broker.on_launch = go_down
+    world.clock.on_sleep = come_back
     report = world.run()
     assert report.store_troubles >= 1
-    assert world.delivered("job:1") == [1], "acknowledged is acknowledged: it is marked later, not sent again"
+    assert world.delivered("job:1") == [1], (
+        "acknowledged is acknowledged: it is marked later, not sent again"
+    )
     assert not world.outbox.events
 
 
 def test_a_relay_takes_nothing_that_another_has_leased(world: World) -> None:
     world.outbox.append("job:1")
     for shard in world.outbox.shards.values():
-        shard.owner, shard.lease_until = None, 10_000.0
+        shard.owner = None
+        shard.lease_until = 10_000.0
     report = world.run(seconds=30)
     assert (report.published, report.lease_misses > 0) == (0, True)
 
@@ -171,7 +188,7 @@ def test_memory_is_bounded_by_the_wave(world: World) -> None:
         small.outbox.append(f"job:{number}", payload=b"x" * 40)
     small.run()
     assert len(small.outbox.archive) == 100
-    assert max(len(flight) for flight in small.broker.flights) <= 10
+    assert max(len(flight) for flight in small.broker.batches) <= 10
 
 
 def test_an_idle_relay_looks_once_a_poll_and_stops_in_time(world: World) -> None:
@@ -204,16 +221,27 @@ def test_every_run_measures_how_the_outbox_stands_and_what_was_done(world: World
 
 @settings(max_examples=150, deadline=None)
 @given(st.data())
-def test_whatever_goes_wrong_nothing_is_lost_and_streams_keep_their_order(data: st.DataObject) -> None:
-    world = World(wave_rows=data.draw(st.integers(1, 8)), batch_bytes=data.draw(st.sampled_from([1, 1300, 10**6])))
+def test_whatever_goes_wrong_nothing_is_lost_and_streams_keep_their_order(
+    data: st.DataObject,
+) -> None:
+    world = World(
+        wave_rows=data.draw(st.integers(1, 8)),
+        batch_bytes=data.draw(st.sampled_from([1, 1300, 10**6])),
+    )
     streams = [f"job:{number}" for number in range(4)]
     for stream in data.draw(st.lists(st.sampled_from(streams), min_size=1, max_size=25)):
-        world.outbox.append(stream, topic=data.draw(st.sampled_from(["t", "u"])), shard=data.draw(st.integers(0, 0)))
+        world.outbox.append(
+            stream,
+            topic=data.draw(st.sampled_from(["t", "u"])),
+            shard=data.draw(st.integers(0, 0)),
+        )
     sequence = dict(world.outbox.last_seq)
     poison = data.draw(st.sets(st.sampled_from(sorted(world.outbox.events)), max_size=2))
     poisoned = {world.outbox.events[number].event_id for number in poison}
     world.broker.refuses = lambda event: event.event_id in poisoned
-    troubles = iter(data.draw(st.lists(st.sampled_from(["fine", "lost", "away", "database"]), max_size=12)))
+    troubles = iter(
+        data.draw(st.lists(st.sampled_from(["fine", "lost", "away", "database"]), max_size=12))
+    )
 
     def disturb() -> None:
         world.broker.unreachable = world.outbox.down = False
@@ -225,7 +253,8 @@ def test_whatever_goes_wrong_nothing_is_lost_and_streams_keep_their_order(data: 
     def calm() -> None:
         world.broker.unreachable = world.outbox.down = False
 
-    world.broker.on_launch, world.clock.on_sleep = disturb, calm
+    world.broker.on_launch = disturb
+    world.clock.on_sleep = calm
     world.run(seconds=10_000)
     world.outbox.down = False
     world.run(seconds=10_000)
@@ -235,5 +264,9 @@ def test_whatever_goes_wrong_nothing_is_lost_and_streams_keep_their_order(data: 
     for stream, last in sequence.items():
         seen = world.first_seen(stream)
         assert seen == list(range(1, len(seen) + 1)), "in order, without a gap"
-        assert seen + sorted(stuck[stream]) == list(range(1, last + 1)), "delivered or parked, nothing lost"
-    assert set(world.outbox.parked) == {e.stream_key for e in world.outbox.events.values() if e.event_id in poisoned}
+        assert seen + sorted(stuck[stream]) == list(range(1, last + 1)), (
+            "delivered or parked, nothing lost"
+        )
+    assert set(world.outbox.parked) == {
+        e.stream_key for e in world.outbox.events.values() if e.event_id in poisoned
+    }

@@ -4,16 +4,23 @@ import threading
 
 import pytest
 
-from chalicelib import names
-from chalicelib.autoheal.buffer import EVERY_REQUESTS, EVERY_SECONDS, LEFT_ALONE_SECONDS, LedgerMeter, RequestMetrics
-from chalicelib.autoheal.ledger import Series
-from tests.fakes import FakeClock
-from tests.fakes_autoheal import FakeMetricsLedger
+from chalicelib.telemetry import names
+from chalicelib.telemetry.buffer import (
+    EVERY_REQUESTS,
+    EVERY_SECONDS,
+    LEFT_ALONE_SECONDS,
+    RequestMetrics,
+    TotalsMeter,
+)
+from chalicelib.telemetry.totals import Series
+from tests.fakes.clock import FakeClock
+from tests.fakes.metric_totals import FakeMetricTotals
 
 
 class Counted:
     def __init__(self) -> None:
-        self.clock, self.ledger = FakeClock(), FakeMetricsLedger()
+        self.clock = FakeClock()
+        self.ledger = FakeMetricTotals()
         self.metrics = RequestMetrics(lambda: self.ledger, self.clock)
 
     def request(self, times: int = 1) -> None:
@@ -22,7 +29,11 @@ class Counted:
 
     @property
     def total(self) -> float:
-        return sum(value for series, value in self.ledger.values.items() if series.metric == names.CRM_REQUESTS)
+        return sum(
+            value
+            for series, value in self.ledger.values.items()
+            if series.metric == names.CRM_REQUESTS
+        )
 
 
 @pytest.fixture
@@ -68,8 +79,9 @@ def test_many_threads_lose_nothing(counted: Counted) -> None:
 
 
 def test_a_meter_adds_the_sums_that_the_ledger_has_and_leaves_gauges_alone() -> None:
-    ledger, clock = FakeMetricsLedger(), FakeClock()
-    meter = LedgerMeter(lambda: ledger, clock)
+    ledger = FakeMetricTotals()
+    clock = FakeClock()
+    meter = TotalsMeter(lambda: ledger, clock)
     meter.count(names.OUTBOX_PUBLISHED, 2)
     meter.count(names.OUTBOX_PUBLISHED, 3)
     meter.count("known_to_nobody_total")
@@ -85,7 +97,10 @@ def test_a_meter_adds_the_sums_that_the_ledger_has_and_leaves_gauges_alone() -> 
     meter.flush()
     assert ledger.values[Series(names.OUTBOX_PUBLISHED)] == 5
     assert ledger.values[Series(names.OUTBOX_PUBLISH_SECONDS, (), "le=0.5")] == 1
-    assert {series.metric for series in ledger.values} == {names.OUTBOX_PUBLISHED, names.OUTBOX_PUBLISH_SECONDS}
+    assert {series.metric for series in ledger.values} == {
+        names.OUTBOX_PUBLISHED,
+        names.OUTBOX_PUBLISH_SECONDS,
+    }
 
 
 def test_without_a_ledger_nothing_is_kept() -> None:

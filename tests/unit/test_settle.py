@@ -5,25 +5,27 @@ from datetime import timedelta
 import pytest
 
 from chalicelib.autoheal.actions import FollowUp, Result, State
-from chalicelib.autoheal.desk import ChaosChange, ConfigChange, ModeName
+from chalicelib.autoheal.admin import ChaosChange, ConfigChange, ModeName
 from chalicelib.autoheal.ports import CommandState, CommandStatus
-from chalicelib.errors import Conflict, NotFound, PreconditionFailed
-from chalicelib.ids import uuid7
-from tests.builders_autoheal import MINUTE, TCP, World, alert, changed, raw_alert
-from tests.fakes import START
+from chalicelib.shared.errors import Conflict, NotFound, PreconditionFailed
+from chalicelib.shared.ids import uuid7
+from tests.builders.alerts import TCP, alert, raw_alert
+from tests.builders.autoheal import MINUTE, HealerWorld
+from tests.builders.runbooks import changed
+from tests.fakes.clock import START
 
 
 @pytest.fixture
-def world() -> World:
-    return World()
+def world() -> HealerWorld:
+    return HealerWorld()
 
 
-def _state(world: World) -> State:
+def _state(world: HealerWorld) -> State:
     [action] = world.store.kept.values()
     return action.state
 
 
-def test_an_alert_that_fires_on_was_not_cured(world: World) -> None:
+def test_an_alert_that_fires_on_was_not_cured(world: HealerWorld) -> None:
     world.alertmanager.firing = [alert()]
     world.one(raw_alert())
     world.tick()
@@ -34,14 +36,14 @@ def test_an_alert_that_fires_on_was_not_cured(world: World) -> None:
     assert world.total("autoheal_actions_total", result="failed") == 1
 
 
-def test_a_new_firing_of_the_alert_is_not_the_old_one(world: World) -> None:
+def test_a_new_firing_of_the_alert_is_not_the_old_one(world: HealerWorld) -> None:
     world.alertmanager.firing = [alert(starts_at=START + MINUTE)]
     world.one(raw_alert())
     world.tick()
     assert _state(world) is State.SUCCEEDED
 
 
-def test_a_resolved_delivery_ends_the_wait(world: World) -> None:
+def test_a_resolved_delivery_ends_the_wait(world: HealerWorld) -> None:
     world.alertmanager.firing = [alert()]
     world.one(raw_alert())
     world.tick(5)
@@ -59,16 +61,19 @@ def test_a_resolved_delivery_ends_the_wait(world: World) -> None:
         (CommandState.CANCELLED, State.CANCELLED),
     ],
 )
-def test_a_command_ends_as_its_machines_say(world: World, said: CommandState, state: State) -> None:
+def test_a_command_ends_as_its_machines_say(
+    world: HealerWorld, said: CommandState, state: State
+) -> None:
     world.commander.outcome = CommandStatus(said, 3, "said")
     world.one(raw_alert())
     world.tick(5)
     assert _state(world) is state
 
 
-def test_a_command_that_is_not_to_be_seen_yet_is_no_failure(world: World) -> None:
+def test_a_command_that_is_not_to_be_seen_yet_is_no_failure(world: HealerWorld) -> None:
     world.one(raw_alert())
-    status, world.commander.sent[0].status = world.commander.sent[0].status, CommandStatus(CommandState.MISSING)
+    status = world.commander.sent[0].status
+    world.commander.sent[0].status = CommandStatus(CommandState.MISSING)
     world.tick(20)
     assert _state(world) is State.RUNNING
     world.commander.sent[0].status = status
@@ -76,7 +81,9 @@ def test_a_command_that_is_not_to_be_seen_yet_is_no_failure(world: World) -> Non
     assert _state(world) is State.SUCCEEDED
 
 
-def test_a_command_that_runs_too_long_is_cancelled_and_timed_out(world: World) -> None:
+def test_a_command_that_runs_too_long_is_cancelled_and_timed_out(
+    world: HealerWorld,
+) -> None:
     world.commander.outcome = CommandStatus(CommandState.RUNNING)
     world.one(raw_alert())
     world.later(121)
@@ -85,7 +92,9 @@ def test_a_command_that_runs_too_long_is_cancelled_and_timed_out(world: World) -
     assert world.commander.cancelled == [world.commander.sent[0].id]
 
 
-def test_an_answer_that_is_lost_is_found_again_by_the_comment_and_nothing_is_sent_twice(world: World) -> None:
+def test_an_answer_that_is_lost_is_found_again_by_the_comment_and_nothing_is_sent_twice(
+    world: HealerWorld,
+) -> None:
     world.commander.loses_answer = True
     assert world.one(raw_alert()).result is Result.ERROR
     assert _state(world) is State.DISPATCHING
@@ -94,7 +103,9 @@ def test_an_answer_that_is_lost_is_found_again_by_the_comment_and_nothing_is_sen
     assert (_state(world), len(world.commander.sent)) == (State.SUCCEEDED, 1)
 
 
-def test_where_nobody_knows_whether_it_was_sent_people_are_told_and_nothing_is_sent_again(world: World) -> None:
+def test_where_nobody_knows_whether_it_was_sent_people_are_told_and_nothing_is_sent_again(
+    world: HealerWorld,
+) -> None:
     world.commander.takes_nothing = True
     world.alertmanager.firing = [alert()]
     world.one(raw_alert())
@@ -111,7 +122,7 @@ def test_where_nobody_knows_whether_it_was_sent_people_are_told_and_nothing_is_s
     assert len(world.escalation.told) == 1
 
 
-def test_a_crash_before_dispatching_is_made_up_for(world: World) -> None:
+def test_a_crash_before_dispatching_is_made_up_for(world: HealerWorld) -> None:
     class Crash(BaseException):
         pass
 
@@ -128,7 +139,9 @@ def test_a_crash_before_dispatching_is_made_up_for(world: World) -> None:
     assert (_state(world), len(world.commander.sent)) == (State.SUCCEEDED, 1)
 
 
-def test_what_failed_is_tried_again_after_the_cooldown_and_then_told(world: World) -> None:
+def test_what_failed_is_tried_again_after_the_cooldown_and_then_told(
+    world: HealerWorld,
+) -> None:
     world.commander.outcome = CommandStatus(CommandState.FAILED, 1)
     world.alertmanager.firing = [alert()]
     world.one(raw_alert())
@@ -144,7 +157,7 @@ def test_what_failed_is_tried_again_after_the_cooldown_and_then_told(world: Worl
     assert {one.follow_up for one in world.store.kept.values()} == {FollowUp.NOTHING}
 
 
-def test_what_is_over_by_itself_is_not_tried_again(world: World) -> None:
+def test_what_is_over_by_itself_is_not_tried_again(world: HealerWorld) -> None:
     world.commander.outcome = CommandStatus(CommandState.FAILED, 1)
     world.one(raw_alert())
     world.tick(5)
@@ -154,9 +167,10 @@ def test_what_is_over_by_itself_is_not_tried_again(world: World) -> None:
     assert (len(world.commander.sent), world.escalation.told) == (1, [])
 
 
-def test_nobody_is_told_less_because_telling_failed(world: World) -> None:
+def test_nobody_is_told_less_because_telling_failed(world: HealerWorld) -> None:
     world.runbooks = changed(attempts=1)
-    world.commander.outcome, world.escalation.down = CommandStatus(CommandState.FAILED, 1), True
+    world.commander.outcome = CommandStatus(CommandState.FAILED, 1)
+    world.escalation.down = True
     world.one(raw_alert())
     world.tick(5)
     assert world.escalation.told == []
@@ -166,7 +180,9 @@ def test_nobody_is_told_less_because_telling_failed(world: World) -> None:
     assert len(world.escalation.told) == 1
 
 
-def test_an_alertmanager_that_is_down_does_not_make_a_cure_of_a_command(world: World) -> None:
+def test_an_alertmanager_that_is_down_does_not_make_a_cure_of_a_command(
+    world: HealerWorld,
+) -> None:
     world.one(raw_alert())
     world.alertmanager.down = True
     world.tick()
@@ -176,7 +192,7 @@ def test_an_alertmanager_that_is_down_does_not_make_a_cure_of_a_command(world: W
     assert _state(world) is State.UNKNOWN
 
 
-def test_trouble_with_one_action_does_not_hold_up_the_others(world: World) -> None:
+def test_trouble_with_one_action_does_not_hold_up_the_others(world: HealerWorld) -> None:
     world.one(raw_alert())
     world.commander.down = True
     done = world.tick(10)
@@ -186,26 +202,30 @@ def test_trouble_with_one_action_does_not_hold_up_the_others(world: World) -> No
     assert _state(world) is State.SUCCEEDED
 
 
-def test_the_tick_beats(world: World) -> None:
+def test_the_tick_beats(world: HealerWorld) -> None:
     world.tick()
     assert world.total("autoheal_event_total", kind="heartbeat") == 1
     assert world.total("autoheal_last_event_timestamp") == START.timestamp()
 
 
-def test_what_waits_for_approval_is_sent_when_it_is_approved(world: World) -> None:
+def test_what_waits_for_approval_is_sent_when_it_is_approved(world: HealerWorld) -> None:
     world.runbooks = changed(approval=True)
     outcome = world.one(raw_alert())
     assert outcome.action
     assert world.commander.sent == []
     approved = world.desk.approve(outcome.action.id, "ada", seconds=9)
-    assert (approved["state"], approved["approvedBy"], len(world.commander.sent)) == ("RUNNING", "ada", 1)
+    assert (approved["state"], approved["approvedBy"], len(world.commander.sent)) == (
+        "RUNNING",
+        "ada",
+        1,
+    )
     with pytest.raises(Conflict):
         world.desk.approve(outcome.action.id, "bob", seconds=9)
     with pytest.raises(NotFound):
         world.desk.approve(uuid7(), "bob", seconds=9)
 
 
-def test_what_is_rejected_is_never_sent(world: World) -> None:
+def test_what_is_rejected_is_never_sent(world: HealerWorld) -> None:
     world.runbooks = changed(approval=True)
     outcome = world.one(raw_alert())
     assert outcome.action
@@ -215,15 +235,21 @@ def test_what_is_rejected_is_never_sent(world: World) -> None:
     assert (world.commander.sent, world.escalation.told) == ([], [])
 
 
-def test_what_nobody_approves_is_cancelled_and_told(world: World) -> None:
+def test_what_nobody_approves_is_cancelled_and_told(world: HealerWorld) -> None:
     world.runbooks = changed(approval=True)
     world.one(raw_alert())
     world.later(1_801)
     world.tick(5)
-    assert (_state(world), world.commander.sent, len(world.escalation.told)) == (State.CANCELLED, [], 1)
+    assert (_state(world), world.commander.sent, len(world.escalation.told)) == (
+        State.CANCELLED,
+        [],
+        1,
+    )
 
 
-def test_an_approval_after_the_switch_was_turned_off_sends_nothing(world: World) -> None:
+def test_an_approval_after_the_switch_was_turned_off_sends_nothing(
+    world: HealerWorld,
+) -> None:
     world.runbooks = changed(approval=True)
     outcome = world.one(raw_alert())
     assert outcome.action
@@ -232,9 +258,11 @@ def test_an_approval_after_the_switch_was_turned_off_sends_nothing(world: World)
     assert world.commander.sent == []
 
 
-def test_the_config_is_changed_by_whoever_read_it(world: World) -> None:
+def test_the_config_is_changed_by_whoever_read_it(world: HealerWorld) -> None:
     assert world.desk.config()["version"] == 0
-    after = world.desk.change(ConfigChange(chaos=ChaosChange(percent=10, seconds=60)), "ada", expected=0)
+    after = world.desk.change(
+        ConfigChange(chaos=ChaosChange(percent=10, seconds=60)), "ada", expected=0
+    )
     assert (after["version"], after["mode"], after["chaos"]["percent"]) == (1, "live", 10)
     with pytest.raises(PreconditionFailed):
         world.desk.change(ConfigChange(mode=ModeName.OFF), "bob", expected=0)
@@ -243,7 +271,7 @@ def test_the_config_is_changed_by_whoever_read_it(world: World) -> None:
     assert "config_changed" in world.audit.kinds()
 
 
-def test_an_action_s_lease_outlives_whatever_it_may_take(world: World) -> None:
+def test_an_action_s_lease_outlives_whatever_it_may_take(world: HealerWorld) -> None:
     world.one(raw_alert())
     lock = world.store.locks["AetherLinkService=crm-api"]
     assert lock.lease_until is not None

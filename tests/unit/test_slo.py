@@ -19,7 +19,11 @@ from infra.slo.scenarios.series import encode
 ROOT = Path(__file__).parents[2]
 OWNERS_TWELVE = {
     *("AutohealHeartbeatSLOBreach", "AutohealFailureRateSLOBreach", "AutohealServiceDown"),
-    *("AutohealAuditWriteLatencySLOBreach", "AutohealErrorBudgetBurnFast", "AutohealErrorBudgetBurnSlow"),
+    *(
+        "AutohealAuditWriteLatencySLOBreach",
+        "AutohealErrorBudgetBurnFast",
+        "AutohealErrorBudgetBurnSlow",
+    ),
     *("AutohealFailureRateBurnFast", "AutohealAvailabilityBurnFast", "AutohealNoEvents15m"),
     *("AutohealActionFailureSpike", "AutohealDisabledInDev", "AutohealStaleActions"),
 }
@@ -55,28 +59,52 @@ def alerting() -> dict[str, Rule]:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (("objective: 99.5", "objective: 93"), "actions: its budget burns 14.29 times too fast at most"),
+        (
+            ("objective: 99.5", "objective: 93"),
+            "actions: its budget burns 14.29 times too fast at most",
+        ),
         (("objective: 99.5", "objective: 93"), "set the objective above 93.06"),
-        (("objective: 95", "objective: 100"), "slos.audit_latency.objective: Input should be less than 100"),
-        (("objective: 95", "objective: 0"), "slos.audit_latency.objective: Input should be greater than 0"),
+        (
+            ("objective: 95", "objective: 100"),
+            "slos.audit_latency.objective: Input should be less than 100",
+        ),
+        (
+            ("objective: 95", "objective: 0"),
+            "slos.audit_latency.objective: Input should be greater than 0",
+        ),
         (
             ("long: 6h, short: 30m", "long: 30m, short: 6h"),
             "x-windows.slow: short (6h) has to be shorter than long (30m)",
         ),
-        (("long: 3d, short: 6h", "long: 30d, short: 6h"), "x-windows.trickle: 30d is not shorter than x-period (30d)"),
+        (
+            ("long: 3d, short: 6h", "long: 30d, short: 6h"),
+            "x-windows.trickle: 30d is not shorter than x-period (30d)",
+        ),
         (("long: 1h", "long: one hour"), "'one hour' is no duration: write a whole number"),
-        (("name: api_success", "name: actions"), "two objectives are named actions: rename one"),
+        (
+            ("name: api_success", "name: actions"),
+            "two objectives are named actions: rename one",
+        ),
         (("name: api_success", "name: API"), "slos.API.name: String should match pattern"),
         (
-            ("objective: 99.5\n    description: Requests", "percent: 9\n    description: R"),
+            (
+                "objective: 99.5\n    description: Requests",
+                "percent: 9\n    description: R",
+            ),
             "slos.api_success.percent: unknown",
         ),
         (
             ('job="crm"}[{{.window}}]))\n    alerting', 'job="crm"}[5m]))\n    alerting'),
             "api_success.sli.events.total_query",
         ),
-        (('job="crm"}[{{.window}}]))\n    alerting', 'job="crm"}[5m]))\n    alerting'), "has no {{.window}}: write"),
-        (("x-period", "x-perod"), "x-perod: unknown key: remove it, or correct its spelling"),
+        (
+            ('job="crm"}[{{.window}}]))\n    alerting', 'job="crm"}[5m]))\n    alerting'),
+            "has no {{.window}}: write",
+        ),
+        (
+            ("x-period", "x-perod"),
+            "x-perod: unknown key: remove it, or correct its spelling",
+        ),
         (("x-period: 30d", ""), "x-period: Field required"),
         (("slos:", "slos: ["), "cannot be read"),
         (lambda data: data.update(slos=[]), "there is no objective: add one"),
@@ -94,9 +122,14 @@ def test_what_cannot_work_is_refused_by_name(tmp_path: Path, change: Any, said: 
 
 def test_a_factor_out_of_reach_may_be_switched_off(tmp_path: Path) -> None:
     def lower(data: Any) -> None:
-        data["slos"][2] |= {"objective": 93.0, "alerting": {"page_alert": {"disable": True}}}
+        data["slos"][2] |= {
+            "objective": 93.0,
+            "alerting": {"page_alert": {"disable": True}},
+        }
 
-    names = {rule["alert"] for rule in built(objectives=changed(tmp_path, lower)) if "alert" in rule}
+    names = {
+        rule["alert"] for rule in built(objectives=changed(tmp_path, lower)) if "alert" in rule
+    }
     assert "AutohealFailureRateBurnFast" not in names
     assert "AutohealErrorBudgetBurnSlow" in names
 
@@ -108,9 +141,21 @@ def test_every_alert_that_was_asked_for_is_there_and_no_other() -> None:
 def test_the_names_that_others_rely_on_are_recorded() -> None:
     recorded = {rule["record"] for rule in built() if "record" in rule}
     assert recorded >= {
-        *("autoheal:burn_fast", "autoheal:burn_slow", "autoheal:heartbeat:age_seconds", "autoheal:slice_bad:ratio"),
-        *("autoheal:error_budget:ratio", "autoheal:slo_objective:ratio", "autoheal:error_budget_remaining:ratio"),
-        *(f"autoheal:sli_error:ratio_rate{window}" for window in ("5m", "30m", "1h", "6h", "3d", "30d")),
+        *(
+            "autoheal:burn_fast",
+            "autoheal:burn_slow",
+            "autoheal:heartbeat:age_seconds",
+            "autoheal:slice_bad:ratio",
+        ),
+        *(
+            "autoheal:error_budget:ratio",
+            "autoheal:slo_objective:ratio",
+            "autoheal:error_budget_remaining:ratio",
+        ),
+        *(
+            f"autoheal:sli_error:ratio_rate{window}"
+            for window in ("5m", "30m", "1h", "6h", "3d", "30d")
+        ),
     }
 
 
@@ -126,14 +171,20 @@ def test_every_recorded_name_that_is_used_is_recorded_before() -> None:
 def test_an_alert_leads_to_a_heading_of_a_runbook(name: str) -> None:
     page, _, anchor = alerting()[name]["annotations"]["runbook_url"].partition("#")
     headings = re.findall(r"^#+ (.+)$", (ROOT / page).read_text(), re.MULTILINE)
-    assert anchor in {re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
+    assert anchor in {
+        re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in headings
+    }
 
 
 @pytest.mark.parametrize("runbook", HEALED.values(), ids=lambda one: one.alertname)
-def test_what_the_healer_heals_is_annotated_and_never_inhibited_by_another_subject(runbook: runbooks.Runbook) -> None:
+def test_what_the_healer_heals_is_annotated_and_never_inhibited_by_another_subject(
+    runbook: runbooks.Runbook,
+) -> None:
     rule = alerting()[runbook.alertname]
     assert rule["annotations"]["autoheal"] == "true"
-    assert rule["labels"]["severity"] == "critical"  # warnings are inhibited by criticals of the same, or no, objective
+    assert (
+        rule["labels"]["severity"] == "critical"
+    )  # warnings are inhibited by criticals of the same, or no, objective
     assert "slo" not in rule["labels"]
 
 
@@ -151,7 +202,12 @@ def test_the_shares_of_the_budget_are_true() -> None:
         if factor
     }
     assert shares == pytest.approx(
-        {("fast", "page"): 2, ("slow", "page"): 5, ("slow", "ticket"): 2, ("trickle", "ticket"): 10}
+        {
+            ("fast", "page"): 2,
+            ("slow", "page"): 5,
+            ("slow", "ticket"): 2,
+            ("trickle", "ticket"): 10,
+        }
     )
     page = alerting()["AutohealErrorBudgetBurnFast"]["annotations"]["description"]
     assert "14.4x (2 % of it in 1h) or 6x (5 % of it in 6h)" in page
@@ -166,7 +222,11 @@ def test_an_objective_of_one_s_own_takes_five_lines(tmp_path: Path) -> None:
     path.write_text(read.OBJECTIVES.read_text() + "\n" + example[1])
     made = built(objectives=path)
     measured = [rule["record"] for rule in made if rule.get("labels", {}).get("slo") == "checkout"]
-    assert measured == ["autoheal:sli_bad:rate5m", "autoheal:sli_total:rate5m", "autoheal:slo_objective:ratio"]
+    assert measured == [
+        "autoheal:sli_bad:rate5m",
+        "autoheal:sli_total:rate5m",
+        "autoheal:slo_objective:ratio",
+    ]
     [page_alert] = [rule for rule in made if rule.get("alert") == "AutohealErrorBudgetBurnFast"]
     assert "outbox_freshness|checkout" in page_alert["expr"]
 
@@ -177,7 +237,9 @@ def test_a_ratio_of_one_s_own_is_taken_over_every_window(tmp_path: Path) -> None
         data["slos"].append({"name": "mine", "objective": 99.0, "sli": {"raw": raw}})
 
     made = built(objectives=changed(tmp_path, add))
-    mine = {rule["record"]: rule["expr"] for rule in made if rule.get("labels", {}).get("slo") == "mine"}
+    mine = {
+        rule["record"]: rule["expr"] for rule in made if rule.get("labels", {}).get("slo") == "mine"
+    }
     assert mine["autoheal:sli_error:ratio_rate6h"] == "sum(avg_over_time(mine[6h]))\nor vector(0)"
     assert {name.rpartition("rate")[2] for name in mine if "ratio_rate" in name} == {
         "5m",
@@ -191,11 +253,19 @@ def test_a_ratio_of_one_s_own_is_taken_over_every_window(tmp_path: Path) -> None
 
 def test_compressed_rules_are_the_same_with_every_time_divided() -> None:
     for real, short in zip(built(), built(60), strict=True):
-        windows, shorter = (re.findall(r"(?:\[|offset )(\d\w+)", one["expr"]) for one in (real, short))
-        assert [durations.seconds(one) for one in windows] == [60 * durations.seconds(one) for one in shorter]
+        windows, shorter = (
+            re.findall(r"(?:\[|offset )(\d\w+)", one["expr"]) for one in (real, short)
+        )
+        assert [durations.seconds(one) for one in windows] == [
+            60 * durations.seconds(one) for one in shorter
+        ]
         if "for" in real:
-            assert durations.seconds(real["for"]) == pytest.approx(60 * durations.seconds(short["for"]))
-        assert all(real.get(key) == short.get(key) for key in ("record", "alert", "labels", "annotations"))
+            assert durations.seconds(real["for"]) == pytest.approx(
+                60 * durations.seconds(short["for"])
+            )
+        assert all(
+            real.get(key) == short.get(key) for key in ("record", "alert", "labels", "annotations")
+        )
     [breach] = [rule for rule in built(60) if rule.get("alert") == "AutohealHeartbeatSLOBreach"]
     assert "autoheal:heartbeat:age_seconds > 5\n" in breach["expr"]
 
@@ -210,14 +280,18 @@ def test_rules_are_not_evaluated_more_often_than_every_second() -> None:
     }
 
 
-def test_committed_files_are_what_the_objectives_make(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_committed_files_are_what_the_objectives_make(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     assert command.main(["--check"]) == 0
     found = outputs.committed(read.objectives(), read.alerts())
     monkeypatch.setattr(outputs, "committed", lambda *_: found | {"docs/slo.md": "another"})
     assert command.main(["--check"]) == 1
 
 
-def test_a_drill_s_rules_go_into_a_folder_of_their_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_drill_s_rules_go_into_a_folder_of_their_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert command.main(["--compress", "60", "--out", str(tmp_path), "--json"]) == 0
     assert str(tmp_path / "rules" / outputs.RULES) in capsys.readouterr().out
     assert "interval: 1s" in (tmp_path / "rules" / outputs.RULES).read_text()
@@ -244,7 +318,13 @@ def test_samples_are_written_as_promtool_reads_them(values: list[float | None], 
 def test_each_kind_of_thing_that_may_be_wrong_has_mutants() -> None:
     groups = rules.build(read.objectives(), read.alerts(), Scale())
     found = mutants(groups)
-    assert {one.kind for one in found} == {"threshold", "window", "comparison", "edge", "for"}
+    assert {one.kind for one in found} == {
+        "threshold",
+        "window",
+        "comparison",
+        "edge",
+        "for",
+    }
     for one in found:
         assert one.applied(groups) != groups
     assert len({(one.group, one.position, one.key, one.value) for one in found}) == len(found)

@@ -1,8 +1,9 @@
 """The issuer's public keys: found, fetched, kept, and fetched again when the issuer has new ones.
 
-Requests use what is in memory. A fetch happens when nothing was fetched yet, when the set has reached its age, or when
-a token names a key that is not in it; at most once an interval, by one thread, with bounded time and bytes. When a
-fetch fails, the last good set is used on.
+Requests use what is in memory. A fetch happens when nothing was fetched yet, when the set
+has reached its age, or when a token names a key that is not in it; at most once an
+interval, by one thread, with bounded time and bytes. When a fetch fails, the last good set
+is used on.
 """
 
 import threading
@@ -10,17 +11,17 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
-from dataclasses import dataclass
 from http.client import HTTPException
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import jwt
 
-from chalicelib import logs, names
 from chalicelib.adapters.oidc import strict_json
-from chalicelib.clock import Clock
-from chalicelib.errors import Unavailable
+from chalicelib.config.oidc import OidcSettings
+from chalicelib.shared.clock import Clock
+from chalicelib.shared.errors import Unavailable
+from chalicelib.telemetry import logs, names
 
 DISCOVERY: Final = "/.well-known/openid-configuration"
 PUBLIC_MEMBERS: Final = {"RSA": ("kty", "n", "e"), "EC": ("kty", "crv", "x", "y")}
@@ -37,24 +38,13 @@ Keys = Mapping[str, Mapping[str, jwt.PyJWK]]
 """Key id -> algorithm -> key."""
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where keys come from and how often; times are seconds."""
-
-    issuer: str
-    jwks_url: str
-    max_age_seconds: float
-    refresh_interval_seconds: float
-    timeout_seconds: float
-    max_bytes: int
-
-
 class IssuerKeys:
     """The keys of one issuer. Threads share it."""
 
-    def __init__(self, source: Source, clock: Clock) -> None:
+    def __init__(self, settings: OidcSettings, clock: Clock) -> None:
         """Fetch nothing yet."""
-        self._source, self._clock = source, clock
+        self._settings = settings
+        self._clock = clock
         self._keys: Keys | None = None
         self._fetched_at = self._tried_at = float("-inf")
         self._fetching = threading.Lock()
@@ -78,8 +68,9 @@ class IssuerKeys:
             with self._fetching:
                 if self._keys is seen:  # nobody else fetched while this thread waited
                     self._fetch()
-        elif self._clock.monotonic() - self._fetched_at >= self._source.max_age_seconds and self._fetching.acquire(
-            blocking=False
+        elif (
+            self._clock.monotonic() - self._fetched_at >= self._settings.keys_max_age_seconds
+            and self._fetching.acquire(blocking=False)
         ):
             try:
                 self._fetch()
@@ -90,33 +81,40 @@ class IssuerKeys:
                 "Tokens cannot be verified just now: the sign-in service does not answer. Try again soon.",
                 code="issuer-unavailable",
                 headers={"Retry-After": str(round(FIRST_RETRY_SECONDS))},
-                cause=f"no keys from {self._source.issuer}",
+                cause=f"no keys from {self._settings.issuer}",
             )
         return self._keys
 
     def _fetch(self) -> None:
         """Fetch the set unless that was tried within the interval; keep the last good one where it fails."""
-        now, interval = self._clock.monotonic(), self._source.refresh_interval_seconds
+        now = self._clock.monotonic()
+        interval = self._settings.keys_refresh_seconds
         pause = min(interval, FIRST_RETRY_SECONDS) if self._keys is None else interval
         if now - self._tried_at < pause:
             return
         self._tried_at = now
         try:
-            keys = usable(self._get(self._source.jwks_url or self._discover()))
+            keys = usable(self._get(self._settings.jwks_url or self._discover()))
         except (OSError, HTTPException, ValueError) as problem:
             logs.warning(
-                names.OIDC_KEYS_TROUBLE, issuer=self._source.issuer, cause=str(problem), kept=self._keys is not None
+                names.OIDC_KEYS_TROUBLE,
+                issuer=self._settings.issuer,
+                cause=str(problem),
+                kept=self._keys is not None,
             )
             return
-        self._keys, self._fetched_at = keys, self._clock.monotonic()
-        logs.info(names.OIDC_KEYS_FETCHED, issuer=self._source.issuer, keys=len(keys))
+        self._keys = keys
+        self._fetched_at = self._clock.monotonic()
+        logs.info(names.OIDC_KEYS_FETCHED, issuer=self._settings.issuer, keys=len(keys))
 
     def _discover(self) -> str:
         """Return where the issuer's metadata says the keys are (OpenID Connect Discovery 1.0, section 4)."""
-        issuer = self._source.issuer
+        issuer = self._settings.issuer
         found = self._get(issuer.rstrip("/") + DISCOVERY)
         if found.get("issuer") != issuer:
-            raise ValueError("the metadata is another issuer's: OIDC_ISSUER must be what it calls itself")
+            raise ValueError(
+                "the metadata is another issuer's: OIDC_ISSUER must be what it calls itself"
+            )
         url = str(found.get("jwks_uri", ""))
         if urlsplit(url).scheme not in ("https", urlsplit(issuer).scheme):
             raise ValueError("jwks_uri is no https address")
@@ -125,14 +123,14 @@ class IssuerKeys:
     def _get(self, url: str) -> dict[str, Any]:
         if urlsplit(url).scheme not in ("http", "https"):
             raise ValueError("no http address")
-        deadline = time.monotonic() + self._source.timeout_seconds
-        request = urllib.request.Request(url, headers={"Accept": "application/json"})  # noqa: S310 - checked above
+        deadline = time.monotonic() + self._settings.timeout_seconds
+        request = urllib.request.Request(url, headers={"Accept": "application/json"})
         body = b""
-        with _OPENER.open(request, timeout=self._source.timeout_seconds) as answer:
+        with _OPENER.open(request, timeout=self._settings.timeout_seconds) as answer:
             while chunk := answer.read1(CHUNK):
                 body += chunk
-                if len(body) > self._source.max_bytes:
-                    raise ValueError(f"more than {self._source.max_bytes} bytes")
+                if len(body) > self._settings.keys_max_bytes:
+                    raise ValueError(f"more than {self._settings.keys_max_bytes} bytes")
                 if time.monotonic() > deadline:
                     raise TimeoutError("too slow")
         return strict_json.read_object(body)
@@ -167,14 +165,27 @@ def usable(published: Mapping[str, Any]) -> Keys:
 
 def _usable(one: Mapping[str, Any]) -> jwt.PyJWK | None:
     """Return the key that `one` describes, of its public members alone; None where it serves another purpose."""
-    kind, curve, operations = one.get("kty"), one.get("crv"), one.get("key_ops", ["verify"])
-    algorithm = next((found for (t, c), found in ALGORITHMS.items() if (t, c) == (kind, curve)), None)
-    if algorithm is None or one.get("alg", algorithm) != algorithm or one.get("use", "sig") != "sig":
+    kind = one.get("kty")
+    curve = one.get("crv")
+    operations = one.get("key_ops", ["verify"])
+    algorithm = next(
+        (found for (t, c), found in ALGORITHMS.items() if (t, c) == (kind, curve)), None
+    )
+    if (
+        algorithm is None
+        or one.get("alg", algorithm) != algorithm
+        or one.get("use", "sig") != "sig"
+    ):
         return None
-    if not (isinstance(one.get("kid"), str) and isinstance(operations, list) and "verify" in operations):
+    if not (
+        isinstance(one.get("kid"), str) and isinstance(operations, list) and "verify" in operations
+    ):
         return None
     try:
-        key = jwt.PyJWK({name: one[name] for name in PUBLIC_MEMBERS[str(kind)] if name in one}, algorithm)
+        key = jwt.PyJWK(
+            {name: one[name] for name in PUBLIC_MEMBERS[str(kind)] if name in one},
+            algorithm,
+        )
     except jwt.PyJWTError:
         return None
     return None if kind == "RSA" and key.key.key_size < LEAST_RSA_BITS else key

@@ -1,6 +1,7 @@
 """JSON as a verifier reads it: a name that stands twice, NaN and what is no object are refused.
 
-With a name that stands twice, two readers may see two different tokens (RFC 8725, section 2.4).
+With a name that stands twice, two readers may see two different tokens (RFC 8725, section
+2.4).
 """
 
 import json
@@ -18,7 +19,7 @@ def read_object(raw: bytes) -> dict[str, Any]:
     except RecursionError:
         raise ValueError("nested too deeply") from None
     if not isinstance(found, dict):
-        raise ValueError("no object")  # noqa: TRY004 - the value is wrong, the caller's types are not
+        raise ValueError("no object")
     return found
 
 

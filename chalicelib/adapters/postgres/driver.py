@@ -1,9 +1,10 @@
 """pg8000 with one flight a statement, and errors that say who is to blame.
 
-Stock pg8000 sends Parse, Describe and Bind/Execute in three flights and waits for each; COMMIT too. Here a
-statement and its parameters leave in one flush, statements without parameters use the simple protocol, and
-the tenant rides along with BEGIN. It reaches into pg8000's internals, which is why pg8000 is pinned; the
-integration tests count the flights on the wire.
+Stock pg8000 sends Parse, Describe and Bind/Execute in three flights and waits for each;
+COMMIT too. Here a statement and its parameters leave in one flush, statements without
+parameters use the simple protocol, and the tenant rides along with BEGIN. It reaches into
+pg8000's internals, which is why pg8000 is pinned; the integration tests count the flights
+on the wire.
 """
 
 import json
@@ -21,9 +22,9 @@ from pg8000.converters import make_params
 from pg8000.core import DESCRIBE, NULL_BYTE, SYNC_MSG, Context, _flush, _write
 from pg8000.dbapi import convert_paramstyle
 
-from chalicelib.config import Settings
-from chalicelib.credentials import Secret
-from chalicelib.errors import Misconfigured, Unavailable
+from chalicelib.config.database import DatabaseSettings
+from chalicelib.security.secrets import Secret
+from chalicelib.shared.errors import Misconfigured, Unavailable
 
 BEGIN = "begin transaction"
 """What pg8000 itself sends to begin."""
@@ -59,7 +60,9 @@ class Connection(pg8000.dbapi.Connection):  # type: ignore[misc] # pg8000 has no
             statement = f"begin; select set_config('app.tenant', '{UUID(str(self.tenant))}', true)"
         return super().execute_simple(statement)
 
-    def execute_unnamed(self, statement: str, vals: Any = (), oids: Any = (), stream: Any = None) -> Context:
+    def execute_unnamed(
+        self, statement: str, vals: Any = (), oids: Any = (), stream: Any = None
+    ) -> Context:
         """Run one statement with parameters in one flight."""
         if stream is not None:
             return super().execute_unnamed(statement, vals=vals, oids=oids, stream=stream)
@@ -96,9 +99,12 @@ class Cursor(pg8000.dbapi.Cursor):  # type: ignore[misc] # pg8000 has no types
             return
         if not self._c._in_transaction and not self._c.autocommit:
             self._c.execute_simple(BEGIN)
-        self._context = self._c.execute_unnamed(_numbered(operation), vals=args, oids=self._input_oids)
+        self._context = self._c.execute_unnamed(
+            _numbered(operation), vals=args, oids=self._input_oids
+        )
         self._row_iter = None if self._context.rows is None else iter(self._context.rows)
-        self._input_oids, self.input_types = (), []
+        self._input_oids = ()
+        self.input_types = []
 
 
 @lru_cache(maxsize=256)
@@ -106,7 +112,7 @@ def _numbered(statement: str) -> str:
     return str(convert_paramstyle("format", statement, ())[0])
 
 
-def log_in(url: Secret, settings: Settings, *, name: str) -> Connection:
+def log_in(url: Secret, settings: DatabaseSettings, *, name: str) -> Connection:
     """Open a connection to what `url` is; where that is refused and was changed meanwhile, to what it has become.
 
     Raises:
@@ -120,7 +126,7 @@ def log_in(url: Secret, settings: Settings, *, name: str) -> Connection:
     return connect(url.value(), settings, name=name)
 
 
-def connect(url: str, settings: Settings, *, name: str) -> Connection:
+def connect(url: str, settings: DatabaseSettings, *, name: str) -> Connection:
     """Open a connection to `url`, `postgresql://user:password@host:port/database`, shown to the server as `name`.
 
     A JSON object as Secrets Manager keeps it for RDS will do too.
@@ -132,25 +138,27 @@ def connect(url: str, settings: Settings, *, name: str) -> Connection:
     """
     parts = urlsplit(_from_rds(url) if url.startswith("{") else url)
     if parts.scheme != "postgresql" or not parts.hostname or not parts.username:
-        raise Misconfigured("The database URL is not postgresql://user:password@host:port/database: set DATABASE_URL.")
-    with telling_apart():
+        raise Misconfigured(
+            "The database URL is not postgresql://user:password@host:port/database: set DATABASE_URL."
+        )
+    with translate_errors():
         connection = Connection(
             unquote(parts.username),
             host=parts.hostname,
             port=parts.port or 5432,
             database=parts.path.lstrip("/") or "postgres",
             password=unquote(parts.password or ""),
-            timeout=settings.database_connect_timeout_seconds,
-            ssl_context=ssl.create_default_context() if settings.database_tls else False,
+            timeout=settings.connect_timeout_seconds,
+            ssl_context=ssl.create_default_context() if settings.tls else False,
             application_name=name,
             startup_params={
                 "TimeZone": "UTC",
-                "statement_timeout": str(settings.database_statement_timeout_ms),
-                "idle_in_transaction_session_timeout": str(settings.database_statement_timeout_ms),
+                "statement_timeout": str(settings.statement_timeout_ms),
+                "idle_in_transaction_session_timeout": str(settings.statement_timeout_ms),
             },
         )
         connection._usock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection._usock.settimeout(settings.database_statement_timeout_ms / 1_000 + SOCKET_MARGIN_SECONDS)
+        connection._usock.settimeout(settings.statement_timeout_ms / 1_000 + SOCKET_MARGIN_SECONDS)
     return connection
 
 
@@ -183,7 +191,7 @@ def is_temporary(problem: BaseException) -> bool:
 
 
 @contextmanager
-def telling_apart() -> Iterator[None]:
+def translate_errors() -> Iterator[None]:
     """Turn trouble with the server or the way to it into `errors.Unavailable`; let all else pass."""
     try:
         yield

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from chalicelib.messaging.inbox import Receipt
+from chalicelib.outbox.inbox import Receipt
 
 TABLE = """
 CREATE TABLE IF NOT EXISTS inbox (
@@ -22,7 +22,8 @@ class PostgresInbox:
 
     def __init__(self, connection: Any, consumer: str) -> None:
         """Use the caller's `connection`, and the name under which `consumer` is known."""
-        self._connection, self._consumer = connection, consumer
+        self._connection = connection
+        self._consumer = consumer
 
     def create_table(self) -> None:
         """Create the table where it is missing."""
@@ -31,7 +32,10 @@ class PostgresInbox:
     def admit(self, receipt: Receipt) -> bool:
         """Note `receipt`; return False where it is known. Two at once: the second waits for the first to commit."""
         cursor = self._connection.cursor()
-        cursor.execute(ADMIT, (self._consumer, receipt.stream_key, receipt.stream_seq, str(receipt.event_id)))
+        cursor.execute(
+            ADMIT,
+            (self._consumer, receipt.stream_key, receipt.stream_seq, str(receipt.event_id)),
+        )
         return bool(cursor.rowcount == 1)
 
     def prune(self, older_than: timedelta) -> int:

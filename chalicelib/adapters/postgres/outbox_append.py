@@ -3,10 +3,11 @@
 import json
 
 from chalicelib.adapters.postgres.driver import Connection
-from chalicelib.messaging.envelope import Envelope, shard_of
+from chalicelib.outbox.envelope import Envelope, shard_of
 
-# The stream's row lock is held until the transaction ends, and the event's id is drawn under it: so within a
-# stream, order of ids, of sequence numbers and of commits are one. A stream keeps the shard it was first given.
+# The stream's row lock is held until the transaction ends, and the event's id is drawn
+# under it: so within a stream, order of ids, of sequence numbers and of commits are one. A
+# stream keeps the shard it was first given.
 APPEND = """
 WITH stream AS (
   INSERT INTO outbox_stream AS o (stream_key, tenant_id, shard, last_seq) VALUES ($1, $2::uuid, $3::smallint, 1)

@@ -5,10 +5,10 @@ from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
-from chalicelib.adapters.postgres.guarded import Guarded
-from chalicelib.ids import uuid7
-from chalicelib.messaging.envelope import DEAD_LETTER_PREFIX, PendingEvent
-from chalicelib.messaging.ports import Acknowledged, Standing
+from chalicelib.adapters.postgres.reconnecting import ReconnectingConnection
+from chalicelib.outbox.envelope import DEAD_LETTER_PREFIX, PendingEvent
+from chalicelib.outbox.ports import Acknowledged, OutboxStats
+from chalicelib.shared.ids import uuid7
 
 CLAIM = """
 WITH chosen AS (
@@ -20,10 +20,11 @@ UPDATE outbox_shard s SET owner = $1::uuid, epoch = s.epoch + 1,
 FROM chosen WHERE s.shard = chosen.shard RETURNING s.shard
 """
 
-# One branch a shard, so that each is an ordered scan of outbox_ready and a merge append stops after $2 rows in all
-# (the limit within a branch makes the planner see that); the lease is a one-time filter. Values come as one text:
-# parsing row by row costs more than everything else. No field can hold the separators: a check forbids control
-# characters in names, jsonb escapes them, the payload is hex.
+# One branch a shard, so that each is an ordered scan of outbox_ready and a merge append
+# stops after $2 rows in all (the limit within a branch makes the planner see that); the
+# lease is a one-time filter. Values come as one text: parsing row by row costs more than
+# everything else. No field can hold the separators: a check forbids control characters in
+# names, jsonb escapes them, the payload is hex.
 BRANCH = """(SELECT * FROM outbox_event WHERE shard = {shard} AND NOT parked AND id <> ALL ($3::bigint[])
   AND stream_key <> ALL ($4::text[]) AND EXISTS (SELECT FROM outbox_shard s WHERE s.shard = {shard}
   AND s.owner = $1::uuid AND s.lease_until > clock_timestamp()) ORDER BY id LIMIT $2::int)"""
@@ -51,8 +52,8 @@ FROM gone
 
 REFUSE = "UPDATE outbox_event SET attempts = attempts + 1, last_error = $2 WHERE event_id = $1::uuid RETURNING attempts"
 
-# The stream's row first: it is what an append locks first, so the two never deadlock, and an append that waited
-# for it sees `parked` and parks its own event.
+# The stream's row first: it is what an append locks first, so the two never deadlock, and
+# an append that waited for it sees `parked` and parks its own event.
 PARK_STREAM = "UPDATE outbox_stream SET parked = true WHERE stream_key = $1"
 PARK_EVENTS = "UPDATE outbox_event SET parked = true WHERE stream_key = $1"
 
@@ -70,13 +71,15 @@ FROM stream, outbox_event e WHERE e.event_id = $8::uuid
 """
 
 COUNTED = 1_000_001
-PENDING = f"SELECT count(*) FROM (SELECT FROM outbox_event WHERE NOT parked LIMIT {COUNTED}) pending"  # noqa: S608
+PENDING = (
+    f"SELECT count(*) FROM (SELECT FROM outbox_event WHERE NOT parked LIMIT {COUNTED}) pending"
+)
 # The oldest of each shard is the first of outbox_ready.
 OLDEST = """
 SELECT extract(epoch FROM coalesce(min(first.occurred_at), clock_timestamp()))::float8 FROM outbox_shard s,
   LATERAL (SELECT occurred_at FROM outbox_event e WHERE e.shard = s.shard AND NOT e.parked ORDER BY id LIMIT 1) first
 """
-STANDING = f"SELECT ({PENDING}), ({OLDEST}), (SELECT count(*) FROM outbox_stream WHERE parked)"  # noqa: S608
+STANDING = f"SELECT ({PENDING}), ({OLDEST}), (SELECT count(*) FROM outbox_stream WHERE parked)"
 
 RELEASE = """
 UPDATE outbox_shard SET owner = NULL, lease_until = '-infinity',
@@ -90,9 +93,17 @@ LONGEST_ERROR = 1_000
 class PostgresOutboxStore:
     """An `OutboxStore`. Connects when first needed, and again after trouble."""
 
-    def __init__(self, connection: Guarded, *, dead_letter_topic: str, dead_letter_bytes: int) -> None:
+    def __init__(
+        self,
+        connection: ReconnectingConnection,
+        *,
+        dead_letter_topic: str,
+        dead_letter_bytes: int,
+    ) -> None:
         """Work through `connection`; copies over `dead_letter_bytes` leave the payload out."""
-        self._guarded, self._topic, self._dead_letter_bytes = connection, dead_letter_topic, dead_letter_bytes
+        self._connection = connection
+        self._topic = dead_letter_topic
+        self._dead_letter_bytes = dead_letter_bytes
 
     def claim(self, owner: UUID, *, limit: int, seconds: float) -> list[int]:
         """Lease up to `limit` shards for `seconds`; return them with those that are `owner`'s already."""
@@ -109,7 +120,9 @@ class PostgresOutboxStore:
         held: Collection[str],
     ) -> list[PendingEvent]:
         """Return the oldest events of `shards`, in order of id, in one snapshot."""
-        found = self._run(fetch_statement(shards), owner, rows, _array(known), _text_array(held), size)
+        found = self._run(
+            fetch_statement(shards), owner, rows, _array(known), _text_array(held), size
+        )
         return [_pending(line) for line in found[0][0].split("\x1e")] if found[0][0] else []
 
     def mark(self, acknowledged: Sequence[Acknowledged]) -> int:
@@ -146,16 +159,16 @@ class PostgresOutboxStore:
             self._dead_letter_bytes,
             event.event_id,
         )
-        with self._guarded.transaction() as connection:
+        with self._connection.transaction() as connection:
             connection.execute_unnamed(PARK_STREAM, (event.stream_key,))
             connection.execute_unnamed(PARK_EVENTS, (event.stream_key,))
             if not event.is_dead_letter:
                 connection.execute_unnamed(DEAD_LETTER, copy)
 
-    def standing(self) -> Standing:
+    def stats(self) -> OutboxStats:
         """Return how the outbox stands; counting stops at `COUNTED`."""
         [[pending, oldest, parked]] = self._run(STANDING)
-        return Standing(pending, oldest, parked)
+        return OutboxStats(pending, oldest, parked)
 
     def release(self, owner: UUID, *, retry_after: float = 0.0) -> None:
         """Give back every shard of `owner`, none of them due before `retry_after` seconds."""
@@ -163,20 +176,27 @@ class PostgresOutboxStore:
 
     def close(self) -> None:
         """Let go of the connection."""
-        self._guarded.close()
+        self._connection.close()
 
     def _run(self, statement: str, *values: Any) -> list[Any]:
-        with self._guarded.use() as connection:
-            return connection.execute_unnamed(statement, [_plain(value) for value in values]).rows or []
+        with self._connection.use() as connection:
+            return (
+                connection.execute_unnamed(statement, [_plain(value) for value in values]).rows
+                or []
+            )
 
     def _count(self, statement: str, *values: Any) -> int:
-        with self._guarded.use() as connection:
-            return int(connection.execute_unnamed(statement, [_plain(value) for value in values]).row_count)
+        with self._connection.use() as connection:
+            return int(
+                connection.execute_unnamed(statement, [_plain(value) for value in values]).row_count
+            )
 
 
 def fetch_statement(shards: Collection[int]) -> str:
     """Return the statement that reads the oldest events of `shards`."""
-    return FETCH.format(branches=" UNION ALL ".join(BRANCH.format(shard=int(shard)) for shard in sorted(shards)))
+    return FETCH.format(
+        branches=" UNION ALL ".join(BRANCH.format(shard=int(shard)) for shard in sorted(shards))
+    )
 
 
 def _pending(line: str) -> PendingEvent:

@@ -3,18 +3,18 @@
 from dataclasses import replace
 
 from chalicelib.adapters.postgres import driver
-from chalicelib.config import Settings
-from chalicelib.credentials import Secret
+from chalicelib.config.database import DatabaseSettings
+from chalicelib.security.secrets import Secret
 
 PROBE_SECONDS = 1.5
 
 
-def probe(url: Secret, settings: Settings) -> None:
+def probe(url: Secret, settings: DatabaseSettings) -> None:
     """Connect to `url` as the API role and look at a table; raises when that does not work."""
     limited = replace(
         settings,
-        database_connect_timeout_seconds=min(PROBE_SECONDS, settings.database_connect_timeout_seconds),
-        database_statement_timeout_ms=min(int(PROBE_SECONDS * 1_000), settings.database_statement_timeout_ms),
+        connect_timeout_seconds=min(PROBE_SECONDS, settings.connect_timeout_seconds),
+        statement_timeout_ms=min(int(PROBE_SECONDS * 1_000), settings.statement_timeout_ms),
     )
     with driver.log_in(url, limited, name="aetherlink-health") as connection:
         connection.execute_simple("SELECT FROM account LIMIT 0")

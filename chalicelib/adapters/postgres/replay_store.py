@@ -4,10 +4,10 @@ import json
 from typing import Any
 from uuid import UUID
 
-from chalicelib import names
-from chalicelib.adapters.postgres.guarded import Guarded
-from chalicelib.messaging.envelope import PendingEvent
-from chalicelib.messaging.replay import Page
+from chalicelib.adapters.postgres.reconnecting import ReconnectingConnection
+from chalicelib.outbox import headers as header_names
+from chalicelib.outbox.envelope import PendingEvent
+from chalicelib.outbox.replay import Page
 
 TAKE = """
 WITH chosen AS (
@@ -39,14 +39,14 @@ GIVE_BACK = "UPDATE outbox_replay SET lease_until = '-infinity' WHERE id = $1::u
 class PostgresReplayStore:
     """A `ReplayStore`."""
 
-    def __init__(self, connection: Guarded) -> None:
+    def __init__(self, connection: ReconnectingConnection) -> None:
         """Work through `connection`."""
-        self._guarded = connection
+        self._connection = connection
         self._mine: UUID | None = None
 
     def take(self, *, rows: int, seconds: float) -> Page | None:
         """Lease the oldest open replay, or go on with the one in hand; return its next page."""
-        with self._guarded.use() as connection:
+        with self._connection.use() as connection:
             mine = None if self._mine is None else str(self._mine)
             found = connection.execute_unnamed(TAKE, (seconds, mine)).rows
             if not found:
@@ -57,28 +57,32 @@ class PostgresReplayStore:
             values = (since, until, last_published_at, last_id, kind, tenant, rows)
             lines = connection.execute_unnamed(PAGE, values).rows
         events = [_marked(line[:-1], self._mine) for line in lines]
-        position = (lines[-1][-1], int(lines[-1][0])) if lines else (last_published_at, int(last_id))
+        position = (
+            (lines[-1][-1], int(lines[-1][0])) if lines else (last_published_at, int(last_id))
+        )
         return Page(self._mine, events, position)
 
     def advance(self, page: Page) -> None:
         """Save that `page` was sent."""
-        with self._guarded.use() as connection:
-            connection.execute_unnamed(ADVANCE, (str(page.replay_id), *page.position, len(page.events)))
+        with self._connection.use() as connection:
+            connection.execute_unnamed(
+                ADVANCE, (str(page.replay_id), *page.position, len(page.events))
+            )
         if not page.events:
             self._mine = None
 
     def yield_back(self, replay_id: UUID) -> None:
         """Give the lease back."""
-        with self._guarded.use() as connection:
+        with self._connection.use() as connection:
             connection.execute_unnamed(GIVE_BACK, (str(replay_id),))
         self._mine = None
 
     def close(self) -> None:
         """Let go of the connection."""
-        self._guarded.close()
+        self._connection.close()
 
 
 def _marked(row: list[Any], replay_id: UUID) -> PendingEvent:
     event = PendingEvent(*row)
-    headers = {**json.loads(event.headers), names.REPLAY: str(replay_id)}
+    headers = {**json.loads(event.headers), header_names.REPLAY: str(replay_id)}
     return event._replace(headers=json.dumps(headers), payload=bytes(event.payload))

@@ -5,13 +5,31 @@ from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 import pg8000.dbapi
-from sqlalchemy import Connection, Select, Table, and_, bindparam, delete, func, insert, or_, select, tuple_, update
+from sqlalchemy import (
+    Connection,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.exc import DBAPIError
 
-from chalicelib.adapters.postgres.driver import constraint, is_temporary, sqlstate, unavailable
+from chalicelib.adapters.postgres.driver import (
+    constraint,
+    is_temporary,
+    sqlstate,
+    unavailable,
+)
 from chalicelib.crm.model import Account, Contact, Entity, Job
-from chalicelib.crm.paging import Query
-from chalicelib.errors import AetherLinkError, Conflict, FieldError, Unprocessable
+from chalicelib.shared.errors import AetherLinkError, Conflict, FieldError, Unprocessable
+from chalicelib.shared.paging import Query
 
 E = TypeVar("E", bound=Entity)
 
@@ -22,7 +40,8 @@ SEARCHED: dict[type[Entity], tuple[str, ...]] = {
 }
 """The columns that a search looks into."""
 
-OF_TENANT, OF_ID = "of_tenant", "of_id"
+OF_TENANT = "of_tenant"
+OF_ID = "of_id"
 TAKEN = {"contact_email_key": FieldError("email", "another contact has it")}
 REFERS = {
     "contact_account_fkey": FieldError("accountId", "names no account"),
@@ -34,9 +53,18 @@ REFERS = {
 class PostgresRepository(Generic[E]):
     """The things of one kind, of one tenant, within one transaction."""
 
-    def __init__(self, connection: Callable[[], Connection], kind: type[E], table: Table, tenant_id: UUID) -> None:
+    def __init__(
+        self,
+        connection: Callable[[], Connection],
+        kind: type[E],
+        table: Table,
+        tenant_id: UUID,
+    ) -> None:
         """Work on `table` through what `connection` returns: the one of the open transaction."""
-        self._connection, self._kind, self._table, self._tenant_id = connection, kind, table, tenant_id
+        self._connection = connection
+        self._kind = kind
+        self._table = table
+        self._tenant_id = tenant_id
         self._columns = [table.c[name] for name in kind.model_fields]
 
     def add(self, entity: E) -> None:
@@ -51,7 +79,10 @@ class PostgresRepository(Generic[E]):
     def save(self, entity: E) -> None:
         """Write the next version."""
         named = {OF_TENANT: self._tenant_id, OF_ID: entity.id}
-        at = (self._table.c.tenant_id == bindparam(OF_TENANT), self._table.c.id == bindparam(OF_ID))
+        at = (
+            self._table.c.tenant_id == bindparam(OF_TENANT),
+            self._table.c.id == bindparam(OF_ID),
+        )
         self._run(update(self._table).where(*at), {**self._row(entity), **named})
 
     def remove(self, entity_id: UUID) -> None:
@@ -66,12 +97,19 @@ class PostgresRepository(Generic[E]):
             end = tuple_(query.after.created_at, query.after.id)
             statement = statement.where(place < end if query.descending else place > end)
         columns = (self._table.c.created_at, self._table.c.id)
-        statement = statement.order_by(*(column.desc() if query.descending else column for column in columns))
+        statement = statement.order_by(
+            *(column.desc() if query.descending else column for column in columns)
+        )
         return self._read(statement)
 
     def referring(self, field: str, entity_id: UUID, *, limit: int) -> list[E]:
         """Return and lock up to `limit` things whose `field` is `entity_id`."""
-        statement = self._select().where(self._table.c[field] == entity_id).order_by(self._table.c.id).limit(limit)
+        statement = (
+            self._select()
+            .where(self._table.c[field] == entity_id)
+            .order_by(self._table.c.id)
+            .limit(limit)
+        )
         return self._read(statement, lock=True)
 
     def _select(self) -> Select[Any]:
@@ -89,7 +127,10 @@ class PostgresRepository(Generic[E]):
             else:
                 conditions.append(column == (UUID(value) if name.endswith("_id") else value))
         if query.search:
-            wanted = [self._table.c[name].icontains(query.search, autoescape=True) for name in SEARCHED[self._kind]]
+            wanted = [
+                self._table.c[name].icontains(query.search, autoescape=True)
+                for name in SEARCHED[self._kind]
+            ]
             conditions.append(or_(*wanted))
         return [and_(*conditions)] if conditions else []
 
@@ -115,10 +156,23 @@ def translated(problem: DBAPIError) -> AetherLinkError | DBAPIError:
         return unavailable(cause or problem)
     name = constraint(cause)
     if name in TAKEN:
-        return Conflict(f"{TAKEN[name].field}: {TAKEN[name].message}.", code="already-taken", errors=[TAKEN[name]])
-    if name in REFERS and isinstance(cause, pg8000.dbapi.DatabaseError) and sqlstate(cause) == "23503":
+        return Conflict(
+            f"{TAKEN[name].field}: {TAKEN[name].message}.",
+            code="already-taken",
+            errors=[TAKEN[name]],
+        )
+    if (
+        name in REFERS
+        and isinstance(cause, pg8000.dbapi.DatabaseError)
+        and sqlstate(cause) == "23503"
+    ):
         if "still referenced" in str(cause):
-            return Conflict("Others refer to this. Delete or change them first.", code="still-referenced")
+            return Conflict(
+                "Others refer to this. Delete or change them first.",
+                code="still-referenced",
+            )
         field = REFERS[name]
-        return Unprocessable(f"{field.field}: {field.message}.", code="unknown-reference", errors=[field])
+        return Unprocessable(
+            f"{field.field}: {field.message}.", code="unknown-reference", errors=[field]
+        )
     return problem

@@ -11,18 +11,19 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
 
 from chalicelib.adapters.postgres import driver, tables
-from chalicelib.adapters.postgres.ledger import write
+from chalicelib.adapters.postgres.answer_store import write
 from chalicelib.adapters.postgres.outbox_append import append
 from chalicelib.adapters.postgres.repositories import PostgresRepository
-from chalicelib.config import Settings
-from chalicelib.credentials import Secret
+from chalicelib.config.database import DatabaseSettings
+from chalicelib.config.outbox import OutboxSettings
 from chalicelib.crm.events import Event
 from chalicelib.crm.model import Account, Contact, Entity, Job
-from chalicelib.messaging.envelope import Envelope, topic_of
-from chalicelib.messaging.idempotency import Note
+from chalicelib.idempotency.ports import ResponseRecorder
+from chalicelib.outbox.envelope import Envelope, topic_of
+from chalicelib.security.secrets import Secret
 
 
-def engine(url: Secret, settings: Settings) -> Engine:
+def engine(url: Secret, settings: DatabaseSettings) -> Engine:
     """Return a small pool of connections to `url` as the API role. A function serves one request at a time: one."""
     return create_engine(
         "postgresql+pg8000://",
@@ -30,7 +31,7 @@ def engine(url: Secret, settings: Settings) -> Engine:
         poolclass=QueuePool,
         pool_size=1,
         max_overflow=15,
-        pool_timeout=settings.database_connect_timeout_seconds,
+        pool_timeout=settings.connect_timeout_seconds,
         pool_recycle=600,
     )
 
@@ -41,13 +42,16 @@ class PostgresUnitOfWork:
     def __init__(
         self,
         database: Engine,
-        settings: Settings,
+        settings: OutboxSettings,
         tenant_id: UUID,
         headers: Mapping[str, str] | None = None,
-        note: Note | None = None,
+        note: ResponseRecorder | None = None,
     ) -> None:
         """Work for `tenant_id`; `headers` go with every event (the trace, for one), `note` to the ledger."""
-        self._database, self._settings, self._headers, self._note = database, settings, dict(headers or {}), note
+        self._database = database
+        self._settings = settings
+        self._headers = dict(headers or {})
+        self._note = note
         self._tenant_id = tenant_id
         self._events: list[Event] = []
         self._open: Connection | None = None
@@ -83,13 +87,15 @@ class PostgresUnitOfWork:
         """Append the events, streams in order of their keys so that two commits never wait for each other, and commit.
 
         Raises:
-            messaging.idempotency.AlreadyDone: the ledger has an answer under the note's key; nothing was kept.
-            errors.Unavailable: the database went away. Unless it did so while committing, nothing was kept.
+            messaging.idempotency.AlreadyDone: the ledger has an answer under the note's
+            key; nothing was kept.
+            errors.Unavailable: the database went away. Unless it did so while committing,
+            nothing was kept.
         """
         connection = self._driver()
-        with driver.telling_apart():
+        with driver.translate_errors():
             for event in sorted(self._events, key=lambda one: one.stream_key):
-                append(connection, self._envelope(event), shards=self._settings.outbox_shards)
+                append(connection, self._envelope(event), shards=self._settings.shards)
             if self._note is not None:
                 write(connection, self._note.key, self._note.answer(result))
             connection.commit()
@@ -111,7 +117,10 @@ class PostgresUnitOfWork:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        problem: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         """Roll back what was not committed and hand the connection back, or drop it where it is broken."""
         if self._open is None:
@@ -150,7 +159,7 @@ class PostgresUnitOfWork:
             stream_key=event.stream_key,
             event_type=event.type,
             schema_version=event.schema_version,
-            topic=topic_of(self._settings.outbox_topic_template, event.type),
+            topic=topic_of(self._settings.topic_template, event.type),
             payload=event.to_json(),
             occurred_at=event.occurred_at,
             headers=self._headers,

@@ -62,8 +62,9 @@ class Broker(Protocol):
 def choose(home: Path, port: int, cache: Path, wanted: str | None = None) -> Broker:
     """Return the broker to use: `wanted`, or what the environment says, or the one in use, or the best to be had.
 
-    The environment says it with `KAFKA_BROKER` (a kind) or `KAFKA_BOOTSTRAP_SERVERS` (an external one). What
-    `remember` wrote into `home` holds until `forget`, so that every later command means the same broker.
+    The environment says it with `KAFKA_BROKER` (a kind) or `KAFKA_BOOTSTRAP_SERVERS` (an
+    external one). What `remember` wrote into `home` holds until `forget`, so that every
+    later command means the same broker.
 
     Raises:
         PartFailed: the one asked for does not exist or cannot be had.
@@ -78,7 +79,11 @@ def choose(home: Path, port: int, cache: Path, wanted: str | None = None) -> Bro
         return ApacheKafka(home, port, cache)
     if wanted == "embedded":
         return EmbeddedKafka(home)
-    raise PartFailed("kafka", f"no such broker: {wanted}", remedy=f"set KAFKA_BROKER to one of {', '.join(KINDS)}")
+    raise PartFailed(
+        "kafka",
+        f"no such broker: {wanted}",
+        remedy=f"set KAFKA_BROKER to one of {', '.join(KINDS)}",
+    )
 
 
 def remember(home: Path, broker: Broker) -> None:
@@ -107,7 +112,9 @@ def _best() -> str:
 def _java() -> int:
     """Return Java's major version, 0 where there is none."""
     try:
-        said = subprocess.run(["java", "-version"], capture_output=True, text=True, timeout=JAVA_SECONDS)
+        said = subprocess.run(
+            ["java", "-version"], capture_output=True, text=True, timeout=JAVA_SECONDS
+        )
     except (OSError, subprocess.TimeoutExpired):
         return 0
     found = re.search(r'version "(?:1\.)?(\d+)', said.stderr)

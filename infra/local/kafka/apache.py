@@ -18,7 +18,14 @@ LOGGING = Path(__file__).with_name("log4j2.properties")
 MAVEN_SECONDS = 240
 START_SECONDS = 60.0
 SETTING = "AETHERLINK_KAFKA_PORT"
-JAVA = ("java", "-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData")
+JAVA = (
+    "java",
+    "-Xms256m",
+    "-Xmx512m",
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+    "-XX:-UsePerfData",
+)
 PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
@@ -48,15 +55,27 @@ class ApacheKafka:
     api_version = ""
 
     def __init__(
-        self, home: Path, port: int, cache: Path, *, advertised_port: int | None = None, extra: str = ""
+        self,
+        home: Path,
+        port: int,
+        cache: Path,
+        *,
+        advertised_port: int | None = None,
+        extra: str = "",
     ) -> None:
         """Keep data under `home` and listen on loopback `port` (and the next one, for the controller).
 
-        Clients are told `advertised_port`: a proxy's, say. `extra` are properties that win over ours.
+        Clients are told `advertised_port`: a proxy's, say. `extra` are properties that win
+        over ours.
         """
-        self.home, self.port, self._advertised, self._extra = home, port, advertised_port or port, extra
+        self.home = home
+        self.port = port
+        self._advertised = advertised_port or port
+        self._extra = extra
         self.version = re.search(r"<kafka\.version>(.*?)<", POM.read_text())[1]  # type: ignore[index]
-        self._jars = cache / f"kafka-{self.version}-{hashlib.sha256(POM.read_bytes()).hexdigest()[:8]}"
+        self._jars = (
+            cache / f"kafka-{self.version}-{hashlib.sha256(POM.read_bytes()).hexdigest()[:8]}"
+        )
         self.process = Process("kafka", home)
 
     @property
@@ -93,12 +112,20 @@ class ApacheKafka:
                 seconds=START_SECONDS,
                 remedy="read the log; `make clean` starts over; KAFKA_BROKER=embedded does without Java",
             )
-        settings = Settings(kafka_bootstrap_servers=self.bootstrap_servers, kafka_request_timeout_ms=20_000)
+        settings = Settings().changed(
+            kafka={
+                "bootstrap_servers": self.bootstrap_servers,
+                "request_timeout_ms": 20_000,
+            }
+        )
         try:
             topic_tools.ensure(settings, only=topics)
         except KafkaError as problem:
             raise PartFailed(
-                "kafka", f"cannot create topics: {problem}", remedy="read the log and try again", log=self.process.log
+                "kafka",
+                f"cannot create topics: {problem}",
+                remedy="read the log and try again",
+                log=self.process.log,
             ) from problem
         return started
 
@@ -125,7 +152,13 @@ class ApacheKafka:
         with tempfile.TemporaryDirectory(dir=self._jars.parent) as temporary:
             folder = Path(temporary)
             shutil.copy(POM, folder / "pom.xml")
-            command = ["mvn", "-q", "-B", "dependency:copy-dependencies", "-DincludeScope=runtime"]
+            command = [
+                "mvn",
+                "-q",
+                "-B",
+                "dependency:copy-dependencies",
+                "-DincludeScope=runtime",
+            ]
             try:
                 subprocess.run(
                     [*command, f"-DoutputDirectory={folder / 'jars'}"],
@@ -147,10 +180,16 @@ class ApacheKafka:
 
     def _format(self) -> Path:
         """Write the configuration, and make the data directory the first time."""
-        data, properties = self.home / "data", self.home / "server.properties"
+        data = self.home / "data"
+        properties = self.home / "server.properties"
         self.home.mkdir(parents=True, exist_ok=True)
         properties.write_text(
-            PROPERTIES.format(port=self.port, advertised=self._advertised, controller=self.port + 1, data=data)
+            PROPERTIES.format(
+                port=self.port,
+                advertised=self._advertised,
+                controller=self.port + 1,
+                data=data,
+            )
             + self._extra
         )
         if not (data / "meta.properties").exists():

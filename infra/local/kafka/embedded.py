@@ -21,13 +21,18 @@ class EmbeddedKafka:
 
     def __init__(self, home: Path) -> None:
         """Keep the log and the address under `home`."""
-        self._address, self._topics = home / "address.json", home / "topics.json"
+        self._address = home / "address.json"
+        self._topics = home / "topics.json"
         self.process = Process("kafka", home)
 
     @property
     def bootstrap_servers(self) -> str:
         """Where clients connect; empty before the first start."""
-        return str(json.loads(self._address.read_text())["bootstrap"]) if self._address.exists() else ""
+        return (
+            str(json.loads(self._address.read_text())["bootstrap"])
+            if self._address.exists()
+            else ""
+        )
 
     def describe(self) -> str:
         """Say what it is and is not."""
@@ -36,7 +41,9 @@ class EmbeddedKafka:
     def running(self) -> bool:
         """Tell whether it accepts connections."""
         servers = self.bootstrap_servers
-        return bool(servers) and self.process.running() and listening(int(servers.rpartition(":")[2]))
+        return (
+            bool(servers) and self.process.running() and listening(int(servers.rpartition(":")[2]))
+        )
 
     def start(self, topics: dict[str, int]) -> bool:
         """Start it with `topics`; one that runs with others is replaced."""
@@ -48,7 +55,13 @@ class EmbeddedKafka:
         self._address.unlink(missing_ok=True)
         self._topics.write_text(wanted)
         self.process.start(
-            [sys.executable, "-m", "infra.local.kafka.embedded", str(self._topics), str(self._address)],
+            [
+                sys.executable,
+                "-m",
+                "infra.local.kafka.embedded",
+                str(self._topics),
+                str(self._address),
+            ],
             ready=self.running,
             seconds=START_SECONDS,
             remedy="read the log",
@@ -80,9 +93,19 @@ def _library() -> ctypes.CDLL:
     library = ctypes.CDLL(str(next(folder.glob("librdkafka*.so*"))))
     for function in ("rd_kafka_conf_new", "rd_kafka_new", "rd_kafka_mock_cluster_new"):
         getattr(library, function).restype = ctypes.c_void_p
-    library.rd_kafka_new.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t)
+    library.rd_kafka_new.argtypes = (
+        ctypes.c_int,
+        ctypes.c_void_p,
+        ctypes.c_char_p,
+        ctypes.c_size_t,
+    )
     library.rd_kafka_mock_cluster_new.argtypes = (ctypes.c_void_p, ctypes.c_int)
-    library.rd_kafka_mock_topic_create.argtypes = (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int, ctypes.c_int)
+    library.rd_kafka_mock_topic_create.argtypes = (
+        ctypes.c_void_p,
+        ctypes.c_char_p,
+        ctypes.c_int,
+        ctypes.c_int,
+    )
     library.rd_kafka_mock_cluster_bootstraps.argtypes = (ctypes.c_void_p,)
     library.rd_kafka_mock_cluster_bootstraps.restype = ctypes.c_char_p
     return library
@@ -90,7 +113,8 @@ def _library() -> ctypes.CDLL:
 
 def serve(topics: dict[str, int], address: Path) -> None:
     """Run the cluster until the process is ended; write where it listens to `address`."""
-    library, said = _library(), ctypes.create_string_buffer(512)
+    library = _library()
+    said = ctypes.create_string_buffer(512)
     handle = library.rd_kafka_new(PRODUCER, library.rd_kafka_conf_new(), said, len(said))
     if not handle:
         raise RuntimeError(f"librdkafka: {said.value.decode()}")

@@ -14,7 +14,11 @@ class ExternalKafka:
     def __init__(self, bootstrap_servers: str) -> None:
         """Use `bootstrap_servers`, `host:port` separated by commas."""
         if not bootstrap_servers:
-            raise PartFailed("kafka", "no brokers are named", remedy="set KAFKA_BOOTSTRAP_SERVERS to host:port")
+            raise PartFailed(
+                "kafka",
+                "no brokers are named",
+                remedy="set KAFKA_BOOTSTRAP_SERVERS to host:port",
+            )
         self._servers = bootstrap_servers
 
     @property
@@ -34,8 +38,14 @@ class ExternalKafka:
     def start(self, topics: dict[str, int]) -> bool:
         """Create the missing topics."""
         if not self.running():
-            raise PartFailed("kafka", f"nobody answers at {self._servers}", remedy="start it, or unset the variable")
-        topic_tools.ensure(Settings(kafka_bootstrap_servers=self._servers), only=topics)
+            raise PartFailed(
+                "kafka",
+                f"nobody answers at {self._servers}",
+                remedy="start it, or unset the variable",
+            )
+        topic_tools.ensure(
+            Settings().changed(kafka={"bootstrap_servers": self._servers}), only=topics
+        )
         return False
 
     def stop(self) -> None:

@@ -1,6 +1,14 @@
 """Synthetic stories for promtool: each alert fires, recovers, and keeps silent where it nearly would fire."""
 
-from infra.slo.scenarios import burn, heartbeat, long_silence, services, slices, symptoms, values
+from infra.slo.scenarios import (
+    burn,
+    heartbeat,
+    long_silence,
+    services,
+    slices,
+    symptoms,
+    values,
+)
 from infra.slo.scenarios.suite import Suite
 
 SUITES: tuple[Suite, ...] = (

@@ -5,7 +5,8 @@ from infra.slo.scenarios.series import during
 from infra.slo.scenarios.suite import Scenario, Suite
 from infra.slo.scenarios.traffic import BREACH, PAGES, SLOW, SPIKE, TICKETS, burning, burst
 
-HOURS, DAYS = 60, 24 * 60
+HOURS = 60
+DAYS = 24 * 60
 
 PAGING = Suite(
     "paging",
@@ -30,7 +31,11 @@ PAGING = Suite(
         Scenario(
             "7 times too fast from the start: above 6 in 6 hours and in 30 minutes",
             burning(7, 0, 60),
-            {"30m": (*PAGES, *TICKETS, SLOW), "1h": (*PAGES, *TICKETS, SLOW), "1h40m": TICKETS},
+            {
+                "30m": (*PAGES, *TICKETS, SLOW),
+                "1h": (*PAGES, *TICKETS, SLOW),
+                "1h40m": TICKETS,
+            },
         ),
         Scenario(
             "5.2 times too fast from the start: a ticket",
@@ -60,7 +65,8 @@ TICKET = Suite(
             burning(2.1, 3 * DAYS),
             {"72h": (), "78h30m": (SLOW,)},
         ),
-        # Counted by rules that are evaluated every 15 minutes instead of every one, 5 events in a row look like one.
+        # Counted by rules that are evaluated every 15 minutes instead of every one, 5
+        # events in a row look like one.
         Scenario(
             "3 days of traffic, 6.5 hours of none, then 2.2 failures",
             burst(11, 79 * HOURS, busy=3 * DAYS),
@@ -69,7 +75,12 @@ TICKET = Suite(
         Scenario(
             "3 days of traffic, 6.5 hours of none, then 2.8 failures",
             burst(14, 79 * HOURS, busy=3 * DAYS),
-            {"78h45m": (), "79h": (SPIKE,), "79h15m": (*PAGES, *TICKETS), "79h30m": (*PAGES, *TICKETS)},
+            {
+                "78h45m": (),
+                "79h": (SPIKE,),
+                "79h15m": (*PAGES, *TICKETS),
+                "79h30m": (*PAGES, *TICKETS),
+            },
         ),
     ),
     step="5m",

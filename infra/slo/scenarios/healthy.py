@@ -15,7 +15,9 @@ FAILURES = 'autoheal_action_failures_total{job="autoheal",alertname="UptimeProbe
 EXECUTED = 'autoheal_actions_total{job="autoheal",alertname="UptimeProbeFailing",result="executed"}'
 FAILED = 'autoheal_actions_total{job="autoheal",alertname="UptimeProbeFailing",result="failed"}'
 CHAOS = 'autoheal_actions_total{job="autoheal",alertname="UptimeProbeFailing",result="chaos_injected_failure"}'
-SKIPPED = 'autoheal_actions_total{job="autoheal",alertname="UptimeProbeFailing",result="cooldown_skip"}'
+SKIPPED = (
+    'autoheal_actions_total{job="autoheal",alertname="UptimeProbeFailing",result="cooldown_skip"}'
+)
 AUDIT = 'autoheal_audit_write_seconds_count{job="autoheal"}'
 AUDIT_QUICK = 'autoheal_audit_write_seconds_bucket{job="autoheal",le="0.2"}'
 AUDIT_HALF = 'autoheal_audit_write_seconds_bucket{job="autoheal",le="0.5"}'
@@ -41,11 +43,18 @@ PER_MINUTE: Final = 1_000.0
 
 def healthy() -> Series:
     """Return every series that the rules look at."""
-    busy, none = counter(usually=PER_MINUTE), always(0)
+    busy = counter(usually=PER_MINUTE)
+    none = always(0)
     timestamps: Series = dict.fromkeys((EVENT, PUSH, CRM_PUSH, LAST_ACTION, OLDEST), now)
     ones: Series = dict.fromkeys((PROBE, ENABLED, TCP, OTHER_TCP, HTTP, UP), always(1))
-    failures: Series = dict.fromkeys((FAILURES, FAILED, CHAOS, CRASHED, CRASHED_TIMED, CRASHED_QUICK), none)
+    failures: Series = dict.fromkeys(
+        (FAILURES, FAILED, CHAOS, CRASHED, CRASHED_TIMED, CRASHED_QUICK), none
+    )
     outbox: Series = dict.fromkeys((PENDING, PARKED), none)
-    counters: Series = dict.fromkeys((EXECUTED, SKIPPED, ELIGIBLE, REQUESTS, TIMED, TIMED_QUICK, TIMED_SECOND), busy)
+    counters: Series = dict.fromkeys(
+        (EXECUTED, SKIPPED, ELIGIBLE, REQUESTS, TIMED, TIMED_QUICK, TIMED_SECOND), busy
+    )
     audit: Series = dict.fromkeys((AUDIT, AUDIT_QUICK, AUDIT_HALF), busy)
-    return timestamps | ones | failures | outbox | counters | audit | {REFUSED: counter(usually=100)}
+    return (
+        timestamps | ones | failures | outbox | counters | audit | {REFUSED: counter(usually=100)}
+    )

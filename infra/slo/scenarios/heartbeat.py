@@ -6,8 +6,10 @@ from infra.slo.scenarios.suite import Scenario, Suite
 
 BREACH = "AutohealHeartbeatSLOBreach/heartbeat"
 SILENT = "AutohealNoEvents15m/heartbeat"
-PAGE, TICKET = "AutohealErrorBudgetBurnFast/heartbeat", "AutohealErrorBudgetBurnSlow/heartbeat"
-DOWN, DOWN_PAGE = "AutohealServiceDown/availability", "AutohealAvailabilityBurnFast/availability"
+PAGE = "AutohealErrorBudgetBurnFast/heartbeat"
+TICKET = "AutohealErrorBudgetBurnSlow/heartbeat"
+DOWN = "AutohealServiceDown/availability"
+DOWN_PAGE = "AutohealAvailabilityBurnFast/availability"
 DOWN_TICKET = "AutohealErrorBudgetBurnSlow/availability"
 DISABLED = "AutohealDisabledInDev/actions"
 
@@ -16,7 +18,8 @@ SUITE = Suite(
     "1m",
     (
         Scenario(
-            # Older than 5 minutes from 16m on; 3 bad slices at 18m; older than 15 minutes from 26m on.
+            # Older than 5 minutes from 16m on; 3 bad slices at 18m; older than 15 minutes
+            # from 26m on.
             "the heartbeat stalls from 10m to 40m",
             {h.EVENT: stalled(10, 40)},
             {
@@ -67,11 +70,21 @@ SUITE = Suite(
             # 8 slices of a third each are 2.67 bad ones, at 17m.
             {"18m": (), "19m": (DOWN_PAGE,), "25m": (DOWN_PAGE,), "50m": (DOWN_TICKET,)},
         ),
-        Scenario("the probe fails twice", {h.PROBE: during((10, 12, 0), usually=1)}, {"12m": (), "13m": (), "29m": ()}),
+        Scenario(
+            "the probe fails twice",
+            {h.PROBE: during((10, 12, 0), usually=1)},
+            {"12m": (), "13m": (), "29m": ()},
+        ),
         Scenario(
             "metrics are not pushed from 10m to 20m, and nothing probes",
             {h.PROBE: None, h.PUSH: stalled(10, 20)},
-            {"15m": (), "16m": (DOWN,), "17m": (DOWN,), "18m": (DOWN, DOWN_PAGE), "20m": (DOWN_PAGE,)},
+            {
+                "15m": (),
+                "16m": (DOWN,),
+                "17m": (DOWN,),
+                "18m": (DOWN, DOWN_PAGE),
+                "20m": (DOWN_PAGE,),
+            },
         ),
         Scenario(
             "metrics are not pushed from 10m to 20m, and the probe succeeds",
@@ -83,7 +96,11 @@ SUITE = Suite(
             {'autoheal_enabled{job="autoheal",env="dev"}': during((10, 30, 0), usually=1)},
             {"19m": (), "20m": (DISABLED,), "29m": (DISABLED,), "30m": ()},
         ),
-        Scenario("the healer is switched off in production", {h.ENABLED: always(0)}, {"12m": (), "30m": ()}),
+        Scenario(
+            "the healer is switched off in production",
+            {h.ENABLED: always(0)},
+            {"12m": (), "30m": ()},
+        ),
         Scenario("nothing was ever installed", {}, {"1m": (), "10m": (), "40m": ()}, empty=True),
     ),
 )

@@ -80,7 +80,8 @@ def _run(values: Sequence[float | None], at: int, step: float | None) -> int:
     """Return how many samples from `at` on are a run: missing, or each `step` more than the one before."""
     length = 1
     while at + length < len(values):
-        last, this = values[at + length - 1], values[at + length]
+        last = values[at + length - 1]
+        this = values[at + length]
         if step is None:
             if this is not None:
                 break

@@ -4,8 +4,11 @@ from infra.slo.scenarios import healthy as h
 from infra.slo.scenarios.series import always, during
 from infra.slo.scenarios.suite import Scenario, Suite, Told
 
-TCP, HTTP, STALE = "TcpEndpointDownFast", "UptimeProbeFailing", "CrmMetricsScrapeStale"
-API, EXPORTER = "127.0.0.1:18081", "127.0.0.1:18082"
+TCP = "TcpEndpointDownFast"
+HTTP = "UptimeProbeFailing"
+STALE = "CrmMetricsScrapeStale"
+API = "127.0.0.1:18081"
+EXPORTER = "127.0.0.1:18082"
 RUNBOOKS = "docs/runbooks/services.md#"
 
 SUITE = Suite(
@@ -30,7 +33,11 @@ SUITE = Suite(
                 )
             ],
         ),
-        Scenario("one probe is lost", {h.TCP: during((2, 2.25, 0), usually=1)}, {"2m": (), "2m15s": (), "3m": ()}),
+        Scenario(
+            "one probe is lost",
+            {h.TCP: during((2, 2.25, 0), usually=1)},
+            {"2m": (), "2m15s": (), "3m": ()},
+        ),
         Scenario(
             "a service does not answer HTTP from 2m to 5m",
             {h.HTTP: during((2, 5, 0), usually=1)},
@@ -39,7 +46,11 @@ SUITE = Suite(
                 Told(
                     "3m",
                     HTTP,
-                    {"severity": "critical", "service": "crm-api", "instance": f"http://{API}/"},
+                    {
+                        "severity": "critical",
+                        "service": "crm-api",
+                        "instance": f"http://{API}/",
+                    },
                     {
                         "autoheal": "true",
                         "summary": "crm-api does not answer HTTP",
@@ -50,7 +61,11 @@ SUITE = Suite(
                 )
             ],
         ),
-        Scenario("no answer for 30 seconds", {h.HTTP: during((2, 2.5, 0), usually=1)}, {"2m30s": (), "3m": ()}),
+        Scenario(
+            "no answer for 30 seconds",
+            {h.HTTP: during((2, 2.5, 0), usually=1)},
+            {"2m30s": (), "3m": ()},
+        ),
         Scenario(
             "an exporter cannot be scraped from 2m to 5m",
             {h.UP: during((2, 5, 0), usually=1)},
@@ -59,7 +74,12 @@ SUITE = Suite(
                 Told(
                     "4m",
                     STALE,
-                    {"severity": "critical", "service": "crm-exporter", "job": "crm-exporter", "instance": EXPORTER},
+                    {
+                        "severity": "critical",
+                        "service": "crm-exporter",
+                        "job": "crm-exporter",
+                        "instance": EXPORTER,
+                    },
                     {
                         "autoheal": "true",
                         "summary": "crm-exporter cannot be scraped",
@@ -69,7 +89,11 @@ SUITE = Suite(
                 )
             ],
         ),
-        Scenario("a scrape is lost", {h.UP: during((2, 2.75, 0), usually=1)}, {"2m45s": (), "3m": (), "4m": ()}),
+        Scenario(
+            "a scrape is lost",
+            {h.UP: during((2, 2.75, 0), usually=1)},
+            {"2m45s": (), "3m": (), "4m": ()},
+        ),
         Scenario(
             "both services are down",
             {h.TCP: always(0), h.OTHER_TCP: always(0)},

@@ -28,7 +28,11 @@ def late(event: float, push: float, crm_push: float, waiting: float) -> Series:
 
 def slices(heartbeat: int, availability: int, outbox: int) -> list[Value]:
     """Return how bad each objective's moment has to be."""
-    found = {"heartbeat": heartbeat, "availability": availability, "outbox_freshness": outbox}
+    found = {
+        "heartbeat": heartbeat,
+        "availability": availability,
+        "outbox_freshness": outbox,
+    }
     return [Value("1m", SLICES, {f'{{slo="{name}"}}': bad for name, bad in found.items()})]
 
 
@@ -37,10 +41,30 @@ SUITE = Suite(
     "1m",
     (
         Scenario("exactly as old as may be", late(300, 180, 180, 60), {"1m": ()}, slices(0, 0, 0)),
-        Scenario("the heartbeat is a little too old", late(310, 0, 0, 0), {"1m": ()}, slices(1, 0, 0)),
+        Scenario(
+            "the heartbeat is a little too old",
+            late(310, 0, 0, 0),
+            {"1m": ()},
+            slices(1, 0, 0),
+        ),
         Scenario("the push is a little too old", late(0, 190, 0, 0), {"1m": ()}, slices(0, 1, 0)),
-        Scenario("the API's push is a little too old", late(0, 0, 190, 0), {"1m": ()}, slices(0, 0, 1)),
-        Scenario("an event waits a little too long", late(0, 0, 0, 70), {"1m": ()}, slices(0, 0, 1)),
-        Scenario("both are too old, and a moment is bad once", late(0, 0, 190, 70), {"1m": ()}, slices(0, 0, 1)),
+        Scenario(
+            "the API's push is a little too old",
+            late(0, 0, 190, 0),
+            {"1m": ()},
+            slices(0, 0, 1),
+        ),
+        Scenario(
+            "an event waits a little too long",
+            late(0, 0, 0, 70),
+            {"1m": ()},
+            slices(0, 0, 1),
+        ),
+        Scenario(
+            "both are too old, and a moment is bad once",
+            late(0, 0, 190, 70),
+            {"1m": ()},
+            slices(0, 0, 1),
+        ),
     ),
 )

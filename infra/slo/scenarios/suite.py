@@ -49,7 +49,11 @@ class Scenario:
     @property
     def length(self) -> float:
         """Return after how many seconds the last thing is asked."""
-        times = [*self.firing, *(one.at for one in self.values), *(one.at for one in self.told)]
+        times = [
+            *self.firing,
+            *(one.at for one in self.values),
+            *(one.at for one in self.told),
+        ]
         return max(_seconds(at) for at in times)
 
 
@@ -86,7 +90,10 @@ class Suite:
             "name": scenario.name,
             "interval": interval,
             "input_series": [
-                {"series": name, "values": encode([values(at * step) for at in range(samples)])}
+                {
+                    "series": name,
+                    "values": encode([values(at * step) for at in range(samples)]),
+                }
                 for name, values in series.items()
                 if values is not None
             ],
@@ -94,14 +101,17 @@ class Suite:
         if scenario.told:
             found["alert_rule_test"] = [_told(one) for one in scenario.told]
         expected = [
-            {"expr": FIRING, "eval_time": at, "exp_samples": _firing(alerts)} for at, alerts in scenario.firing.items()
+            {"expr": FIRING, "eval_time": at, "exp_samples": _firing(alerts)}
+            for at, alerts in scenario.firing.items()
         ]
         return found | {"promql_expr_test": expected + [_value(one) for one in scenario.values]}
 
 
 def _seconds(text: str) -> float:
     """Return the length of a time such as 1h30m."""
-    return sum(int(match[1]) * durations.UNITS[match[2]] for match in durations.PATTERN.finditer(text))
+    return sum(
+        int(match[1]) * durations.UNITS[match[2]] for match in durations.PATTERN.finditer(text)
+    )
 
 
 def _firing(names: Firing) -> list[dict[str, Any]]:

@@ -5,7 +5,12 @@ from infra.slo.scenarios.series import Series, Values, counter, during, stalled
 
 Phase = tuple[float, float, float]
 FOREVER = 10**7
-BUDGETS = {"actions": 0.005, "audit_latency": 0.05, "api_success": 0.005, "api_latency": 0.05}
+BUDGETS = {
+    "actions": 0.005,
+    "audit_latency": 0.05,
+    "api_success": 0.005,
+    "api_latency": 0.05,
+}
 PAGES = (
     "AutohealFailureRateBurnFast/actions",
     "AutohealErrorBudgetBurnFast/audit_latency",
@@ -13,7 +18,8 @@ PAGES = (
     "ApiErrorBudgetBurn/api_latency",
 )
 TICKETS = tuple(f"AutohealErrorBudgetBurnSlow/{slo}" for slo in BUDGETS)
-BREACH, SPIKE = "AutohealFailureRateSLOBreach/actions", "AutohealActionFailureSpike/actions"
+BREACH = "AutohealFailureRateSLOBreach/actions"
+SPIKE = "AutohealActionFailureSpike/actions"
 SLOW = "AutohealAuditWriteLatencySLOBreach/audit_latency"
 
 
@@ -36,8 +42,15 @@ def events(slo: str, good: Values, bad: Values) -> Series:
 
 def failing(slo: str, *phases: Phase) -> Series:
     """Return events of which a share fails in phases: after a minute up to another."""
-    good = counter(*((begin, end, h.PER_MINUTE * (1 - share)) for begin, end, share in phases), usually=h.PER_MINUTE)
-    return events(slo, good, counter(*((begin, end, h.PER_MINUTE * share) for begin, end, share in phases)))
+    good = counter(
+        *((begin, end, h.PER_MINUTE * (1 - share)) for begin, end, share in phases),
+        usually=h.PER_MINUTE,
+    )
+    return events(
+        slo,
+        good,
+        counter(*((begin, end, h.PER_MINUTE * share) for begin, end, share in phases)),
+    )
 
 
 def burning(factor: float, begin: float = 0, end: float = FOREVER) -> Series:

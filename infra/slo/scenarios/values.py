@@ -73,7 +73,10 @@ def ratios(spans: Spans, windows: Iterable[str], at: str, every: int) -> list[Va
         end = round(durations.seconds(at) / 60)
         name = f"autoheal:sli_error:ratio_rate{window}"
         # The shortest window is that in which events are counted, and no mean.
-        parts = {slo: share(spans, end, 0 if slo in EVENTS and window == "5m" else minutes, every) for slo in SHARES}
+        parts = {
+            slo: share(spans, end, 0 if slo in EVENTS and window == "5m" else minutes, every)
+            for slo in SHARES
+        }
         samples = {_slo(slo): _rounded(parts[slo] * most, 4) for slo, most in SHARES.items()}
         found.append(Value(at, f"round({name}, 0.0001)", samples))
     return found
@@ -89,16 +92,25 @@ def burns(spans: Spans, name: str, windows: tuple[str, str], at: str, every: int
 
 def counts(spans: Spans, window: str, at: str, every: int) -> Value:
     """Return what the numbers of bad events and slices in `window` have to be; events count as if every minute."""
-    minutes, end = round(durations.seconds(window) / 60), round(durations.seconds(at) / 60)
-    moments = sum(_is_bad(spans, moment) for moment in range(0, end + 1, every) if end - minutes <= moment)
+    minutes = round(durations.seconds(window) / 60)
+    end = round(durations.seconds(at) / 60)
+    moments = sum(
+        _is_bad(spans, moment) for moment in range(0, end + 1, every) if end - minutes <= moment
+    )
     each = {slo: most * (h.PER_MINUTE if slo in EVENTS else 1) for slo, most in SHARES.items()}
-    return Value(at, f"round(autoheal:bad_events:{window}, 0.01)", {_slo(slo): n * moments for slo, n in each.items()})
+    return Value(
+        at,
+        f"round(autoheal:bad_events:{window}, 0.01)",
+        {_slo(slo): n * moments for slo, n in each.items()},
+    )
 
 
 def left(spans: Spans, at: str, every: int) -> Value:
     """Return what has to be left of the budgets of 30 days."""
     part = share(spans, round(durations.seconds(at) / 60), 30 * 24 * 60, every)
-    samples = {_slo(slo): _rounded(1 - part * most / BUDGETS[slo], 2) for slo, most in SHARES.items()}
+    samples = {
+        _slo(slo): _rounded(1 - part * most / BUDGETS[slo], 2) for slo, most in SHARES.items()
+    }
     return Value(at, "round(autoheal:error_budget_remaining:ratio, 0.01)", samples)
 
 
@@ -106,9 +118,22 @@ def _slo(name: str) -> str:
     return f'{{slo="{name}"}}'
 
 
-HOUR, DAY = 60, 24 * 60
-SHORT: Spans = ((0, 60), (2 * HOUR, 5 * HOUR), (690, 700), (735, 740), (745, 755), (775, 780))
-LONG: Spans = ((0, DAY), (2 * DAY, 2 * DAY + 300), (4 * DAY, 4 * DAY + 600), (6 * DAY, 6 * DAY + 240))
+HOUR = 60
+DAY = 24 * 60
+SHORT: Spans = (
+    (0, 60),
+    (2 * HOUR, 5 * HOUR),
+    (690, 700),
+    (735, 740),
+    (745, 755),
+    (775, 780),
+)
+LONG: Spans = (
+    (0, DAY),
+    (2 * DAY, 2 * DAY + 300),
+    (4 * DAY, 4 * DAY + 600),
+    (6 * DAY, 6 * DAY + 240),
+)
 LONGEST: Spans = ((0, 3 * DAY), (15 * DAY, 16 * DAY), (30 * DAY, 32 * DAY))
 
 
@@ -125,8 +150,15 @@ def growing() -> Series:
 def rates(at: str, mean: float) -> list[Value]:
     """Return what has to be counted at `at`: `mean` times 1,000 good and 100 bad events a minute."""
     return [
-        Value(at, f"round({name}, 0.001)", {_slo(slo): _rounded(mean * each / 60, 3) for slo in EVENTS})
-        for name, each in (("autoheal:sli_total:rate5m", 1_100), ("autoheal:sli_bad:rate5m", 100))
+        Value(
+            at,
+            f"round({name}, 0.001)",
+            {_slo(slo): _rounded(mean * each / 60, 3) for slo in EVENTS},
+        )
+        for name, each in (
+            ("autoheal:sli_total:rate5m", 1_100),
+            ("autoheal:sli_bad:rate5m", 100),
+        )
     ]
 
 
@@ -134,7 +166,14 @@ SUITES = (
     Suite(
         "values_rates",
         "1m",
-        (Scenario("traffic grows at 20 minutes", growing(), {}, [*rates("20m", 1), *rates("23m", (2 + 3 * 4) / 5)]),),
+        (
+            Scenario(
+                "traffic grows at 20 minutes",
+                growing(),
+                {},
+                [*rates("20m", 1), *rates("23m", (2 + 3 * 4) / 5)],
+            ),
+        ),
     ),
     Suite(
         "values_hours",
@@ -150,7 +189,11 @@ SUITES = (
                     burns(SHORT, "slow", ("30m", "6h"), "13h", STEP),
                     counts(SHORT, "1h", "13h", STEP),
                     counts(SHORT, "6h", "13h", STEP),
-                    Value("13h", "sum(autoheal:slo_objective:ratio + autoheal:error_budget:ratio)", {"{}": 7}),
+                    Value(
+                        "13h",
+                        "sum(autoheal:slo_objective:ratio + autoheal:error_budget:ratio)",
+                        {"{}": 7},
+                    ),
                 ],
             ),
         ),

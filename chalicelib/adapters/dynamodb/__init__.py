@@ -1,0 +1,1 @@
+"""DynamoDB: idempotency leases, rate counters, and the healer's tables."""

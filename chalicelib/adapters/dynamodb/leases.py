@@ -1,0 +1,124 @@
+"""Leases of idempotency keys in DynamoDB: one conditional write to claim, one to finish or let go. And counters."""
+
+import time
+from typing import Any
+from uuid import UUID
+
+from chalicelib.adapters.dynamodb.table import _Refused, _Table
+from chalicelib.idempotency.key import KEPT_SECONDS, IdempotencyKey
+from chalicelib.idempotency.ports import (
+    Claimed,
+    Finished,
+    LeaseClaim,
+    Running,
+    StoredAnswer,
+)
+
+# A record is there to take when there is none, when its lease has ended, or when it is past
+# its time: DynamoDB deletes late, so expiry is compared here.
+FREE = (
+    "attribute_not_exists(pk) OR (#state = :running AND lease_until <= :now) OR expires_at <= :now"
+)
+
+
+MINE = "#owner = :me AND #state = :running"
+
+
+RUNNING = "running"
+DONE = "done"
+
+
+ALIAS_STATE = {"#state": "state"}
+ALIAS_OWNER = {"#state": "state", "#owner": "owner"}
+
+
+class DynamoLeaseStore(_Table):
+    """A `LeaseStore`. Times are Unix seconds of this machine: they bound leases, they do not order anything."""
+
+    def claim(self, key: IdempotencyKey, owner: UUID, *, lease_seconds: float) -> LeaseClaim:
+        """Claim `key`; one call, whatever the outcome."""
+        now = time.time()
+        item = {
+            "pk": {"S": key.partition_key},
+            "state": {"S": RUNNING},
+            "owner": {"S": str(owner)},
+            "request_hash": {"S": key.request_hash},
+            "lease_until": {"N": f"{now + lease_seconds:.3f}"},
+            "expires_at": {"N": str(int(now) + KEPT_SECONDS)},
+        }
+        try:
+            with self._translate_errors():
+                self._dynamodb.put_item(
+                    TableName=self._table,
+                    Item=item,
+                    ConditionExpression=FREE,
+                    ExpressionAttributeNames=ALIAS_STATE,
+                    ExpressionAttributeValues={
+                        ":running": {"S": RUNNING},
+                        ":now": {"N": f"{now:.3f}"},
+                    },
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                )
+            return Claimed()
+        except _Refused as refused:
+            return _read(refused.item, now)
+
+    def finish(self, key: IdempotencyKey, owner: UUID, answer: StoredAnswer | None) -> bool:
+        """Keep the answer, or only that the ledger has it, if the lease is still `owner`'s."""
+        names = dict(ALIAS_OWNER)
+        values: dict[str, Any] = {":done": {"S": DONE}}
+        change = "SET #state = :done"
+        if answer is not None:
+            change += ", #status = :status, body = :body, headers = :headers"
+            names["#status"] = "status"
+            values |= {
+                ":status": {"N": str(answer.status)},
+                ":body": {"B": answer.body},
+                ":headers": {"M": {name: {"S": value} for name, value in answer.headers.items()}},
+            }
+        return self._if_mine(key, owner, names, values, update=change + " REMOVE lease_until")
+
+    def release(self, key: IdempotencyKey, owner: UUID) -> bool:
+        """Delete the record, if the lease is still `owner`'s."""
+        return self._if_mine(key, owner, dict(ALIAS_OWNER), {})
+
+    def _if_mine(
+        self,
+        key: IdempotencyKey,
+        owner: UUID,
+        names: dict[str, str],
+        values: dict[str, Any],
+        update: str | None = None,
+    ) -> bool:
+        call = {
+            "TableName": self._table,
+            "Key": {"pk": {"S": key.partition_key}},
+            "ConditionExpression": MINE,
+            "ExpressionAttributeNames": names,
+            "ExpressionAttributeValues": {
+                **values,
+                ":me": {"S": str(owner)},
+                ":running": {"S": RUNNING},
+            },
+        }
+        try:
+            with self._translate_errors():
+                if update is None:
+                    self._dynamodb.delete_item(**call)
+                else:
+                    self._dynamodb.update_item(**call, UpdateExpression=update)
+            return True
+        except _Refused:
+            return False
+
+
+def _read(item: dict[str, Any], now: float) -> LeaseClaim:
+    if item["state"]["S"] == RUNNING:
+        return Running(item["request_hash"]["S"], max(0.0, float(item["lease_until"]["N"]) - now))
+    if "status" not in item:
+        return Finished(item["request_hash"]["S"], None)
+    headers = {name: value["S"] for name, value in item["headers"]["M"].items()}
+    return Finished(
+        item["request_hash"]["S"],
+        StoredAnswer(int(item["status"]["N"]), item["body"]["B"], headers),
+    )

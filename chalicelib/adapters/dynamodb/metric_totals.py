@@ -1,0 +1,56 @@
+"""The metrics ledger: totals that many functions add to at once. Each addition goes to one of several shards."""
+
+import random
+from collections.abc import Mapping
+from typing import Any
+
+from chalicelib.adapters.dynamodb import transactions
+from chalicelib.adapters.dynamodb.items import LEDGER_SHARDS, ledger_updates, text
+from chalicelib.telemetry.totals import METRICS, Increments, Series
+
+
+class DynamoMetricTotals:
+    """A `MetricsLedger`."""
+
+    def __init__(self, dynamodb: Any, tables: transactions.Tables) -> None:
+        """Use `tables.ledger`."""
+        self._dynamodb = dynamodb
+        self._table = tables.ledger
+
+    def add(self, increments: Increments) -> None:
+        """Add everything; each hundred at once or not at all."""
+        shard = random.randrange(LEDGER_SHARDS)
+        steps = [
+            transactions.Step(write) for write in ledger_updates(self._table, increments, shard)
+        ]
+        for start in range(0, len(steps), transactions.MOST_ITEMS):
+            transactions.run(self._dynamodb, steps[start : start + transactions.MOST_ITEMS])
+
+    def totals(self) -> Mapping[Series, float]:
+        """Return every total: sums over the shards, or the greatest."""
+        found: dict[Series, float] = {}
+        for shard in range(LEDGER_SHARDS):
+            for item in self._shard(shard):
+                series = Series.read(item["sk"]["S"])
+                value = float(item["value"]["N"])
+                if series.metric not in METRICS:
+                    continue  # of an older or newer version
+                known = found.get(series, 0.0)
+                found[series] = max(known, value) if series.latest else known + value
+        return found
+
+    def _shard(self, shard: int) -> list[dict[str, Any]]:
+        query: dict[str, Any] = {
+            "TableName": self._table,
+            "KeyConditionExpression": "pk = :pk",
+            "ExpressionAttributeValues": {":pk": text(f"shard#{shard}")},
+            "ConsistentRead": True,
+        }
+        items: list[dict[str, Any]] = []
+        while True:
+            with transactions.translate_errors():
+                page = self._dynamodb.query(**query)
+            items += page["Items"]
+            if "LastEvaluatedKey" not in page:
+                return items
+            query["ExclusiveStartKey"] = page["LastEvaluatedKey"]

@@ -1,0 +1,53 @@
+"""A connection that is opened when first needed and dropped after any error, so that the next use starts afresh."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pg8000.dbapi
+
+from chalicelib.adapters.postgres.driver import Connection, is_temporary, unavailable
+
+
+class ReconnectingConnection:
+    """Hands out one connection at a time."""
+
+    def __init__(self, connect: Callable[[], Connection]) -> None:
+        """Open connections with `connect`."""
+        self._connect = connect
+        self._connection: Connection | None = None
+
+    @contextmanager
+    def use(self) -> Iterator[Connection]:
+        """Yield the connection.
+
+        Raises:
+            errors.Unavailable: trouble with the server or the way to it, in place of the
+            driver's error.
+        """
+        try:
+            if self._connection is None:
+                self._connection = self._connect()
+            yield self._connection
+        except BaseException as problem:
+            self.close()
+            if is_temporary(problem):
+                raise unavailable(problem) from problem
+            raise
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Yield the connection within a transaction that commits at the end."""
+        with self.use() as connection:
+            connection.execute_simple("begin")
+            yield connection
+            connection.execute_simple("commit")
+
+    def close(self) -> None:
+        """Let go of the connection; never raises."""
+        connection = self._connection
+        self._connection = None
+        if connection is not None:
+            try:
+                connection.close()
+            except (pg8000.dbapi.Error, OSError):
+                return

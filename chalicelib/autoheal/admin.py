@@ -1,0 +1,234 @@
+"""What people do with the healer: look at actions, approve or reject them, turn the switch."""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+from pydantic import Field
+
+from chalicelib.autoheal.actions import Action, State
+from chalicelib.autoheal.audit import AuditEvent, Kind
+from chalicelib.autoheal.chaos import MOST_PERCENT
+from chalicelib.autoheal.dependencies import Dependencies
+from chalicelib.autoheal.dispatch import dispatch, finish, move
+from chalicelib.autoheal.modes import Config, Mode
+from chalicelib.autoheal.records import change_record, event_of
+from chalicelib.shared.clock import rfc3339
+from chalicelib.shared.errors import Conflict, NotFound, PreconditionFailed
+from chalicelib.shared.schema import Model
+from chalicelib.telemetry.totals import Increments
+
+MOST_LISTED: Final = 100
+LONGEST_CHAOS: Final = timedelta(hours=24)
+USUAL_CHAOS_SECONDS: Final = 1_800
+
+
+class ModeName(StrEnum):
+    """The modes, as they are set."""
+
+    OFF = "off"
+    DRY_RUN = "dry_run"
+    LIVE = "live"
+
+
+class ChaosChange(Model):
+    """Failures on purpose: `percent` of actions, for `seconds`, then none."""
+
+    percent: Annotated[float, Field(ge=0, le=MOST_PERCENT)]
+    seconds: Annotated[int, Field(ge=1, le=int(LONGEST_CHAOS.total_seconds()))] = (
+        USUAL_CHAOS_SECONDS
+    )
+
+
+class ConfigChange(Model):
+    """What to change; what is left out stays."""
+
+    mode: Annotated[ModeName, Field(strict=False)] | None = None
+    chaos: ChaosChange | None = None
+
+
+class AutohealAdmin:
+    """Where people work with the healer."""
+
+    def __init__(self, parts: Dependencies) -> None:
+        """Work with `parts`."""
+        self._parts = parts
+
+    def config(self) -> dict[str, Any]:
+        """Return what is in force, and the breakers."""
+        return self._shown(self._parts.config())
+
+    def change(
+        self, change: ConfigChange, by: str, *, expected: int | None = None
+    ) -> dict[str, Any]:
+        """Change the config; `expected` is the version that was read.
+
+        Raises:
+            errors.PreconditionFailed: somebody changed it meanwhile.
+        """
+        parts = self._parts
+        now = self._parts.clock.now()
+        before = parts.config()
+        if expected is not None and expected != before.version:
+            raise _stale(before.version)
+        percent = before.chaos_percent
+        until = before.chaos_until
+        if change.chaos is not None:
+            percent = change.chaos.percent
+            until = now + timedelta(seconds=change.chaos.seconds)
+            until = until if percent else None
+        mode = Mode(change.mode) if change.mode else before.mode
+        after = Config(mode, percent, until, before.version + 1, by, now)
+        facts = {
+            "by": by,
+            "mode": str(mode),
+            "was": str(before.mode),
+            "chaos_percent": percent,
+        }
+        if until:
+            facts["chaos_until"] = rfc3339(until)
+        if not parts.store.change_config(
+            after, change_record(AuditEvent(now, Kind.CONFIG_CHANGED, details=facts))
+        ):
+            raise _stale(parts.config().version)
+        return self._shown(after)
+
+    def read(self, action_id: UUID) -> dict[str, Any]:
+        """Return an action. Raises `errors.NotFound`."""
+        return shown(self._action(action_id))
+
+    def listed(
+        self, state: State | None, *, limit: int, after: str = ""
+    ) -> tuple[list[dict[str, Any]], str]:
+        """Return actions, and where to go on ("" at the end)."""
+        found, following = self._parts.store.actions(state, limit=limit, after=after)
+        return [shown(one) for one in found], following
+
+    def approve(self, action_id: UUID, by: str, *, seconds: float) -> dict[str, Any]:
+        """Let a waiting action go, at once.
+
+        Raises:
+            errors.NotFound: no such action.
+            errors.Conflict: it does not wait for approval (any more).
+        """
+        parts = self._parts
+        action = self._waiting(action_id)
+        now = parts.clock.now()
+        soon = now + timedelta(seconds=parts.policy.dispatch_grace_seconds)
+        planned = action.moved(State.PLANNED, now, approved_by=by, next_check=soon)
+        if not move(
+            parts,
+            action,
+            planned,
+            change_record(event_of(planned, Kind.APPROVED, now, by=by)),
+            seconds=seconds,
+        ):
+            raise _not_waiting(self._action(action_id))
+        sent = dispatch(parts, planned, parts.config(), seconds=seconds)
+        parts.record([], Increments())
+        return shown(sent)
+
+    def reject(self, action_id: UUID, by: str, *, seconds: float) -> dict[str, Any]:
+        """Cancel a waiting action. Raises as `approve` does."""
+        parts = self._parts
+        action = self._waiting(action_id)
+        ended = finish(
+            parts,
+            action,
+            State.CANCELLED,
+            seconds=seconds,
+            detail=f"rejected by {by}"[:300],
+        )
+        if ended.state is not State.CANCELLED or ended.version != action.version + 1:
+            raise _not_waiting(ended)
+        parts.record(
+            [AuditEvent(parts.clock.now(), Kind.REJECTED, action.alertname, _who(action, by))],
+            Increments(),
+        )
+        return shown(ended)
+
+    def _shown(self, config: Config) -> dict[str, Any]:
+        parts = self._parts
+        now = self._parts.clock.now()
+        percent = config.chaos_at(now)
+        breakers = parts.store.breakers(parts.runbooks)
+        return {
+            "mode": str(config.mode),
+            "version": config.version,
+            "changedBy": config.changed_by or None,
+            "changedAt": _moment(config.changed_at),
+            "chaos": {
+                "percent": percent,
+                "until": _moment(config.chaos_until) if percent else None,
+            },
+            "breakers": [
+                {
+                    "runbook": name,
+                    "state": str(one.in_force(parts.policy.breaker_failures)),
+                    "failures": one.failures,
+                    "openUntil": _moment(one.open_until),
+                }
+                for name, one in sorted(breakers.items())
+            ],
+        }
+
+    def _action(self, action_id: UUID) -> Action:
+        found = self._parts.store.action(action_id)
+        if found is None:
+            raise NotFound(f"There is no action {action_id}.")
+        return found
+
+    def _waiting(self, action_id: UUID) -> Action:
+        found = self._action(action_id)
+        if found.state is not State.AWAITING_APPROVAL:
+            raise _not_waiting(found)
+        return found
+
+
+def to_dict(action: Action) -> dict[str, Any]:
+    """Return `action` as callers see it."""
+    return {
+        "id": str(action.id),
+        "alertname": action.alertname,
+        "fingerprint": action.fingerprint,
+        "labels": dict(action.labels),
+        "attempt": action.attempt,
+        "target": action.target,
+        "command": action.command,
+        "state": str(action.state),
+        "result": str(action.result) if action.result else None,
+        "version": action.version,
+        "chaos": action.chaos,
+        "dryRun": action.dry_run,
+        "commandId": action.command_id or None,
+        "approvedBy": action.approved_by or None,
+        "followUp": str(action.follow_up) or None,
+        "rc": action.rc,
+        "detail": action.detail,
+        "createdAt": rfc3339(action.created_at),
+        "changedAt": rfc3339(action.changed_at),
+        "nextCheck": _moment(action.next_check),
+        "verifyUntil": _moment(action.verify_until),
+    }
+
+
+def _moment(moment: datetime | None) -> str | None:
+    return rfc3339(moment) if moment else None
+
+
+def _who(action: Action, by: str) -> dict[str, str]:
+    return {"by": by, "action_id": str(action.id), "target": action.target}
+
+
+def _stale(version: int) -> PreconditionFailed:
+    return PreconditionFailed(
+        f"The config has changed meanwhile: it is at version {version}. Read it again."
+    )
+
+
+def _not_waiting(action: Action) -> Conflict:
+    return Conflict(
+        f"The action is {action.state}: it does not wait for approval.",
+        code="not-awaiting-approval",
+    )

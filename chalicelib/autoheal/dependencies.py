@@ -1,0 +1,45 @@
+"""What tunes the healer, and what its use cases share."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from chalicelib.autoheal.audit import AuditEvent
+from chalicelib.autoheal.modes import Config
+from chalicelib.autoheal.policy import AutohealPolicy
+from chalicelib.autoheal.ports import (
+    AlertSource,
+    AuditLog,
+    Commander,
+    Escalation,
+    HealStore,
+)
+from chalicelib.autoheal.runbooks import Runbook
+from chalicelib.autoheal.timing import WriteTimes
+from chalicelib.shared.clock import Clock
+from chalicelib.telemetry.totals import Increments, MetricTotals
+
+
+@dataclass(frozen=True, slots=True)
+class Dependencies:
+    """Everything that the use cases work with."""
+
+    store: HealStore
+    audit: AuditLog
+    totals: MetricTotals
+    commander: Commander
+    alerts: AlertSource
+    escalation: Escalation
+    clock: Clock
+    policy: AutohealPolicy
+    runbooks: Mapping[str, Runbook]
+    times: WriteTimes = field(default_factory=WriteTimes)
+
+    def config(self) -> Config:
+        """Return what is in force, read consistently."""
+        return self.store.config() or self.policy.deployed
+
+    def record(self, events: Sequence[AuditEvent], increments: Increments) -> None:
+        """Append `events`, and add what was counted and measured to the ledger. Raises `errors.Unavailable`."""
+        if events:
+            self.times.timed(self.clock, lambda: self.audit.append(events))
+        self.totals.add(self.times.into(increments))

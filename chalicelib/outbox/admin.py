@@ -1,0 +1,104 @@
+"""What operators may do with the outbox: look at it, requeue or discard what is parked, replay what was sent."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Protocol
+from uuid import UUID
+
+from chalicelib.shared.schema import Model, Moment, Text
+
+MOST_LISTED = 100
+EVENT_TYPE = Annotated[str, Text(100, pattern=r"^[A-Za-z]+$")]
+
+
+class Backlog(Model):
+    """How the outbox stands. `pending` stops counting at a million and one."""
+
+    pending: int
+    oldest_age_seconds: float
+    parked_streams: int
+    parked_events: int
+
+
+class ParkedStream(Model):
+    """A stream that waits for an operator; `event_id` is the event that the broker refused."""
+
+    stream_key: str
+    events: int
+    event_id: UUID
+    event_type: str
+    stream_seq: int
+    topic: str
+    attempts: int
+    last_error: str | None
+    occurred_at: datetime
+
+
+class ReplayRequest(Model):
+    """Which published events to send again: of one type or of all, published from `since` until before `until`."""
+
+    event_type: EVENT_TYPE | None = None
+    since: Moment
+    until: Moment
+
+
+class Replay(Model):
+    """A replay and how far it is."""
+
+    id: UUID
+    event_type: str | None
+    since: datetime
+    until: datetime
+    total: int
+    replayed: int
+    done: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """Who acts, and for which tenant; None is every tenant, for those who run the system from its shell."""
+
+    name: str
+    tenant_id: UUID | None
+
+
+class OutboxAdmin(Protocol):
+    """Looks after the outbox. Every action leaves an audit record in the same transaction."""
+
+    def backlog(self, operator: Operator) -> Backlog:
+        """Return how the operator's part of the outbox stands."""
+        ...
+
+    def parked(
+        self, operator: Operator, *, after: str = "", limit: int = MOST_LISTED
+    ) -> list[ParkedStream]:
+        """Return parked streams, by key, those past `after`."""
+        ...
+
+    def requeue(self, operator: Operator, stream_key: str) -> int:
+        """Let a parked stream flow again, with its ids, so in order; return how many events wait in it.
+
+        Raises:
+            errors.NotFound: no such parked stream.
+        """
+        ...
+
+    def discard(self, operator: Operator, stream_key: str) -> UUID:
+        """Take the refused event out of a parked stream for good and let the rest flow; return its id.
+
+        Raises:
+            errors.NotFound: no such parked stream.
+        """
+        ...
+
+    def request_replay(self, operator: Operator, request: ReplayRequest) -> Replay:
+        """Note a replay; the scheduled replayer carries it out.
+
+        Raises:
+            errors.Invalid: `since` is not before `until`.
+        """
+        ...
+
+    def replay(self, operator: Operator, replay_id: UUID) -> Replay:
+        """Return a replay and how far it is. Raises `errors.NotFound`."""
+        ...

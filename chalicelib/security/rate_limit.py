@@ -1,0 +1,92 @@
+"""How many requests a tenant may send: so many a second over a while, and more at once only up to a burst.
+
+Time is cut into windows of `burst / per_second` seconds, and each takes `burst` requests. A
+fixed window needs one atomic addition for each request, wherever it is served; at worst,
+around a boundary, it lets two bursts through.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+from chalicelib.shared.clock import Clock
+from chalicelib.shared.errors import RateLimited, Unavailable
+from chalicelib.shared.setting import number, setting
+from chalicelib.telemetry import logs, names
+from chalicelib.telemetry.meter import Meter
+
+KEPT_SECONDS = 60
+"""How long a counter outlives its window: clocks of different machines differ."""
+
+
+class Counters(Protocol):
+    """Counters that every process shares."""
+
+    def add(self, key: str, *, expires_at: int) -> int:
+        """Add one to the counter `key` and return what it is now; it may be forgotten at `expires_at` (Unix seconds).
+
+        Raises:
+            errors.Unavailable: the counters cannot be reached.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimitPolicy:
+    """How many requests each tenant may send."""
+
+    per_second: float = setting(
+        "TENANT_RATE_PER_SECOND",
+        0.0,
+        "Requests a second that one tenant may send; 0 sets no limit.",
+        number(float, 0, 100_000),
+    )
+    burst: int = setting(
+        "TENANT_RATE_BURST",
+        100,
+        "Requests that one tenant may send at once.",
+        number(int, 1, 1_000_000),
+    )
+
+
+class TenantRate:
+    """Lets a tenant's request in, or not. Counters that are away let everybody in."""
+
+    def __init__(
+        self, counters: Counters, clock: Clock, meter: Meter, policy: RateLimitPolicy
+    ) -> None:
+        """Let in what `policy` allows each tenant."""
+        self._counters = counters
+        self._clock = clock
+        self._meter = meter
+        self._burst = policy.burst
+        self._window = policy.burst / policy.per_second
+
+    def admit(self, tenant_id: UUID) -> None:
+        """Count a request of `tenant_id`.
+
+        Raises:
+            errors.RateLimited: there were too many; its `Retry-After` says when the next
+            window begins.
+        """
+        now = self._clock.now().timestamp()
+        window = math.floor(now / self._window)
+        ends = (window + 1) * self._window
+        try:
+            count = self._counters.add(
+                f"rate#{tenant_id}#{window}", expires_at=math.ceil(ends) + KEPT_SECONDS
+            )
+        except Unavailable as problem:
+            self._meter.count(names.RATE_LIMIT_OPEN)
+            self._meter.flush()
+            logs.warning(names.RATE_LIMIT_OPENED, cause=problem.cause)
+            return
+        if count > self._burst:
+            self._meter.count(names.RATE_LIMITED)
+            self._meter.flush()
+            seconds = max(1, math.ceil(ends - now))
+            raise RateLimited(
+                f"This tenant sends more than {self._burst} requests in {self._window:g} seconds. Slow down.",
+                headers={"Retry-After": str(seconds)},
+            )

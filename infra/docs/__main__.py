@@ -1,0 +1,52 @@
+"""Documents made from the code: `python -m infra.docs` writes them, `--check` tells whether they are current."""
+
+import argparse
+import json
+import sys
+
+from chalicelib.crm.events import TYPES
+from infra import dependencies
+from infra.aws.package import ROOT
+from infra.docs import access, configuration, events, openapi, openapi_page
+
+
+def documents() -> dict[str, str]:
+    """Return every generated document by its path."""
+    schemas = {f"docs/events/{kind.__name__}.json": events.event_schema(kind) for kind in TYPES}
+    described = openapi.document()
+    return {
+        "docs/configuration.md": configuration.page(),
+        "docs/access.md": access.page(),
+        "docs/asyncapi.json": events.asyncapi(),
+        "docs/licences.md": dependencies.page(dependencies.run()),
+        "chalicelib/static/openapi.json": json.dumps(described, indent=1) + "\n",
+        "chalicelib/static/docs.html": openapi_page.page(described),
+        **schemas,
+    }
+
+
+def main() -> int:
+    """Write the documents, or check them; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m infra.docs", description=__doc__)
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="write nothing; fail where a document is out of date",
+    )
+    chosen = parser.parse_args()
+    stale = []
+    for name, text in documents().items():
+        path = ROOT / name
+        if not path.exists() or path.read_text() != text:
+            stale.append(name)
+            if not chosen.check:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text)
+    if chosen.check and stale:
+        print(f"✗ out of date: {', '.join(stale)}. Run `make fmt`.", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

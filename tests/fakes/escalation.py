@@ -1,0 +1,19 @@
+"""One fake for each of the healer's ports. They pass the same contract suites as the real adapters."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from chalicelib.shared.errors import Unavailable
+
+
+class FakeEscalation:
+    """An `Escalation` that remembers."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, Mapping[str, Any]]] = []
+        self.down = False
+
+    def tell(self, subject: str, facts: Mapping[str, Any]) -> None:
+        if self.down:
+            raise Unavailable("away", cause="test")
+        self.told.append((subject, facts))

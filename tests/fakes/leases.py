@@ -1,0 +1,68 @@
+"""One fake for each port. They pass the same contract suites as the real adapters."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import UUID
+
+from chalicelib.idempotency.key import KEPT_SECONDS, IdempotencyKey
+from chalicelib.idempotency.ports import (
+    Claimed,
+    Finished,
+    LeaseClaim,
+    Running,
+    StoredAnswer,
+)
+from chalicelib.shared.errors import Unavailable
+
+
+@dataclass
+class _Lease:
+    owner: UUID
+    request_hash: str
+    until: float
+    expires: float
+    answer: StoredAnswer | None = None
+    done: bool = False
+
+
+class FakeLeases:
+    """A `LeaseStore` in memory."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.clock = clock
+        self.down = False
+        self.records: dict[str, _Lease] = {}
+
+    def claim(self, key: IdempotencyKey, owner: UUID, *, lease_seconds: float) -> LeaseClaim:
+        self._answer()
+        now = self.clock()
+        found = self.records.get(key.partition_key)
+        if found and found.expires > now and (found.done or found.until > now):
+            if found.done:
+                return Finished(found.request_hash, found.answer)
+            return Running(found.request_hash, found.until - now)
+        self.records[key.partition_key] = _Lease(
+            owner, key.request_hash, now + lease_seconds, now + KEPT_SECONDS
+        )
+        return Claimed()
+
+    def finish(self, key: IdempotencyKey, owner: UUID, answer: StoredAnswer | None) -> bool:
+        self._answer()
+        found = self.records.get(key.partition_key)
+        if not found or found.owner != owner or found.done:
+            return False
+        found.done = True
+        found.answer = answer
+        return True
+
+    def release(self, key: IdempotencyKey, owner: UUID) -> bool:
+        self._answer()
+        found = self.records.get(key.partition_key)
+        if not found or found.owner != owner or found.done:
+            return False
+        del self.records[key.partition_key]
+        return True
+
+    def _answer(self) -> None:
+        if self.down:
+            raise Unavailable("away", cause="test")

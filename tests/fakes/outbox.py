@@ -1,0 +1,155 @@
+"""One fake for each port. They pass the same contract suites as the real adapters."""
+
+import json
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from chalicelib.outbox.envelope import DEAD_LETTER_PREFIX, PendingEvent
+from chalicelib.outbox.ports import Acknowledged, OutboxStats
+from chalicelib.shared.errors import Unavailable
+from chalicelib.shared.ids import uuid7
+from tests.fakes.clock import START, FakeClock
+
+
+@dataclass
+class _Shard:
+    owner: UUID | None = None
+    lease_until: float = float("-inf")
+    retry_at: float = float("-inf")
+
+
+class FakeOutbox:
+    """An `OutboxStore` in memory. `down` makes every call fail as an unreachable database does."""
+
+    def __init__(self, clock: FakeClock, shards: int = 4) -> None:
+        self.clock = clock
+        self.shards = {number: _Shard() for number in range(shards)}
+        self.events: dict[int, PendingEvent] = {}
+        self.parked: dict[str, str] = {}
+        self.archive: list[PendingEvent] = []
+        self.last_seq: dict[str, int] = defaultdict(int)
+        self.down = False
+        self._next_id = 1
+
+    def append(
+        self, stream_key: str, *, topic: str = "t", payload: bytes = b"{}", shard: int = 0
+    ) -> PendingEvent:
+        self.last_seq[stream_key] += 1
+        event = PendingEvent(
+            id=self._next_id,
+            event_id=str(uuid7()),
+            tenant_id=str(UUID(int=1)),
+            shard=shard,
+            stream_key=stream_key,
+            stream_seq=self.last_seq[stream_key],
+            topic=topic,
+            event_type="JobCreated",
+            schema_version=1,
+            occurred_at="2030-01-01T00:00:00.000000Z",
+            attempts=0,
+            headers="{}",
+            payload=payload,
+        )
+        self.events[event.id] = event
+        self._next_id += 1
+        return event
+
+    def claim(self, owner: UUID, *, limit: int, seconds: float) -> list[int]:
+        self._answer()
+        now = self.clock.monotonic()
+        own = [n for n, s in self.shards.items() if s.owner == owner]
+        free = [
+            n
+            for n, s in self.shards.items()
+            if s.owner != owner and s.lease_until < now and s.retry_at <= now
+        ]
+        taken = (own + free)[:limit]
+        for number in taken:
+            self.shards[number].owner = owner
+            self.shards[number].lease_until = now + seconds
+        return taken
+
+    def fetch(
+        self,
+        owner: UUID,
+        shards: Collection[int],
+        *,
+        rows: int,
+        size: int,
+        known: Collection[int],
+        held: Collection[str],
+    ) -> list[PendingEvent]:
+        self._answer()
+        now = self.clock.monotonic()
+        found: list[PendingEvent] = []
+        for event in sorted(self.events.values()):
+            shard = self.shards[event.shard]
+            leased = event.shard in shards and shard.owner == owner and shard.lease_until > now
+            if (
+                leased
+                and event.stream_key not in self.parked
+                and event.stream_key not in held
+                and event.id not in known
+            ):
+                found.append(event)
+        total = 0
+        taken: list[PendingEvent] = []
+        for event in found[:rows]:
+            total += len(event.payload)
+            if taken and total > size:
+                break
+            taken.append(event)
+        return taken
+
+    def mark(self, acknowledged: Sequence[Acknowledged]) -> int:
+        self._answer()
+        gone = [self.events.pop(one.id) for one in acknowledged if one.id in self.events]
+        self.archive += gone
+        return len(gone)
+
+    def refuse(self, event: PendingEvent, reason: str) -> int:
+        self._answer()
+        stored = self.events[event.id]
+        self.events[event.id] = stored._replace(attempts=stored.attempts + 1)
+        return stored.attempts + 1
+
+    def park(self, event: PendingEvent, reason: str) -> None:
+        self._answer()
+        self.parked[event.stream_key] = reason
+        if not event.is_dead_letter:
+            copy = self.append(
+                DEAD_LETTER_PREFIX + event.stream_key,
+                topic="dlq",
+                payload=event.payload,
+                shard=event.shard,
+            )
+            self.events[copy.id] = copy._replace(
+                headers=json.dumps({"dlq_event_id": event.event_id})
+            )
+
+    def stats(self) -> OutboxStats:
+        self._answer()
+        waiting = [event for event in self.events.values() if event.stream_key not in self.parked]
+        return OutboxStats(
+            len(waiting),
+            START.timestamp() if waiting else self.clock.now().timestamp(),
+            len(self.parked),
+        )
+
+    def release(self, owner: UUID, *, retry_after: float = 0.0) -> None:
+        self._answer()
+        for shard in self.shards.values():
+            if shard.owner == owner:
+                shard.owner = None
+                shard.lease_until = float("-inf")
+                if retry_after:
+                    shard.retry_at = self.clock.monotonic() + retry_after
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+    def _answer(self) -> None:
+        if self.down:
+            raise Unavailable("the database is down", code="database-unavailable")

@@ -1,0 +1,16 @@
+"""One fake for each of the healer's ports. They pass the same contract suites as the real adapters."""
+
+from chalicelib.shared.errors import Unavailable
+
+
+class FakePusher:
+    """A `Pusher` that remembers the last set of each job."""
+
+    def __init__(self) -> None:
+        self.groups: dict[str, str] = {}
+        self.down = False
+
+    def put(self, job: str, text: str) -> None:
+        if self.down:
+            raise Unavailable("away", cause="test")
+        self.groups[job] = text

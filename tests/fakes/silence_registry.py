@@ -1,0 +1,41 @@
+"""One fake for each of the healer's ports. They pass the same contract suites as the real adapters."""
+
+import threading
+from datetime import datetime
+
+from chalicelib.autoheal.acknowledge import HeldSilence
+from chalicelib.shared.clock import Clock
+
+
+class FakeSilenceRegistry:
+    """A `SilencePlaces` in memory."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.lock = threading.Lock()
+        self.kept: dict[str, tuple[str, datetime, str]] = {}
+
+    def reserve(self, key: str, owner: str, now: datetime, until: datetime) -> HeldSilence | None:
+        with self.lock:
+            found = self.kept.get(key)
+            if found and found[1] > now:
+                return HeldSilence(found[2])
+            self.kept[key] = (owner, until, "")
+            return None
+
+    def keep(self, key: str, owner: str, silence_id: str, ends: datetime) -> bool:
+        with self.lock:
+            if self.kept.get(key, ("",))[0] != owner:
+                return False
+            self.kept[key] = (owner, ends, silence_id)
+            return True
+
+    def release(self, key: str, owner: str) -> None:
+        with self.lock:
+            found = self.kept.get(key)
+            if found and found[0] == owner and not found[2]:
+                del self.kept[key]
+
+    def forget(self, silence_id: str) -> None:
+        with self.lock:
+            self.kept = {key: found for key, found in self.kept.items() if found[2] != silence_id}
