@@ -12,8 +12,8 @@ from chalicelib.autoheal.alert import Alert, read
 from chalicelib.shared.clock import rfc3339
 from chalicelib.shared.errors import BadGateway, NotFound
 
-LARGEST_ANSWER: Final = 16_000_000
-MOST_SAID: Final = 300
+MAX_ANSWER: Final = 16_000_000
+MAX_SAID: Final = 300
 
 
 class AlertmanagerClient:
@@ -93,15 +93,15 @@ class AlertmanagerClient:
                 redirect=False,
             )
             try:
-                raw = answer.read(LARGEST_ANSWER + 1)
+                raw = answer.read(MAX_ANSWER + 1)
             finally:
                 answer.release_conn()
         except (urllib3.exceptions.HTTPError, OSError) as problem:
             raise _broken(f"{type(problem).__name__}: {problem}") from problem
         if answer.status == 404:
             raise NotFound("Alertmanager knows no such silence.")
-        if answer.status >= 300 or len(raw) > LARGEST_ANSWER:
-            raise _broken(f"{answer.status} {raw[:MOST_SAID]!r}")
+        if answer.status >= 300 or len(raw) > MAX_ANSWER:
+            raise _broken(f"{answer.status} {raw[:MAX_SAID]!r}")
         try:
             return json.loads(raw) if raw.strip() else None
         except (ValueError, RecursionError) as problem:
@@ -123,5 +123,5 @@ def _broken(cause: str) -> BadGateway:
     return BadGateway(
         "Alertmanager does not answer as it should.",
         code="alertmanager-down",
-        cause=cause[:MOST_SAID],
+        cause=cause[:MAX_SAID],
     )

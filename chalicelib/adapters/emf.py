@@ -8,12 +8,12 @@ from typing import TextIO
 from chalicelib.shared.clock import Clock
 
 NAMESPACE = "AetherLink"
-MOST_VALUES = 100
+MAX_VALUES = 100
 """What the format takes for one metric in one line."""
 
 
 class EmfMeter:
-    """A `Meter`. Counters and gauges are one value a line, distributions up to `MOST_VALUES`."""
+    """A `Meter`. Counters and gauges are one value a line, distributions up to `MAX_VALUES`."""
 
     def __init__(
         self, clock: Clock, *, stage: str, function: str, out: TextIO | None = None
@@ -39,7 +39,7 @@ class EmfMeter:
 
     def observe(self, name: str, value: float) -> None:
         """Add one to a distribution; of more than fit a line, the latest are kept."""
-        self._observed[name] = [*self._observed[name][-MOST_VALUES + 1 :], round(value, 6)]
+        self._observed[name] = [*self._observed[name][-MAX_VALUES + 1 :], round(value, 6)]
 
     def flush(self) -> None:
         """Write one line with everything, if there is anything."""

@@ -33,7 +33,7 @@ STATES: Final = {
 NOWHERE: Final = {"NoInstancesInTag", "Undeliverable", "Terminated"}
 SHORTEST_DELIVERY_SECONDS: Final = 30
 """The least that SendCommand takes."""
-MOST_PAGES: Final = 20
+MAX_PAGES: Final = 20
 PAGE: Final = 50
 NOT_SENT: Final = (EndpointConnectionError, ConnectTimeoutError)
 """The connection was never made."""
@@ -101,7 +101,7 @@ class SsmCommander:
             "MaxResults": PAGE,
             "Filters": [{"key": "InvokedAfter", "value": f"{since:%Y-%m-%dT%H:%M:%SZ}"}],
         }
-        for _ in range(MOST_PAGES):
+        for _ in range(MAX_PAGES):
             page = self._ask("list_commands", **call)
             for command in page.get("Commands", []):
                 if command.get("Comment") == comment:

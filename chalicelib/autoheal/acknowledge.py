@@ -21,7 +21,7 @@ from chalicelib.autoheal.alert import (
     LABEL_NAME,
     LONGEST_LABEL,
     LONGEST_NAME,
-    MOST_LABELS,
+    MAX_LABELS,
     Alert,
     Status,
     read,
@@ -65,7 +65,7 @@ Labels = Annotated[
         {
             "type": "object",
             "required": [ALERTNAME],
-            "maxProperties": MOST_LABELS,
+            "maxProperties": MAX_LABELS,
             "properties": {
                 ALERTNAME: {
                     "type": "string",

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from chalicelib.autoheal.actions import Action, State
 from chalicelib.autoheal.audit import AuditEvent, Kind
-from chalicelib.autoheal.chaos import MOST_PERCENT
+from chalicelib.autoheal.chaos import MAX_PERCENT
 from chalicelib.autoheal.dependencies import Dependencies
 from chalicelib.autoheal.dispatch import dispatch, finish, move
 from chalicelib.autoheal.modes import Config, Mode
@@ -19,9 +19,9 @@ from chalicelib.shared.errors import Conflict, NotFound, PreconditionFailed
 from chalicelib.shared.schema import Model
 from chalicelib.telemetry.totals import Increments
 
-MOST_LISTED: Final = 100
+MAX_LISTED: Final = 100
 LONGEST_CHAOS: Final = timedelta(hours=24)
-USUAL_CHAOS_SECONDS: Final = 1_800
+DEFAULT_CHAOS_SECONDS: Final = 1_800
 
 
 class ModeName(StrEnum):
@@ -35,9 +35,9 @@ class ModeName(StrEnum):
 class ChaosChange(Model):
     """Failures on purpose: `percent` of actions, for `seconds`, then none."""
 
-    percent: Annotated[float, Field(ge=0, le=MOST_PERCENT)]
+    percent: Annotated[float, Field(ge=0, le=MAX_PERCENT)]
     seconds: Annotated[int, Field(ge=1, le=int(LONGEST_CHAOS.total_seconds()))] = (
-        USUAL_CHAOS_SECONDS
+        DEFAULT_CHAOS_SECONDS
     )
 
 
@@ -57,7 +57,7 @@ class AutohealAdmin:
 
     def config(self) -> dict[str, Any]:
         """Return what is in force, and the breakers."""
-        return self._shown(self._parts.config())
+        return self._config_to_dict(self._parts.config())
 
     def change(
         self, change: ConfigChange, by: str, *, expected: int | None = None
@@ -92,18 +92,18 @@ class AutohealAdmin:
             after, change_record(AuditEvent(now, Kind.CONFIG_CHANGED, details=facts))
         ):
             raise _stale(parts.config().version)
-        return self._shown(after)
+        return self._config_to_dict(after)
 
     def read(self, action_id: UUID) -> dict[str, Any]:
         """Return an action. Raises `errors.NotFound`."""
-        return shown(self._action(action_id))
+        return action_to_dict(self._action(action_id))
 
     def listed(
         self, state: State | None, *, limit: int, after: str = ""
     ) -> tuple[list[dict[str, Any]], str]:
         """Return actions, and where to go on ("" at the end)."""
         found, following = self._parts.store.actions(state, limit=limit, after=after)
-        return [shown(one) for one in found], following
+        return [action_to_dict(one) for one in found], following
 
     def approve(self, action_id: UUID, by: str, *, seconds: float) -> dict[str, Any]:
         """Let a waiting action go, at once.
@@ -127,7 +127,7 @@ class AutohealAdmin:
             raise _not_waiting(self._action(action_id))
         sent = dispatch(parts, planned, parts.config(), seconds=seconds)
         parts.record([], Increments())
-        return shown(sent)
+        return action_to_dict(sent)
 
     def reject(self, action_id: UUID, by: str, *, seconds: float) -> dict[str, Any]:
         """Cancel a waiting action. Raises as `approve` does."""
@@ -146,9 +146,9 @@ class AutohealAdmin:
             [AuditEvent(parts.clock.now(), Kind.REJECTED, action.alertname, _who(action, by))],
             Increments(),
         )
-        return shown(ended)
+        return action_to_dict(ended)
 
-    def _shown(self, config: Config) -> dict[str, Any]:
+    def _config_to_dict(self, config: Config) -> dict[str, Any]:
         parts = self._parts
         now = self._parts.clock.now()
         percent = config.chaos_at(now)
@@ -186,7 +186,7 @@ class AutohealAdmin:
         return found
 
 
-def to_dict(action: Action) -> dict[str, Any]:
+def action_to_dict(action: Action) -> dict[str, Any]:
     """Return `action` as callers see it."""
     return {
         "id": str(action.id),

@@ -16,10 +16,10 @@ from typing import Any
 from chalicelib.shared.clock import rfc3339
 from chalicelib.shared.errors import FieldError, Invalid
 
-LARGEST_DELIVERY = 2_000_000
+MAX_DELIVERY = 2_000_000
 """Bytes of one webhook call."""
-MOST_ALERTS = 2_000
-MOST_LABELS = 64
+MAX_ALERTS = 2_000
+MAX_LABELS = 64
 LONGEST_LABEL = 1_024
 LONGEST_NAME = 128
 LABEL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -89,8 +89,8 @@ def parse_delivery(body: bytes) -> Delivery:
     listed = payload.get("alerts")
     if not isinstance(listed, list):
         raise _wrong("alerts", "must be a list")
-    if len(listed) > MOST_ALERTS:
-        raise _wrong("alerts", f"must have at most {MOST_ALERTS} alerts")
+    if len(listed) > MAX_ALERTS:
+        raise _wrong("alerts", f"must have at most {MAX_ALERTS} alerts")
     truncated = payload.get("truncatedAlerts", 0)
     if not isinstance(truncated, int) or isinstance(truncated, bool) or truncated < 0:
         raise _wrong("truncatedAlerts", "must be 0 or more")
@@ -107,10 +107,10 @@ def read(raw: Any) -> Alert | Unreadable:
     name = labels.get(ALERTNAME)
     if not isinstance(name, str) or not name or len(name) > LONGEST_NAME or CONTROL.search(name):
         return Unreadable("", f"has no alertname of at most {LONGEST_NAME} plain characters")
-    if len(labels) > MOST_LABELS or not all(_label(key, value) for key, value in labels.items()):
+    if len(labels) > MAX_LABELS or not all(_label(key, value) for key, value in labels.items()):
         return Unreadable(
             name,
-            f"has labels that are none: more than {MOST_LABELS}, too long, or not plain text",
+            f"has labels that are none: more than {MAX_LABELS}, too long, or not plain text",
         )
     status = _status(raw.get("status"))
     starts_at = _moment(raw.get("startsAt"))

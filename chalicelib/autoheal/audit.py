@@ -18,8 +18,8 @@ from uuid import UUID
 from chalicelib.shared.clock import rfc3339
 from chalicelib.shared.ids import uuid7
 
-MOST_EVENTS: Final = 5_000
-USUAL_EVENTS: Final = 200
+MAX_EVENTS: Final = 5_000
+DEFAULT_EVENTS: Final = 200
 RETENTION_DAYS: Final = 90
 COLUMNS: Final = ("time", "kind", "alertname", "id", "details")
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
@@ -85,7 +85,7 @@ class AuditPosition:
 class AuditQuery:
     """Which events, newest first: from `since` until before `until`. `contains` is any part of the event's JSON."""
 
-    limit: int = USUAL_EVENTS
+    limit: int = DEFAULT_EVENTS
     since: datetime | None = None
     until: datetime | None = None
     kind: str | None = None

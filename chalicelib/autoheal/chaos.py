@@ -3,7 +3,7 @@
 import hashlib
 from uuid import UUID
 
-MOST_PERCENT = 10.0
+MAX_PERCENT = 10.0
 _BASIS = 10_000
 
 

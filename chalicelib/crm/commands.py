@@ -13,7 +13,7 @@ CONTROL = r"\x00-\x1f\x7f-\x9f"
 EMAIL = rf"^[ \t\r\n]*[^@\s{CONTROL}]+@[^@\s.{CONTROL}]+(\.[^@\s.{CONTROL}]+)+[ \t\r\n]*$"
 WEBSITE = rf"^[ \t\r\n]*https?://[^\s{CONTROL}]+[ \t\r\n]*$"
 CURRENCY = r"^[A-Z]{3}$"
-MOST_CENTS = 2**53 - 1
+MAX_CENTS = 2**53 - 1
 """The largest amount that every JSON reader holds exactly."""
 
 Name = Annotated[str, Text(200)]
@@ -24,7 +24,7 @@ Website = Annotated[str, Text(2_048, pattern=WEBSITE)]
 Title = Annotated[str, Text(200)]
 Description = Annotated[str, Text(10_000, blank=True)]
 Currency = Annotated[str, Text(3, pattern=CURRENCY)]
-Cents = Annotated[int, Field(ge=0, le=MOST_CENTS), WHOLE]
+Cents = Annotated[int, Field(ge=0, le=MAX_CENTS), WHOLE]
 
 ABSENT: Any = None
 """Default of a patch's field that may be absent and, by its type, may not be null."""

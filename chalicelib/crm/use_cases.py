@@ -23,7 +23,7 @@ from chalicelib.shared.paging import Query
 
 E = TypeVar("E", Account, Contact, Job)
 
-MOST_DETACHED = 1_000
+MAX_DETACHED = 1_000
 """Most things that one delete may detach, so that its transaction stays short."""
 
 
@@ -212,10 +212,10 @@ def _detach(
     uow: UnitOfWork, things: Repository[E], field: str, entity_id: UUID, clock: Clock
 ) -> None:
     """Clear `field` of everything that refers to `entity_id`: a change nobody is told of would be a lost event."""
-    referring = things.referring(field, entity_id, limit=MOST_DETACHED + 1)
-    if len(referring) > MOST_DETACHED:
+    referring = things.referring(field, entity_id, limit=MAX_DETACHED + 1)
+    if len(referring) > MAX_DETACHED:
         raise Conflict(
-            f"More than {MOST_DETACHED} others refer to this. Change or delete some of them first.",
+            f"More than {MAX_DETACHED} others refer to this. Change or delete some of them first.",
             code="too-many-references",
         )
     for before in referring:

@@ -9,8 +9,8 @@ from uuid import UUID
 from chalice.app import Blueprint
 
 from chalicelib.autoheal.audit import (
-    MOST_EVENTS,
-    USUAL_EVENTS,
+    DEFAULT_EVENTS,
+    MAX_EVENTS,
     AuditPage,
     AuditPosition,
     AuditQuery,
@@ -68,9 +68,9 @@ def _query(call: Call) -> AuditQuery:
     """
     given = dict(call.query)
     problems = [FieldError(name, "no such parameter") for name in given if name not in PARAMETERS]
-    count = given.get("n", str(USUAL_EVENTS))
-    if not (count.isascii() and count.isdigit() and 1 <= int(count[:5]) <= MOST_EVENTS):
-        problems.append(FieldError("n", f"must be 1 to {MOST_EVENTS}"))
+    count = given.get("n", str(DEFAULT_EVENTS))
+    if not (count.isascii() and count.isdigit() and 1 <= int(count[:5]) <= MAX_EVENTS):
+        problems.append(FieldError("n", f"must be 1 to {MAX_EVENTS}"))
     problems += [
         FieldError(name, f"must have 1 to {LONGEST} characters, none of them NUL")
         for name in TEXTS

@@ -3,8 +3,8 @@
 from chalice.app import Blueprint
 
 from chalicelib.autoheal.actions import State
-from chalicelib.autoheal.admin import MOST_LISTED, AutohealAdmin, ConfigChange
-from chalicelib.autoheal.alert import LARGEST_DELIVERY
+from chalicelib.autoheal.admin import MAX_LISTED, AutohealAdmin, ConfigChange
+from chalicelib.autoheal.alert import MAX_DELIVERY
 from chalicelib.autoheal.heal import Healer
 from chalicelib.bootstrap import container
 from chalicelib.entrypoints.http import Answer, Call, endpoint, json_answer
@@ -25,7 +25,7 @@ def receive_alerts(call: Call) -> Answer:
         raise Unauthenticated(
             "Send the webhook's bearer token.", headers={"WWW-Authenticate": "Bearer"}
         )
-    body = call.body(most=LARGEST_DELIVERY)
+    body = call.body(most=MAX_DELIVERY)
     received = Healer(container().autoheal.dependencies).receive(body, seconds=call.seconds_left)
     told = {
         "ok": received.complete,
@@ -52,8 +52,8 @@ def list_actions(call: Call) -> Answer:
         for name in call.query
         if name not in ("limit", "state", "cursor")
     ]
-    if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:4]) <= MOST_LISTED):
-        problems.append(FieldError("limit", f"must be 1 to {MOST_LISTED}"))
+    if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:4]) <= MAX_LISTED):
+        problems.append(FieldError("limit", f"must be 1 to {MAX_LISTED}"))
     if state is not None and state not in set(State):
         problems.append(FieldError("state", f"must be one of: {', '.join(State)}"))
     if len(cursor) > 100 or not (cursor.isascii() and cursor.isprintable()):

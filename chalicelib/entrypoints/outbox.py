@@ -7,7 +7,7 @@ from chalice.app import Blueprint
 
 from chalicelib.bootstrap import container
 from chalicelib.entrypoints.http import Answer, Call, endpoint, json_answer
-from chalicelib.outbox.admin import MOST_LISTED, Operator, Replay, ReplayRequest
+from chalicelib.outbox.admin import MAX_LISTED, Operator, Replay, ReplayRequest
 from chalicelib.shared.errors import FieldError, Invalid
 from chalicelib.shared.schema import parse
 
@@ -39,8 +39,8 @@ def list_parked_streams(call: Call) -> Answer:
             f"state {reason}.", code="bad-parameter", errors=[FieldError("state", reason)]
         )
     after = "" if cursor is None else _key(cursor)
-    found = container().outbox.admin.parked(_operator(call), after=after, limit=MOST_LISTED)
-    following = found[-1].stream_key if len(found) == MOST_LISTED else None
+    found = container().outbox.admin.parked(_operator(call), after=after, limit=MAX_LISTED)
+    following = found[-1].stream_key if len(found) == MAX_LISTED else None
     items = [one.model_dump(mode="json", by_alias=True) for one in found]
     return json_answer({"items": items, "nextCursor": following})
 

@@ -25,7 +25,7 @@ from chalicelib.shared.ids import uuid7
 from chalicelib.telemetry import logs, names
 from chalicelib.telemetry.meter import Meter
 
-LARGEST_LEASED_BODY = 350_000
+MAX_LEASED_BODY = 350_000
 """A DynamoDB item holds 400 KB; larger answers stay in the ledger alone."""
 
 
@@ -137,9 +137,7 @@ class IdempotentRunner:
     def _finish(self, key: IdempotencyKey, owner: UUID, answer: StoredAnswer) -> None:
         """Keep the answer; where that fails the ledger has it, and the lease ends by itself."""
         try:
-            self._leases.finish(
-                key, owner, answer if len(answer.body) <= LARGEST_LEASED_BODY else None
-            )
+            self._leases.finish(key, owner, answer if len(answer.body) <= MAX_LEASED_BODY else None)
         except Unavailable as problem:
             logs.warning(names.IDEMPOTENCY_FALLBACK, cause=problem.cause)
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from chalicelib.shared.schema import Model, Moment, Text
 
-MOST_LISTED = 100
+MAX_LISTED = 100
 EVENT_TYPE = Annotated[str, Text(100, pattern=r"^[A-Za-z]+$")]
 
 
@@ -70,7 +70,7 @@ class OutboxAdmin(Protocol):
         ...
 
     def parked(
-        self, operator: Operator, *, after: str = "", limit: int = MOST_LISTED
+        self, operator: Operator, *, after: str = "", limit: int = MAX_LISTED
     ) -> list[ParkedStream]:
         """Return parked streams, by key, those past `after`."""
         ...

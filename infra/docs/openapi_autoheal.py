@@ -5,8 +5,8 @@ from typing import Any
 
 from chalicelib.autoheal.acknowledge import Acknowledgement
 from chalicelib.autoheal.actions import State
-from chalicelib.autoheal.admin import MOST_LISTED, ConfigChange
-from chalicelib.autoheal.audit import MOST_EVENTS, USUAL_EVENTS, Kind
+from chalicelib.autoheal.admin import MAX_LISTED, ConfigChange
+from chalicelib.autoheal.audit import DEFAULT_EVENTS, MAX_EVENTS, Kind
 from chalicelib.autoheal.modes import BreakerState, Mode
 from chalicelib.entrypoints.audit import LONGEST, SECONDS
 from chalicelib.shared.schema import NO_NUL, YEARS
@@ -111,7 +111,7 @@ SOUGHT = {"type": "string", "minLength": 1, "maxLength": LONGEST, "pattern": NO_
 FILTERS = (
     (
         "n",
-        {"type": "integer", "minimum": 1, "maximum": MOST_EVENTS, "default": USUAL_EVENTS},
+        {"type": "integer", "minimum": 1, "maximum": MAX_EVENTS, "default": DEFAULT_EVENTS},
     ),
     ("since", WHEN),
     ("until", WHEN),
@@ -122,7 +122,7 @@ FILTERS = (
     ("format", {"type": "string", "enum": ["json", "csv"], "default": "json"}),
 )
 LISTING = (
-    ("limit", {"type": "integer", "minimum": 1, "maximum": MOST_LISTED, "default": 50}),
+    ("limit", {"type": "integer", "minimum": 1, "maximum": MAX_LISTED, "default": 50}),
     ("state", {"type": "string", "enum": list(State)}),
     ("cursor", TEXT),
 )

@@ -14,7 +14,7 @@ from infra.drill import drill, page
 from infra.drill.verdict import Broken
 from infra.local.process import PartFailed
 from infra.local.stack import Ports, Stack
-from infra.slo.__main__ import MOST_COMPRESSED
+from infra.slo.__main__ import MAX_COMPRESSED
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -84,10 +84,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _factor(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= MOST_COMPRESSED:
-        raise argparse.ArgumentTypeError(
-            f"{text} is not a whole number from 1 to {MOST_COMPRESSED}"
-        )
+    if not text.isdecimal() or not 1 <= int(text) <= MAX_COMPRESSED:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1 to {MAX_COMPRESSED}")
     return int(text)
 
 

@@ -19,7 +19,7 @@ DRILL_ALERT = "DrillTargetDown"
 FNV_OFFSET = 0xCBF29CE484222325
 FNV_PRIME = 0x100000001B3
 SEPARATOR = 0xFF
-MOST_TRIES = 10_000
+MAX_TRIES = 10_000
 
 
 @dataclass(frozen=True)
@@ -93,11 +93,11 @@ def case(target: str, seed: str, percent: float, *, struck: bool) -> Case:
     """
     now = datetime.now(UTC)
     now = now.replace(microsecond=now.microsecond // 1_000 * 1_000)
-    for earlier in range(1, MOST_TRIES):
+    for earlier in range(1, MAX_TRIES):
         found = Case(target, now - timedelta(milliseconds=earlier), struck)
         if chaos.strikes(seed, _action(found.labels, found.since), percent) == struck:
             return found
-    raise ValueError(f"{percent} % strike nothing among {MOST_TRIES} alerts")
+    raise ValueError(f"{percent} % strike nothing among {MAX_TRIES} alerts")
 
 
 def fingerprint(labels: dict[str, str]) -> str:

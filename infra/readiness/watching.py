@@ -14,7 +14,7 @@ COMMITTED = ROOT / "infra" / "prometheus" / "rules" / RULES
 PUSHED = ("autoheal", "crm")
 LONGEST_PUSH = 180.0
 """Seconds; what objectives.yml calls fresh."""
-MOST_NAMED = 5
+MAX_NAMED = 5
 
 
 @check(
@@ -56,7 +56,7 @@ def _targets(target: Target) -> str:
         if one["health"] != "up"
     ]
     if down or not active:
-        raise Wrong(f"not up: {', '.join(down[:MOST_NAMED]) or 'there are no targets'}")
+        raise Wrong(f"not up: {', '.join(down[:MAX_NAMED]) or 'there are no targets'}")
     return f"{len(active)} targets are up"
 
 
@@ -83,7 +83,7 @@ def _loaded(target: Target, sort: str, key: str) -> str:
     there = [one for group in groups for one in group["rules"] if one["type"] == sort]
     missing = missing_rules(there, key)
     if missing:
-        raise Wrong(f"{len(missing)} rules are not loaded: {', '.join(missing[:MOST_NAMED])}")
+        raise Wrong(f"{len(missing)} rules are not loaded: {', '.join(missing[:MAX_NAMED])}")
     broken = [
         f"{one['name']}: {one.get('lastError', '')}" for one in there if one["health"] == "err"
     ]

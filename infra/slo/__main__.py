@@ -14,9 +14,9 @@ from infra.slo.durations import Scale
 from infra.slo.read import ALERTS, OBJECTIVES, InvalidObjectives
 
 PORT_SETTING: Final = "AETHERLINK_PROMETHEUS_PORT"
-USUAL_PORT: Final = "19090"
+DEFAULT_PORT: Final = "19090"
 RELOAD_SECONDS: Final = 5
-MOST_COMPRESSED: Final = 250
+MAX_COMPRESSED: Final = 250
 """Beyond this the shortest `for` is less than the millisecond that Prometheus knows."""
 
 
@@ -68,7 +68,7 @@ def _say(chosen: argparse.Namespace, done: dict[str, Any]) -> int:
 
 def _reload() -> str:
     """Let a Prometheus that runs on this machine read the rules again; return its address, or nothing."""
-    url = f"http://127.0.0.1:{os.environ.get(PORT_SETTING) or USUAL_PORT}"
+    url = f"http://127.0.0.1:{os.environ.get(PORT_SETTING) or DEFAULT_PORT}"
     try:
         answer = requests.post(f"{url}/-/reload", timeout=RELOAD_SECONDS)
     except requests.RequestException:
@@ -82,10 +82,8 @@ def _reload() -> str:
 
 
 def _factor(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= MOST_COMPRESSED:
-        raise argparse.ArgumentTypeError(
-            f"{text} is not a whole number from 1 to {MOST_COMPRESSED}"
-        )
+    if not text.isdecimal() or not 1 <= int(text) <= MAX_COMPRESSED:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1 to {MAX_COMPRESSED}")
     return int(text)
 
 

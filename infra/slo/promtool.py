@@ -14,7 +14,7 @@ from infra.slo.outputs import ROOT, RULES
 PACKAGE: Final = "prometheus"
 CACHE: Final = ROOT / ".local" / "cache"
 TESTS: Final = ROOT / "infra" / "prometheus" / "tests"
-MOST_SECONDS: Final = 120
+MAX_SECONDS: Final = 120
 
 
 def run(*arguments: str | Path, where: Path = ROOT) -> subprocess.CompletedProcess[str]:
@@ -22,10 +22,10 @@ def run(*arguments: str | Path, where: Path = ROOT) -> subprocess.CompletedProce
 
     Raises:
         PartFailed: it is neither here nor to be had.
-        subprocess.TimeoutExpired: it took longer than MOST_SECONDS.
+        subprocess.TimeoutExpired: it took longer than MAX_SECONDS.
     """
     command = [str(program(PACKAGE, "promtool", CACHE)), *map(str, arguments)]
-    return subprocess.run(command, cwd=where, capture_output=True, text=True, timeout=MOST_SECONDS)
+    return subprocess.run(command, cwd=where, capture_output=True, text=True, timeout=MAX_SECONDS)
 
 
 @contextmanager

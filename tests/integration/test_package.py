@@ -12,7 +12,7 @@ import pytest
 from infra.aws.package import PackagedApp, PackagingFailed, build
 
 FROM_OUTSIDE = {"CURSOR_SECRET": "secretsmanager:aetherlink/prod/cursors"}
-MOST_BYTES = 40_000_000
+MAX_BYTES = 40_000_000
 RUNTIME = (
     "pydantic",
     "sqlalchemy",
@@ -54,7 +54,7 @@ def test_the_bundle_has_its_byte_code_and_nothing_that_only_builds_or_tests(
         "botocore",
         "confluent_kafka",
     }
-    assert package.bundle.stat().st_size < MOST_BYTES
+    assert package.bundle.stat().st_size < MAX_BYTES
 
 
 @pytest.mark.parametrize(

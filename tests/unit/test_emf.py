@@ -1,7 +1,7 @@
 import io
 import json
 
-from chalicelib.adapters.emf import MOST_VALUES, EmfMeter
+from chalicelib.adapters.emf import MAX_VALUES, EmfMeter
 from tests.fakes.clock import FakeClock
 
 
@@ -11,7 +11,7 @@ def test_measurements_become_one_line_that_cloudwatch_reads() -> None:
     meter.count("outbox_published_total", 2)
     meter.count("outbox_published_total")
     meter.gauge("outbox_pending", 7)
-    for number in range(MOST_VALUES + 5):
+    for number in range(MAX_VALUES + 5):
         meter.observe("outbox_mark_duration_seconds", number)
     meter.flush()
     meter.flush()
@@ -29,4 +29,4 @@ def test_measurements_become_one_line_that_cloudwatch_reads() -> None:
         7,
         "prod",
     )
-    assert len(said["outbox_mark_duration_seconds"]) == MOST_VALUES
+    assert len(said["outbox_mark_duration_seconds"]) == MAX_VALUES

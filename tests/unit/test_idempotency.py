@@ -5,7 +5,7 @@ import pytest
 
 from chalicelib.idempotency.key import IdempotencyKey, hash_request, parse_key
 from chalicelib.idempotency.ports import StoredAnswer
-from chalicelib.idempotency.runner import LARGEST_LEASED_BODY, IdempotentRunner
+from chalicelib.idempotency.runner import MAX_LEASED_BODY, IdempotentRunner
 from chalicelib.shared.errors import (
     AetherLinkError,
     Conflict,
@@ -136,7 +136,7 @@ def test_a_lease_store_that_goes_away_in_between_does_no_harm(world: World) -> N
 
 
 def test_a_large_answer_stays_in_the_ledger(world: World) -> None:
-    large = replace(ANSWER, body=b"x" * (LARGEST_LEASED_BODY + 1))
+    large = replace(ANSWER, body=b"x" * (MAX_LEASED_BODY + 1))
     world.run(answer=large)
     [record] = world.leases.records.values()
     assert (record.done, record.answer) == (True, None)

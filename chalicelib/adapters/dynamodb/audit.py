@@ -28,9 +28,9 @@ SEARCHED = 100
 """How many are asked for at a time where most may not be wanted: patience is looked at in between."""
 MORE_THAN_ITS_SHARE = 1.5
 """Shards differ a little; so much more than its share each is asked for at first, and seldom again."""
-MOST_QUERIES = 200
+MAX_QUERIES = 200
 """How often one page may ask DynamoDB; it is shorter then, and says where to go on."""
-MOST_BYTES = 3_000_000
+MAX_BYTES = 3_000_000
 """Of one page: a function's answer is at most 6 MB, and is escaped on its way."""
 DAY = timedelta(days=1)
 SKEW = timedelta(minutes=5)
@@ -51,7 +51,7 @@ class _Spent:
 
     @property
     def enough(self) -> bool:
-        return self.queries >= MOST_QUERIES or self.size >= MOST_BYTES
+        return self.queries >= MAX_QUERIES or self.size >= MAX_BYTES
 
     @property
     def tried(self) -> bool:

@@ -81,7 +81,7 @@ class DynamoHealStore:
             }
             steps.append(Step({"Put": put}, rails.MODE))
         try:
-            self._run([*steps, *self._noted(note, new.version)], transactions.USUAL_SECONDS)
+            self._run([*steps, *self._noted(note, new.version)], transactions.DEFAULT_SECONDS)
         except Stopped:
             return False
         return True
@@ -251,7 +251,7 @@ class DynamoHealStore:
         try:
             self._run(
                 [Step({"Put": put}, rails.BREAKER), *self._noted(note, 0)],
-                transactions.USUAL_SECONDS,
+                transactions.DEFAULT_SECONDS,
             )
         except Stopped:
             return False

@@ -23,8 +23,8 @@ class DynamoMetricTotals:
         steps = [
             transactions.Step(write) for write in ledger_updates(self._table, increments, shard)
         ]
-        for start in range(0, len(steps), transactions.MOST_ITEMS):
-            transactions.run(self._dynamodb, steps[start : start + transactions.MOST_ITEMS])
+        for start in range(0, len(steps), transactions.MAX_ITEMS):
+            transactions.run(self._dynamodb, steps[start : start + transactions.MAX_ITEMS])
 
     def totals(self) -> Mapping[Series, float]:
         """Return every total: sums over the shards, or the greatest."""

@@ -21,8 +21,8 @@ CONFLICT = "TransactionConflict"
 PASSING = {CONFLICT, "ThrottlingError", "ProvisionedThroughputExceeded"}
 FIRST_PAUSE_SECONDS = 0.02
 LONGEST_PAUSE_SECONDS = 0.5
-USUAL_SECONDS = 5.0
-MOST_ITEMS = 100
+DEFAULT_SECONDS = 5.0
+MAX_ITEMS = 100
 """What one transaction takes, and one reading of many."""
 
 Item = dict[str, Any]
@@ -58,7 +58,7 @@ class Stopped(Exception):
         self.rails = rails
 
 
-def run(dynamodb: Any, steps: Sequence[Step], *, seconds: float = USUAL_SECONDS) -> None:
+def run(dynamodb: Any, steps: Sequence[Step], *, seconds: float = DEFAULT_SECONDS) -> None:
     """Do all `steps` or none.
 
     Raises:
@@ -83,7 +83,7 @@ def run(dynamodb: Any, steps: Sequence[Step], *, seconds: float = USUAL_SECONDS)
 
 
 def read_all(
-    dynamodb: Any, table: str, keys: Sequence[str], *, seconds: float = USUAL_SECONDS
+    dynamodb: Any, table: str, keys: Sequence[str], *, seconds: float = DEFAULT_SECONDS
 ) -> dict[str, Item]:
     """Return what there is at each of `keys`, read consistently.
 
@@ -96,12 +96,12 @@ def read_all(
     found = dict[str, Item]()
     waiting = [{"pk": {"S": key}} for key in keys]
     while waiting:
-        asked = {"Keys": waiting[:MOST_ITEMS], "ConsistentRead": True}
+        asked = {"Keys": waiting[:MAX_ITEMS], "ConsistentRead": True}
         with translate_errors():
             got = dynamodb.batch_get_item(RequestItems={table: asked})
         found |= {item["pk"]["S"]: item for item in got["Responses"].get(table, [])}
         put_off = got.get("UnprocessedKeys", {}).get(table, {}).get("Keys", [])
-        waiting = put_off + waiting[MOST_ITEMS:]
+        waiting = put_off + waiting[MAX_ITEMS:]
         if put_off:
             if time.monotonic() + pause >= deadline:
                 raise away("it answers only a part of what is asked")

@@ -28,8 +28,8 @@ PUBLIC_MEMBERS: Final = {"RSA": ("kty", "n", "e"), "EC": ("kty", "crv", "x", "y"
 ALGORITHMS: Final = {("RSA", None): "RS256", ("EC", "P-256"): "ES256"}
 """What a key may be used for, by its type and curve. Every other key of a set is left alone."""
 
-LEAST_RSA_BITS: Final = 2_048
-MOST_KEYS: Final = 100
+MIN_RSA_BITS: Final = 2_048
+MAX_KEYS: Final = 100
 FIRST_RETRY_SECONDS: Final = 2.0
 """How soon a failed fetch may be repeated while there are no keys at all."""
 
@@ -154,7 +154,7 @@ def usable(published: Mapping[str, Any]) -> Keys:
     """
     listed = published.get("keys")
     found: dict[str, dict[str, jwt.PyJWK]] = {}
-    for one in listed[:MOST_KEYS] if isinstance(listed, list) else ():
+    for one in listed[:MAX_KEYS] if isinstance(listed, list) else ():
         key = _usable(one) if isinstance(one, dict) else None
         if key is not None:
             found.setdefault(str(one["kid"]), {})[key.algorithm_name] = key
@@ -188,4 +188,4 @@ def _usable(one: Mapping[str, Any]) -> jwt.PyJWK | None:
         )
     except jwt.PyJWTError:
         return None
-    return None if kind == "RSA" and key.key.key_size < LEAST_RSA_BITS else key
+    return None if kind == "RSA" and key.key.key_size < MIN_RSA_BITS else key

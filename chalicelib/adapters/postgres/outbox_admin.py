@@ -8,7 +8,7 @@ from uuid import UUID
 from chalicelib.adapters.postgres.outbox_store import COUNTED, OLDEST, PENDING
 from chalicelib.adapters.postgres.reconnecting import ReconnectingConnection
 from chalicelib.outbox.admin import (
-    MOST_LISTED,
+    MAX_LISTED,
     Backlog,
     Operator,
     ParkedStream,
@@ -92,7 +92,7 @@ class PostgresOutboxAdmin:
         )
 
     def parked(
-        self, operator: Operator, *, after: str = "", limit: int = MOST_LISTED
+        self, operator: Operator, *, after: str = "", limit: int = MAX_LISTED
     ) -> list[ParkedStream]:
         """Return parked streams past `after`, by key."""
         names = list(ParkedStream.model_fields)

@@ -15,7 +15,7 @@ from infra.local.process import PartFailed
 
 KINDS = ("external", "apache", "embedded")
 IN_USE = "in-use.json"
-LEAST_JAVA = 17
+MIN_JAVA = 17
 JAVA_SECONDS = 20
 
 
@@ -106,7 +106,7 @@ def _remembered(home: Path) -> tuple[str, str] | None:
 
 
 def _best() -> str:
-    return "apache" if shutil.which("mvn") and _java() >= LEAST_JAVA else "embedded"
+    return "apache" if shutil.which("mvn") and _java() >= MIN_JAVA else "embedded"
 
 
 def _java() -> int:
