@@ -1,4 +1,4 @@
-"""The composition root. It alone imports adapters, and hands them to the rooms whose ports they fill.
+"""The composition root: it alone imports adapters, and passes them to the rooms.
 
 A process has one container, made from the environment when it is first needed. A test makes
 its own and installs it with `use`, and replaces any part of it by assigning a fake:
@@ -25,7 +25,7 @@ def container() -> Container:
 
 
 def use(replacement: Container | None) -> Container | None:
-    """Install `replacement`, or with None forget the present container; return what was installed before."""
+    """Install `replacement` (None: none), and return the container that was installed before."""
     global _installed
     before = _installed
     _installed = replacement

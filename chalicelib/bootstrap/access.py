@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from chalicelib.bootstrap.container import Container
     from chalicelib.security.rate_limit import TenantRate
 
-DEVELOPMENT_SECRET = "local-development"
+DEVELOPMENT_SECRET = "local-development"  # noqa: S105 - refused on any other stage
 
 
 class AccessServices:

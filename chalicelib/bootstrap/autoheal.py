@@ -1,4 +1,7 @@
-"""The healer: DynamoDB, SSM and Alertmanager; never the database or the broker, which may be what is down."""
+"""The healer's adapters: DynamoDB, SSM and Alertmanager.
+
+It never uses the database or the broker, since either may be what is down.
+"""
 
 from dataclasses import replace
 from functools import cached_property
@@ -16,7 +19,10 @@ if TYPE_CHECKING:
 
 
 class AutohealServices:
-    """What the healer works with. Its properties raise `errors.Unavailable` where a deployment has no healer."""
+    """What the healer works with.
+
+    Its properties raise `errors.Unavailable` on a deployment without a healer.
+    """
 
     def __init__(self, container: "Container") -> None:
         """Connect to nothing yet."""

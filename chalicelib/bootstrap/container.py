@@ -1,4 +1,4 @@
-"""The container: settings, clock, and the services of each room, made when first asked for.
+"""The container: settings, clock, and the services of each room, made when first needed.
 
 Adapters are imported inside the properties, so that a function loads only what it uses:
 importing `app` loads no database driver, no Kafka client and no AWS client.
@@ -24,7 +24,10 @@ class Container:
     """Everything that one process works with."""
 
     def __init__(self, settings: "Settings", clock: Clock | None = None) -> None:
-        """Hold `settings` and `clock` (the machine's own by default); everything else is made when needed."""
+        """Hold `settings` and `clock` (the system clock by default).
+
+        Everything else is made when it is first needed.
+        """
         self.settings = settings
         self.clock: Clock = clock or SystemClock()
 

@@ -39,7 +39,7 @@ class OutboxServices:
         return replace(settings, password=self._container.secrets.secret("kafka.password").value())
 
     def publisher(self) -> "Publisher":
-        """Return a new publisher. It is dropped after the first trouble, and another one is made."""
+        """Return a new publisher; after the first failure it is replaced by another one."""
         from chalicelib.adapters.kafka import KafkaPublisher
 
         settings = self.kafka_settings()
@@ -94,7 +94,7 @@ class OutboxServices:
         return self.store("aetherlink-metrics")
 
     def stats(self) -> "OutboxStats | None":
-        """Return the outbox's figures, read from the database; None where this deployment has no outbox.
+        """Return the outbox's figures from the database; None on a deployment without outbox.
 
         Raises:
             errors.Unavailable: the database cannot be reached.
@@ -102,7 +102,11 @@ class OutboxServices:
         return self._stats_store.stats() if self._container.settings.database.relay_url else None
 
     def upkeep(self) -> dict[str, list[str]]:
-        """Create the archive's partitions ahead of time and drop those past retention; return their names."""
+        """Create coming partitions of the archive and drop those past retention.
+
+        Returns:
+            The names of the partitions, by what was done with them.
+        """
         from chalicelib.adapters.postgres.outbox_upkeep import maintain
 
         retention_days = self._container.settings.outbox.archive_retention_days

@@ -1,4 +1,4 @@
-"""Secrets: the text of a setting itself on stage local, else what it refers to in the secret store."""
+"""Secrets: the setting's own text on stage local, else what it refers to in the secret store."""
 
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
@@ -25,7 +25,10 @@ class SecretServices:
         return self._all(path)[0]
 
     def accepted(self, path: str) -> tuple[str, ...]:
-        """Return every value that is accepted for the secret at `path`, the one to use first; none if unset."""
+        """Return every value accepted for the secret at `path`, the one to use first.
+
+        Empty where the setting is empty.
+        """
         if not self._texts(path)[0]:
             return ()
         return tuple(value for secret in self._all(path) for value in secret.accepted())

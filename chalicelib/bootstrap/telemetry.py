@@ -33,7 +33,7 @@ class TelemetryServices:
 
     @cached_property
     def relay_meter(self) -> Meter:
-        """What measures the relay: log lines, and the metric totals where the deployment has them."""
+        """What measures the relay: log lines, and the metric totals where there are any."""
         log = self.log_meter("relay")
         if not self._has_totals:
             return log

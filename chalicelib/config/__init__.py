@@ -1,4 +1,4 @@
-"""Every setting of the product, by section. A section that belongs to a room is that room's policy object."""
+"""Every setting of the product, by section. A room's section is its policy object."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -38,10 +38,11 @@ class Settings:
         "Least severe log line to write.",
         one_of("DEBUG", "INFO", "WARNING", "ERROR"),
     )
-    operator_tenant_id: UUID | None = setting(
+    operator_tenant_id: UUID | None = setting(  # noqa: RUF009 - declares a field
         "OPERATOR_TENANT_ID",
         None,
-        "The operators' tenant: its ops and admin users see every tenant's outbox. Empty: no one does.",
+        "The operators' tenant: its ops and admin users see every tenant's outbox. "
+        "Empty: no one does.",
         optional(UUID),
     )
     oidc: OidcSettings = field(default_factory=OidcSettings)

@@ -48,7 +48,8 @@ class SharedSecretSettings:
     )
     link_secrets: tuple[str, ...] = secret(
         "AUTOHEAL_LINK_SECRETS",
-        "Keys of the acknowledge links, separated by commas: the first signs, all are accepted; empty: no links.",
+        "Keys of the acknowledge links, separated by commas: the first signs, all are accepted; "
+        "empty: no links.",
         default=(),
         parse=words,
         overlapping=True,

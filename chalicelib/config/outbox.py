@@ -12,7 +12,8 @@ class OutboxSettings:
     topic_template: str = setting(
         "OUTBOX_TOPIC_TEMPLATE",
         "aetherlink.events.{event_type}",
-        "Topic of an event; `{event_type}` becomes the type in lower case. Without it all events share one topic.",
+        "Topic of an event; `{event_type}` becomes the type in lower case. "
+        "Without it all events share one topic.",
     )
     dead_letter_topic: str = setting(
         "OUTBOX_DEAD_LETTER_TOPIC",

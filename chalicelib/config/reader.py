@@ -38,7 +38,9 @@ def from_env(env: Mapping[str, str] | None = None) -> Settings:
 
 
 def refuse_plain_secrets(env: Mapping[str, str], stage: str) -> None:
-    """Keep secrets out of the environment of a deployed stage, where everyone who may see the function sees them.
+    """Refuse secrets in the environment of a deployed stage.
+
+    Everyone who may see the function's configuration would see them.
 
     Raises:
         Misconfigured: names each variable that has to be a reference.

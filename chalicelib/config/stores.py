@@ -1,4 +1,4 @@
-"""Settings of the stores beside PostgreSQL: idempotency keys in DynamoDB, and where secrets are kept."""
+"""Settings of the idempotency keys in DynamoDB, and of the secret store."""
 
 from dataclasses import dataclass
 

@@ -98,7 +98,10 @@ def setting_by_alert(env: str, meaning: str, parse: Callable[[str], Any]) -> Any
 
 
 def variable_for(env: str, alertname: str) -> str:
-    """Return the variable of `alertname`: with `COOLDOWN_{alert}_SEC`, TcpDown becomes COOLDOWN_TCP_DOWN_SEC."""
+    """Return the variable of an alert.
+
+    For `TcpDown`, `COOLDOWN_{alert}_SEC` becomes `COOLDOWN_TCP_DOWN_SEC`.
+    """
     return env.replace(ALERT, "_".join(_WORD.findall(alertname)).upper())
 
 

@@ -1,6 +1,8 @@
 import pytest
 
-from chalicelib.config.reader import from_env
+from chalicelib.autoheal import runbooks
+from chalicelib.config import Settings
+from chalicelib.config.reader import declared, from_env
 from chalicelib.shared.errors import Misconfigured
 
 SIGN_IN = {
@@ -90,3 +92,34 @@ def test_an_operator_tenant_is_a_uuid_or_nobody() -> None:
     assert from_env({"OPERATOR_TENANT_ID": ""}).operator_tenant_id is None
     with pytest.raises(Misconfigured, match="OPERATOR_TENANT_ID"):
         from_env({"OPERATOR_TENANT_ID": "all"})
+
+
+def test_each_runbook_has_a_cooldown_setting_of_its_own() -> None:
+    policy = from_env({"COOLDOWN_UPTIME_PROBE_FAILING_SEC": "5"}).autoheal
+    assert policy.cooldowns == {"UptimeProbeFailing": 5}
+    assert policy.cooldown(runbooks.load()["UptimeProbeFailing"]).total_seconds() == 5
+    assert policy.cooldown(runbooks.load()["TcpEndpointDownFast"]).total_seconds() == 600
+    assert from_env({"COOLDOWN_UPTIME_PROBE_FAILING_SEC": " "}).autoheal.cooldowns == {}
+
+
+@pytest.mark.parametrize(
+    "variable", ["COOLDOWN_UPTIME_PROBE_FAILIN_SEC", "COOLDOWN_UPTIME_PROBE_FAILING_SEC"]
+)
+def test_a_cooldown_of_an_unknown_alert_or_without_a_number_is_refused(variable: str) -> None:
+    with pytest.raises(Misconfigured, match=variable):
+        from_env({variable: "5 minutes"})
+
+
+def test_settings_change_by_section() -> None:
+    settings = Settings().changed(stage="dev", kafka={"bootstrap_servers": "a:1"})
+    assert (settings.stage, settings.kafka.bootstrap_servers) == ("dev", "a:1")
+    assert settings.kafka.request_timeout_ms == Settings().kafka.request_timeout_ms
+    with pytest.raises(TypeError):
+        settings.changed(kafka={"bootstrap_server": "a:1"})
+
+
+def test_every_declared_setting_has_a_variable_of_its_own() -> None:
+    variables = [
+        entry.metadata.get("env") or entry.metadata["env_by_alert"] for _, entry in declared()
+    ]
+    assert len(variables) == len(set(variables)) > 75
