@@ -6,11 +6,13 @@ from chalice.app import Chalice, CloudWatchEvent, Rate
 
 from chalicelib.entrypoints import (
     about,
+    accounts,
     acknowledge,
     audit,
     autoheal,
-    crm,
+    contacts,
     health,
+    jobs,
     methods,
     metrics,
     outbox,
@@ -20,7 +22,9 @@ from chalicelib.entrypoints import (
 app = Chalice(app_name="aetherlink")
 app.register_blueprint(about.routes)
 app.register_blueprint(health.routes)
-app.register_blueprint(crm.routes)
+app.register_blueprint(accounts.routes)
+app.register_blueprint(contacts.routes)
+app.register_blueprint(jobs.routes)
 app.register_blueprint(outbox.routes)
 app.register_blueprint(autoheal.routes)
 app.register_blueprint(acknowledge.routes)

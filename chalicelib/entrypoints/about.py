@@ -7,7 +7,9 @@ from pathlib import Path
 
 from chalice.app import Blueprint
 
-from chalicelib.entrypoints.http import Answer, Call, endpoint
+from chalicelib.entrypoints.answer import Answer
+from chalicelib.entrypoints.call import Call
+from chalicelib.entrypoints.endpoint import endpoint
 
 STATIC = Path(__file__).resolve().parent.parent / "static"
 

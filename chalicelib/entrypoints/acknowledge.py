@@ -14,7 +14,9 @@ from chalicelib.autoheal.acknowledge import USUAL, Acknowledgement, matchers_of
 from chalicelib.autoheal.alert import Alert, read
 from chalicelib.bootstrap import container
 from chalicelib.entrypoints import access
-from chalicelib.entrypoints.http import Answer, Call, endpoint, json_answer
+from chalicelib.entrypoints.answer import Answer, json_answer
+from chalicelib.entrypoints.call import Call
+from chalicelib.entrypoints.endpoint import endpoint
 from chalicelib.security.signing import Links
 from chalicelib.shared.errors import BadLink
 from chalicelib.shared.schema import parse

@@ -17,7 +17,9 @@ from chalicelib.autoheal.audit import (
     as_csv,
 )
 from chalicelib.bootstrap import container
-from chalicelib.entrypoints.http import Answer, Call, endpoint
+from chalicelib.entrypoints.answer import Answer
+from chalicelib.entrypoints.call import Call
+from chalicelib.entrypoints.endpoint import endpoint
 from chalicelib.shared.errors import FieldError, Invalid
 from chalicelib.shared.paging import Position, Query
 from chalicelib.shared.schema import EARLIEST, LATEST, RFC3339

@@ -7,7 +7,9 @@ from chalicelib.autoheal.admin import MAX_LISTED, AutohealAdmin, ConfigChange
 from chalicelib.autoheal.alert import MAX_DELIVERY
 from chalicelib.autoheal.heal import Healer
 from chalicelib.bootstrap import container
-from chalicelib.entrypoints.http import Answer, Call, endpoint, json_answer
+from chalicelib.entrypoints.answer import Answer, json_answer
+from chalicelib.entrypoints.call import Call
+from chalicelib.entrypoints.endpoint import endpoint
 from chalicelib.security.signing import bearer_is
 from chalicelib.shared.errors import FieldError, Invalid, Unauthenticated
 from chalicelib.shared.schema import parse
@@ -25,7 +27,7 @@ def receive_alerts(call: Call) -> Answer:
         raise Unauthenticated(
             "Send the webhook's bearer token.", headers={"WWW-Authenticate": "Bearer"}
         )
-    body = call.body(most=MAX_DELIVERY)
+    body = call.body(max_bytes=MAX_DELIVERY)
     received = Healer(container().autoheal.dependencies).receive(body, seconds=call.seconds_left)
     told = {
         "ok": received.complete,

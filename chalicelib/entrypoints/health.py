@@ -5,7 +5,9 @@ from chalice.app import Blueprint
 from chalicelib.autoheal import runbooks
 from chalicelib.autoheal.modes import Config, Mode
 from chalicelib.bootstrap import container
-from chalicelib.entrypoints.http import Answer, Call, endpoint, json_answer
+from chalicelib.entrypoints.answer import Answer, json_answer
+from chalicelib.entrypoints.call import Call
+from chalicelib.entrypoints.endpoint import endpoint
 from chalicelib.shared.errors import Unavailable
 from chalicelib.shared.health import examine
 

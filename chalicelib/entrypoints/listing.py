@@ -6,12 +6,13 @@ from uuid import UUID
 
 from chalicelib.bootstrap import container
 from chalicelib.crm.model import Entity, JobStatus
-from chalicelib.entrypoints.http import Answer, Call
+from chalicelib.entrypoints.answer import Answer
+from chalicelib.entrypoints.call import Call
 from chalicelib.shared.errors import FieldError, Invalid
 from chalicelib.shared.paging import Position, Query
 
-MOST = 100
-LONGEST_SEARCH = 200
+MAX_LIMIT = 100
+MAX_SEARCH_LENGTH = 200
 SORTS = ("createdAt", "-createdAt")
 
 
@@ -28,15 +29,15 @@ def query_of(call: Call, kind: type[Entity], filters: Mapping[str, str]) -> Quer
         if name not in {"limit", "cursor", "q", "sort", *filters}
     ]
     limit = given.get("limit", "50")
-    if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:4]) <= MOST):
-        problems.append(FieldError("limit", f"must be 1 to {MOST}"))
+    if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:4]) <= MAX_LIMIT):
+        problems.append(FieldError("limit", f"must be 1 to {MAX_LIMIT}"))
     sort = given.get("sort", SORTS[0])
     if sort not in SORTS:
         problems.append(FieldError("sort", f"must be one of: {', '.join(SORTS)}"))
     search = given.get("q")
-    if search is not None and not (1 <= len(search) <= LONGEST_SEARCH and "\x00" not in search):
+    if search is not None and not (1 <= len(search) <= MAX_SEARCH_LENGTH and "\x00" not in search):
         problems.append(
-            FieldError("q", f"must have 1 to {LONGEST_SEARCH} characters, none of them NUL")
+            FieldError("q", f"must have 1 to {MAX_SEARCH_LENGTH} characters, none of them NUL")
         )
     problems += [
         problem for name in filters if name in given and (problem := _wrong(name, given[name]))
@@ -81,8 +82,10 @@ def continued(call: Call, kind: type[Entity], query: Query, found: Sequence[Enti
 
 
 def _wrong(name: str, value: str) -> FieldError | None:
-    if "\x00" in value or len(value) > LONGEST_SEARCH:
-        return FieldError(name, f"must have at most {LONGEST_SEARCH} characters, none of them NUL")
+    if "\x00" in value or len(value) > MAX_SEARCH_LENGTH:
+        return FieldError(
+            name, f"must have at most {MAX_SEARCH_LENGTH} characters, none of them NUL"
+        )
     if name.endswith("Id"):
         try:
             UUID(value)

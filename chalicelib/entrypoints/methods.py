@@ -8,7 +8,9 @@ from chalice.app import Chalice
 
 from chalicelib.entrypoints import cors
 from chalicelib.entrypoints.access import PUBLIC
-from chalicelib.entrypoints.http import Answer, Call, endpoint
+from chalicelib.entrypoints.answer import Answer
+from chalicelib.entrypoints.call import Call
+from chalicelib.entrypoints.endpoint import endpoint
 from chalicelib.shared.errors import MethodNotAllowed
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})

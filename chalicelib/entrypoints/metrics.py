@@ -7,7 +7,9 @@ from chalice.app import Blueprint
 from chalicelib.autoheal.metrics import series
 from chalicelib.bootstrap import container
 from chalicelib.entrypoints import access
-from chalicelib.entrypoints.http import Answer, Call, endpoint
+from chalicelib.entrypoints.answer import Answer
+from chalicelib.entrypoints.call import Call
+from chalicelib.entrypoints.endpoint import endpoint
 from chalicelib.security.signing import bearer_is
 from chalicelib.shared.errors import AetherLinkError
 from chalicelib.telemetry import logs, names

@@ -6,7 +6,9 @@ from urllib.parse import unquote
 from chalice.app import Blueprint
 
 from chalicelib.bootstrap import container
-from chalicelib.entrypoints.http import Answer, Call, endpoint, json_answer
+from chalicelib.entrypoints.answer import Answer, json_answer
+from chalicelib.entrypoints.call import Call
+from chalicelib.entrypoints.endpoint import endpoint
 from chalicelib.outbox.admin import MAX_LISTED, Operator, Replay, ReplayRequest
 from chalicelib.shared.errors import FieldError, Invalid
 from chalicelib.shared.schema import parse

@@ -9,7 +9,7 @@ from pydantic.json_schema import models_json_schema
 
 from chalicelib.crm import commands, model
 from chalicelib.entrypoints.access import OWN_PROOF, PUBLIC, RULES
-from chalicelib.entrypoints.listing import LONGEST_SEARCH, MOST
+from chalicelib.entrypoints.listing import MAX_LIMIT, MAX_SEARCH_LENGTH
 from chalicelib.entrypoints.methods import FILLED_IN
 from chalicelib.entrypoints.outbox import STREAM_KEY
 from chalicelib.outbox import admin
@@ -354,11 +354,11 @@ def _parameters(path: str, known: Operation) -> list[dict[str, Any]]:
             }
         )
         if not parked:
-            limit = {"type": "integer", "minimum": 1, "maximum": MOST, "default": 50}
+            limit = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": 50}
             search = {
                 "type": "string",
                 "minLength": 1,
-                "maxLength": LONGEST_SEARCH,
+                "maxLength": MAX_SEARCH_LENGTH,
                 "pattern": NO_NUL,
             }
             sort = {
@@ -380,7 +380,7 @@ def _filter(name: str) -> dict[str, Any]:
         return {"type": "string", "enum": list(model.JobStatus)}
     if name == "state":
         return {"type": "string", "enum": ["parked"]}
-    return {"type": "string", "maxLength": LONGEST_SEARCH, "pattern": NO_NUL}
+    return {"type": "string", "maxLength": MAX_SEARCH_LENGTH, "pattern": NO_NUL}
 
 
 def _responses(known: Operation) -> dict[str, Any]:

@@ -1,0 +1,127 @@
+"""What the CRM's operations have in common, by kind: create, list, read, change, delete.
+
+Each function returns the `Operation` of one endpoint; what is particular to an entity is an
+argument.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from chalicelib.crm.model import Entity
+from chalicelib.entrypoints.call import PATCH_TYPES
+from chalicelib.entrypoints.listing import MAX_LIMIT, MAX_SEARCH_LENGTH, SORTS
+from chalicelib.entrypoints.operation import (
+    READ_ERRORS,
+    WRITE_ERRORS,
+    Operation,
+    Parameter,
+    Tag,
+)
+from chalicelib.entrypoints.schemas import STRING, count_up_to, page_of, text_of
+from chalicelib.shared.schema import Model
+
+FILTER_TEXT = text_of(MAX_SEARCH_LENGTH)
+LIST_PARAMETERS = (
+    Parameter(
+        "cursor",
+        STRING,
+        "The `nextCursor` of the page before. All other parameters must stay the same.",
+    ),
+    Parameter("limit", count_up_to(MAX_LIMIT, default=50), "The number of items on a page."),
+    Parameter(
+        "q",
+        text_of(MAX_SEARCH_LENGTH, min_length=1),
+        "Text to search for, in upper or lower case.",
+    ),
+    Parameter(
+        "sort",
+        {"type": "string", "enum": list(SORTS), "default": SORTS[0]},
+        "The order of the items: oldest first, or newest first with `-createdAt`.",
+    ),
+)
+
+
+def create_operation(
+    entity: type[Entity],
+    command: type[Model],
+    *,
+    summary: str,
+    example: Mapping[str, Any],
+    links: tuple[str, ...],
+) -> Operation:
+    """Return the operation that creates an `entity`; `links` are what can be done with it."""
+    return Operation(
+        summary=summary,
+        tag=Tag.CRM,
+        request=command,
+        example=example,
+        response=entity,
+        response_description="Created. `Location` is its address.",
+        status=201,
+        response_headers=("ETag", "Location"),
+        errors=WRITE_ERRORS,
+        links=links,
+        idempotent=True,
+        creates=True,
+    )
+
+
+def list_operation(
+    entity: type[Entity], *, summary: str, filters: tuple[Parameter, ...] = ()
+) -> Operation:
+    """Return the operation that lists entities, a page at a time."""
+    return Operation(
+        summary=summary,
+        tag=Tag.CRM,
+        description="Pages through the tenant's own items, in order of creation.",
+        parameters=(*filters, *LIST_PARAMETERS),
+        response=page_of(entity),
+        response_description="One page, and the cursor of the next one.",
+        errors=(400, *READ_ERRORS),
+    )
+
+
+def read_operation(entity: type[Entity], *, summary: str) -> Operation:
+    """Return the operation that reads one entity."""
+    return Operation(
+        summary=summary,
+        tag=Tag.CRM,
+        response=entity,
+        response_description="The current version.",
+        response_headers=("ETag",),
+        errors=(400, 404, *READ_ERRORS),
+    )
+
+
+def change_operation(
+    entity: type[Entity], patch: type[Model], *, summary: str, example: Mapping[str, Any]
+) -> Operation:
+    """Return the operation that changes some fields of an entity."""
+    return Operation(
+        summary=summary,
+        tag=Tag.CRM,
+        description="A JSON merge patch (RFC 7396): absent fields stay, `null` clears a field.",
+        request=patch,
+        example=example,
+        request_types=PATCH_TYPES,
+        response=entity,
+        response_description="Changed. This is the new version.",
+        response_headers=("ETag",),
+        errors=(*WRITE_ERRORS, 404, 412, 428),
+        if_match="required",
+        idempotent=True,
+    )
+
+
+def delete_operation(*, summary: str, description: str = "") -> Operation:
+    """Return the operation that deletes an entity."""
+    return Operation(
+        summary=summary,
+        tag=Tag.CRM,
+        description=description,
+        response_description="Deleted.",
+        status=204,
+        errors=(400, 404, 409, 412, 422, *READ_ERRORS),
+        if_match="optional",
+        idempotent=True,
+    )
