@@ -1,4 +1,4 @@
-"""The healer's own resources: its four tables, and the documents that it may run."""
+"""The resources of autoheal: its four tables, and the SSM documents that it may run."""
 
 import json
 from pathlib import Path
@@ -17,11 +17,14 @@ INDEXES = {
     "audit": {"kind_day": ("kind_day", "sk"), "alertname_day": ("alertname_day", "sk")},
 }
 NUMBERS = {"next_check"}
+"""The key attributes that are numbers; all others are strings."""
+
 KEPT_FOR_EVER = {"ledger"}
+"""The tables whose items do not expire."""
 
 
 def tables(prefix: str) -> dict[str, dict[str, Any]]:
-    """Return the tables' properties by resource name, as CloudFormation has them."""
+    """Return the tables' properties by resource name, as CloudFormation writes them."""
     return {f"Autoheal{name.title()}Table": table(f"{prefix}-{name}", name) for name in KEYS}
 
 
@@ -29,7 +32,7 @@ def table(full_name: str, name: str) -> dict[str, Any]:
     """Return one table's properties."""
     indexes = INDEXES.get(name, {})
     attributes = sorted({key for keys in (KEYS[name], *indexes.values()) for key in keys})
-    made: dict[str, Any] = {
+    properties: dict[str, Any] = {
         "TableName": full_name,
         "BillingMode": "PAY_PER_REQUEST",
         "AttributeDefinitions": [
@@ -40,7 +43,7 @@ def table(full_name: str, name: str) -> dict[str, Any]:
         "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True},
     }
     if indexes:
-        made["GlobalSecondaryIndexes"] = [
+        properties["GlobalSecondaryIndexes"] = [
             {
                 "IndexName": index,
                 "KeySchema": _keys(keys),
@@ -49,8 +52,8 @@ def table(full_name: str, name: str) -> dict[str, Any]:
             for index, keys in indexes.items()
         ]
     if name not in KEPT_FOR_EVER:
-        made["TimeToLiveSpecification"] = {"AttributeName": "expires_at", "Enabled": True}
-    return made
+        properties["TimeToLiveSpecification"] = {"AttributeName": "expires_at", "Enabled": True}
+    return properties
 
 
 def documents() -> dict[str, dict[str, Any]]:
@@ -59,28 +62,28 @@ def documents() -> dict[str, dict[str, Any]]:
 
 
 def resources(prefix: str) -> dict[str, dict[str, Any]]:
-    """Return all of it as the resources of a template."""
-    found = {
+    """Return the tables and the documents as the resources of a template."""
+    template = {
         name: {"Type": "AWS::DynamoDB::Table", "Properties": properties}
         for name, properties in tables(prefix).items()
     }
     for name, content in documents().items():
-        properties = {
-            "Name": name,
-            "DocumentType": "Command",
-            "DocumentFormat": "JSON",
-            "TargetType": "/AWS::EC2::Instance",
-            "UpdateMethod": "NewVersion",
-            "Content": content,
-        }
-        found[f"Document{name.replace('-', '')}"] = {
+        template[f"Document{name.replace('-', '')}"] = {
             "Type": "AWS::SSM::Document",
-            "Properties": properties,
+            "Properties": {
+                "Name": name,
+                "DocumentType": "Command",
+                "DocumentFormat": "JSON",
+                "TargetType": "/AWS::EC2::Instance",
+                "UpdateMethod": "NewVersion",
+                "Content": content,
+            },
         }
-    return found
+    return template
 
 
 def _keys(names: tuple[str, ...]) -> list[dict[str, str]]:
+    """Return the key schema of a partition key and, if there are two names, a sort key."""
     return [
         {"AttributeName": name, "KeyType": kind}
         for name, kind in zip(names, ("HASH", "RANGE"), strict=False)

@@ -1,8 +1,8 @@
-"""The functions' IAM policies, narrowed for one deployment.
+"""The functions' IAM policies, narrowed to one deployment.
 
-`.chalice/policy-*.json` hold for every stage and account, because Chalice reads them as
-they are: the stage, the region and the account are wildcards there. A package knows them,
-or CloudFormation does, so they are put in.
+Chalice reads `.chalice/policy-*.json` as they are, for every stage and account, so the stage,
+the region and the account are wildcards there. A package knows its stage, and CloudFormation
+knows the region and the account, so a package's policies name them.
 """
 
 import json
@@ -24,7 +24,7 @@ def narrow(policy: dict[str, Any], stage: str) -> dict[str, Any]:
         "Statement": [
             {
                 **statement,
-                "Resource": [_resource(one, stage) for one in resources(statement)],
+                "Resource": [_resource(arn, stage) for arn in resources(statement)],
             }
             for statement in policy["Statement"]
         ],
@@ -51,7 +51,9 @@ def _list(value: str | list[str]) -> list[str]:
     return [value] if isinstance(value, str) else value
 
 
-def _resource(text: str, stage: str) -> str | dict[str, str]:
-    named = STAGE.sub(rf"\g<1>{stage}", text).replace(LOGS, "/aws/lambda/${AWS::StackName}-*")
-    placed = ANYWHERE.sub(r"arn:${AWS::Partition}:\1:${AWS::Region}:${AWS::AccountId}:", named)
-    return {"Fn::Sub": placed} if "${" in placed else placed
+def _resource(arn: str, stage: str) -> str | dict[str, str]:
+    """Return `arn` without its wildcards for stage, stack, region and account."""
+    arn = STAGE.sub(rf"\g<1>{stage}", arn)
+    arn = arn.replace(LOGS, "/aws/lambda/${AWS::StackName}-*")
+    arn = ANYWHERE.sub(r"arn:${AWS::Partition}:\1:${AWS::Region}:${AWS::AccountId}:", arn)
+    return {"Fn::Sub": arn} if "${" in arn else arn

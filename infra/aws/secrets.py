@@ -1,4 +1,4 @@
-"""What the secrets of a stage are called, and the settings that refer to them."""
+"""The names of a stage's secrets, and the settings that refer to them."""
 
 from collections.abc import Iterable
 
@@ -15,7 +15,7 @@ NAMES = {
 
 
 def name(setting: str, stage: str) -> str:
-    """Return what the secret of `setting` is called on `stage`."""
+    """Return the name of the secret of `setting` on `stage`."""
     return f"aetherlink/{stage}/{NAMES[setting]}"
 
 

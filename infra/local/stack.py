@@ -15,7 +15,8 @@ from typing import Any
 
 from chalicelib.config import Settings
 from infra.aws import secrets as secret_names
-from infra.aws.package import ROOT, PackagingFailed, build
+from infra.aws.package import ROOT, build
+from infra.aws.steps import PackagingFailed
 from infra.local import isolation, kafka
 from infra.local.emulator import Emulator
 from infra.local.healing import Healing

@@ -22,7 +22,7 @@ from chalicelib.idempotency.ports import (
     StoredAnswer,
 )
 from chalicelib.shared.errors import Unavailable
-from infra.aws.package import idempotency_table
+from infra.aws.template import idempotency_table
 from infra.local.process import free_port
 from tests.fakes.leases import FakeLeases
 

@@ -1,5 +1,6 @@
 """What would be deployed, built from the checkout."""
 
+import copy
 import json
 import subprocess
 import sys
@@ -9,9 +10,11 @@ from typing import Any
 
 import pytest
 
-from infra.aws.package import PackagedApp, PackagingFailed, build
+from infra.aws.package import PackagedApp, build
+from infra.aws.steps import PackagingFailed
 
 FROM_OUTSIDE = {"CURSOR_SECRET": "secretsmanager:aetherlink/prod/cursors"}
+STAGES = ("local", "dev", "prod")
 MAX_BYTES = 40_000_000
 RUNTIME = (
     "pydantic",
@@ -23,6 +26,17 @@ RUNTIME = (
     "jwt",
     "cryptography",
 )
+NOT_DEPLOYED = {
+    "tests",
+    "infra",
+    "pytest",
+    "alembic",
+    "ministack",
+    "moto",
+    "boto3",
+    "botocore",
+    "confluent_kafka",
+}
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +49,23 @@ def template(package: PackagedApp) -> dict[str, Any]:
     return dict(json.loads(package.template.read_text())["Resources"])
 
 
+@pytest.fixture(scope="module")
+def unpacked(package: PackagedApp, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("unpacked")
+    with zipfile.ZipFile(package.bundle) as bundle:
+        bundle.extractall(folder)
+    return folder
+
+
+def _of_type(template: dict[str, Any], kind: str) -> dict[str, Any]:
+    """Return the properties of every resource of one type."""
+    return {
+        name: resource["Properties"]
+        for name, resource in template.items()
+        if resource["Type"] == kind
+    }
+
+
 def test_the_bundle_has_its_byte_code_and_nothing_that_only_builds_or_tests(
     package: PackagedApp,
 ) -> None:
@@ -42,59 +73,37 @@ def test_the_bundle_has_its_byte_code_and_nothing_that_only_builds_or_tests(
         names = bundle.namelist()
     compiled = {name.split("/__pycache__/")[0] for name in names if name.endswith(".pyc")}
     assert {"chalicelib", "chalicelib/adapters/postgres", *RUNTIME} <= compiled
-    tops = {name.split("/")[0] for name in names}
-    assert not tops & {
-        "tests",
-        "infra",
-        "pytest",
-        "alembic",
-        "ministack",
-        "moto",
-        "boto3",
-        "botocore",
-        "confluent_kafka",
-    }
+    assert not {name.split("/")[0] for name in names} & NOT_DEPLOYED
+    assert len(names) == len(set(names))
     assert package.bundle.stat().st_size < MAX_BYTES
 
 
-@pytest.mark.parametrize(
-    "handler",
-    [
-        "app.app",
-        "app.relay",
-        "app.replay",
-        "app.outbox_upkeep",
-        "app.idempotency_cleanup",
-        "app.autoheal_tick",
-    ],
-)
 def test_every_handler_loads_from_the_bundle_alone(
-    package: PackagedApp, tmp_path: Path, handler: str
+    unpacked: Path, template: dict[str, Any]
 ) -> None:
-    with zipfile.ZipFile(package.bundle) as bundle:
-        bundle.extractall(tmp_path)
-    module, function = handler.split(".")
+    functions = _of_type(template, "AWS::Serverless::Function").values()
+    handlers = sorted(function["Handler"] for function in functions)
+    assert len(handlers) == 7
     code = (
-        f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import {module};"
+        f"import sys; sys.path.insert(0, {str(unpacked)!r}); import app;"
         f"import chalicelib.adapters.kafka, chalicelib.adapters.postgres.unit_of_work;"
         f"import chalicelib.adapters.oidc.authenticator;"
-        f"assert {module}.__file__.startswith({str(tmp_path)!r}); print(callable({module}.{function}))"
+        f"assert app.__file__.startswith({str(unpacked)!r});"
+        f"print(*(name for name in {handlers} if callable(getattr(app, name[4:]))))"
     )
-    said = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True)
-    assert said.stdout.strip() == "True", said.stderr
+    process = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True
+    )
+    assert process.stdout.split() == handlers, process.stderr
 
 
 def test_each_function_has_its_memory_time_concurrency_and_role(
     template: dict[str, Any],
 ) -> None:
-    functions = {
-        name: one["Properties"]
-        for name, one in template.items()
-        if one["Type"] == "AWS::Serverless::Function"
-    }
+    functions = _of_type(template, "AWS::Serverless::Function").values()
     assert {
         (f["Handler"], f["MemorySize"], f["Timeout"], f.get("ReservedConcurrentExecutions"))
-        for f in functions.values()
+        for f in functions
     } == {
         ("app.app", 1024, 28, None),
         ("app.relay", 512, 60, 1),
@@ -104,14 +113,15 @@ def test_each_function_has_its_memory_time_concurrency_and_role(
         ("app.autoheal_tick", 512, 60, 1),
         ("app.metrics_push", 256, 30, 1),
     }
-    assert len({json.dumps(f["Role"]) for f in functions.values()}) == len(functions)
-    for one in functions.values():
-        assert one["Environment"]["Variables"]["STAGE"] == "prod"
-        assert one["Environment"]["Variables"]["OIDC_ENABLED"] == "true"
-        assert one["Environment"]["Variables"]["CURSOR_SECRET"] == FROM_OUTSIDE["CURSOR_SECRET"]
+    assert len({json.dumps(f["Role"]) for f in functions}) == len(functions)
+    for function in functions:
+        variables = function["Environment"]["Variables"]
+        assert variables["STAGE"] == "prod"
+        assert variables["OIDC_ENABLED"] == "true"
+        assert variables["CURSOR_SECRET"] == FROM_OUTSIDE["CURSOR_SECRET"]
 
 
-def test_the_table_of_idempotency_keys_forgets_and_only_the_api_may_use_it(
+def test_idempotency_keys_expire_and_only_the_api_may_use_their_table(
     template: dict[str, Any],
 ) -> None:
     table = template["IdempotencyTable"]["Properties"]
@@ -119,22 +129,16 @@ def test_the_table_of_idempotency_keys_forgets_and_only_the_api_may_use_it(
         "AttributeName": "expires_at",
         "Enabled": True,
     }
-    assert (
-        table["TableName"]
-        == template["APIHandler"]["Properties"]["Environment"]["Variables"]["IDEMPOTENCY_TABLE"]
-    )
-    roles = {
-        name: json.dumps(one) for name, one in template.items() if one["Type"] == "AWS::IAM::Role"
-    }
-    assert {name for name, text in roles.items() if "aetherlink-idempotency" in text} == {
+    variables = template["APIHandler"]["Properties"]["Environment"]["Variables"]
+    assert table["TableName"] == variables["IDEMPOTENCY_TABLE"]
+    roles = _of_type(template, "AWS::IAM::Role")
+    assert [name for name, role in roles.items() if "aetherlink-idempotency" in str(role)] == [
         "ApiHandlerRole"
-    }
+    ]
 
 
 def test_only_relay_and_replay_may_publish(template: dict[str, Any]) -> None:
-    roles = {
-        name: json.dumps(one) for name, one in template.items() if one["Type"] == "AWS::IAM::Role"
-    }
+    roles = {name: json.dumps(role) for name, role in _of_type(template, "AWS::IAM::Role").items()}
     assert {name for name, text in roles.items() if "kafka-cluster:WriteData" in text} == {
         "RelayRole",
         "ReplayRole",
@@ -142,31 +146,21 @@ def test_only_relay_and_replay_may_publish(template: dict[str, Any]) -> None:
     assert not [name for name, text in roles.items() if '"Action": "*"' in text or '"*:*"' in text]
 
 
-def test_what_the_gateway_answers_itself_is_a_problem_document_too(
-    template: dict[str, Any],
-) -> None:
-    answers = [
-        one["Properties"]
-        for one in template.values()
-        if one["Type"] == "AWS::ApiGateway::GatewayResponse"
-    ]
-    kinds = {one["ResponseType"] for one in answers}
+def test_the_gateway_s_own_answers_are_problem_documents(template: dict[str, Any]) -> None:
+    answers = _of_type(template, "AWS::ApiGateway::GatewayResponse").values()
     assert {
         "DEFAULT_4XX",
         "DEFAULT_5XX",
         "REQUEST_TOO_LARGE",
         "THROTTLED",
         "INTEGRATION_TIMEOUT",
-    } <= kinds
-    for one in answers:
-        assert (
-            one["ResponseParameters"]["gatewayresponse.header.Content-Type"]
-            == "'application/problem+json'"
-        )
-        body = json.loads(
-            one["ResponseTemplates"]["application/json"].replace("$context.status", "400")
-        )
-        assert {
+    } <= {answer["ResponseType"] for answer in answers}
+    for answer in answers:
+        headers = answer["ResponseParameters"]
+        content_type = headers["gatewayresponse.header.Content-Type"]
+        assert content_type == "'application/problem+json'"
+        text = answer["ResponseTemplates"]["application/json"]
+        assert set(json.loads(text.replace("$context.status", "400"))) == {
             "type",
             "title",
             "status",
@@ -175,33 +169,76 @@ def test_what_the_gateway_answers_itself_is_a_problem_document_too(
             "code",
             "requestId",
             "errors",
-        } == set(body)
+        }
 
 
-def _lint(template: Path) -> str:
+def test_the_gateway_throttles_and_says_when_to_retry(template: dict[str, Any]) -> None:
+    assert template["RestAPI"]["Properties"]["MethodSettings"] == [
+        {
+            "HttpMethod": "*",
+            "ResourcePath": "/*",
+            "ThrottlingRateLimit": 500,
+            "ThrottlingBurstLimit": 250,
+        }
+    ]
+    answers = {
+        answer["ResponseType"]: answer
+        for answer in _of_type(template, "AWS::ApiGateway::GatewayResponse").values()
+    }
+    for kind in ("THROTTLED", "QUOTA_EXCEEDED"):
+        assert answers[kind]["StatusCode"] == "429"
+        retry_after = answers[kind]["ResponseParameters"]["gatewayresponse.header.Retry-After"]
+        assert int(retry_after.strip("'")) >= 1
+
+
+@pytest.fixture(scope="module")
+def linted(package: PackagedApp, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
+    """What cfn-lint says of each stage's template, and of one with an error in it.
+
+    Most of a template is the API's definition, and most of cfn-lint's time goes there. It is
+    the same for all stages, so it is linted once, with prod's.
+    """
+    folder = tmp_path_factory.mktemp("templates")
+    templates = {
+        stage: json.loads(build(folder / stage, stage=stage).template.read_text())
+        for stage in STAGES[:-1]
+    }
+    prod = json.loads(package.template.read_text())
+    definition = prod["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]
+    assert len(definition["paths"]) >= 30
+    for template in templates.values():
+        properties = template["Resources"]["RestAPI"]["Properties"]
+        assert properties["DefinitionBody"] == definition
+        properties["DefinitionBody"] = {**definition, "paths": {}}
+    templates["wrong"] = copy.deepcopy(templates["dev"])
+    templates["wrong"]["Resources"]["IdempotencyTable"]["Properties"]["BillingMode"] = "FREE"
+    files = {stage: folder / f"{stage}.json" for stage in templates} | {"prod": package.template}
+    for stage, template in templates.items():
+        files[stage].write_text(json.dumps(template))
     linter = Path(sys.executable).with_name("cfn-lint")
-    said = subprocess.run(
-        [str(linter), "--regions", "us-east-1", "--", str(template)],
+    process = subprocess.run(
+        [str(linter), "--regions", "us-east-1", "--format", "json", "--", *files.values()],
         capture_output=True,
         text=True,
     )
-    return said.stdout + said.stderr
+    assert not process.stderr
+    complaints: dict[str, list[str]] = {stage: [] for stage in files}
+    stages = {str(file): stage for stage, file in files.items()}
+    for match in json.loads(process.stdout):
+        complaints[stages[match["Filename"]]].append(match["Message"])
+    return complaints
 
 
-@pytest.mark.parametrize("stage", ["local", "dev", "prod"])
-def test_cloudformation_finds_nothing_wrong_with_a_stage_s_template(
-    package: PackagedApp, tmp_path: Path, stage: str
+@pytest.mark.parametrize("stage", STAGES)
+def test_cloudformation_accepts_the_template_of_each_stage(
+    linted: dict[str, list[str]], stage: str
 ) -> None:
-    made = package if stage == "prod" else build(tmp_path, stage=stage)
-    assert _lint(made.template) == ""
+    assert linted[stage] == []
 
 
-def test_a_template_that_is_wrong_is_told(package: PackagedApp, tmp_path: Path) -> None:
-    template = json.loads(package.template.read_text())
-    template["Resources"]["IdempotencyTable"]["Properties"]["BillingMode"] = "FREE"
-    wrong = tmp_path / "sam.json"
-    wrong.write_text(json.dumps(template))
-    assert "PAY_PER_REQUEST" in _lint(wrong)
+def test_an_error_in_a_template_is_reported(linted: dict[str, list[str]]) -> None:
+    assert linted["wrong"]
+    assert "PAY_PER_REQUEST" in linted["wrong"][0]
 
 
 def test_no_secret_is_packaged_in_plain_text(tmp_path: Path) -> None:
@@ -215,30 +252,10 @@ def test_no_secret_is_packaged_in_plain_text(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_the_gateway_throttles_and_says_when_to_come_back(template: dict[str, Any]) -> None:
-    settings = template["RestAPI"]["Properties"]["MethodSettings"]
-    assert settings == [
-        {
-            "HttpMethod": "*",
-            "ResourcePath": "/*",
-            "ThrottlingRateLimit": 500,
-            "ThrottlingBurstLimit": 250,
-        }
-    ]
-    answers = {
-        one["Properties"]["ResponseType"]: one["Properties"]
-        for one in template.values()
-        if one["Type"] == "AWS::ApiGateway::GatewayResponse"
-    }
-    for kind in ("THROTTLED", "QUOTA_EXCEEDED"):
-        assert answers[kind]["StatusCode"] == "429"
-        assert (
-            int(
-                answers[kind]["ResponseParameters"]["gatewayresponse.header.Retry-After"].strip("'")
-            )
-            >= 1
-        )
-
-
-def test_the_same_input_makes_the_same_bytes(package: PackagedApp, tmp_path: Path) -> None:
-    assert build(tmp_path, stage="prod", environment=FROM_OUTSIDE).digest == package.digest
+def test_the_same_input_makes_the_same_bytes_wherever_it_is_built(
+    package: PackagedApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    again = build(Path("relative"), stage="prod", environment=FROM_OUTSIDE)
+    assert again.digest == package.digest
+    assert again.bundle == tmp_path / "relative" / "deployment.zip"

@@ -1,0 +1,57 @@
+"""The parts of the CloudFormation template that Chalice does not write."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from infra.aws import autoheal
+
+GATEWAY_RESPONSES = Path(__file__).with_name("gateway-responses.json")
+
+THROTTLE = {"ThrottlingRateLimit": 500, "ThrottlingBurstLimit": 250}
+"""Requests a second, and at once, that the gateway accepts from all callers together.
+
+It answers the rest with 429. Tenants have a limit of their own (TENANT_RATE_PER_SECOND): a
+usage plan would count API keys, and tenants have none.
+"""
+
+
+def add_environment(config: Path, stage: str, environment: Mapping[str, str]) -> None:
+    """Add `environment` to what Chalice's configuration file gives each function of `stage`."""
+    content = json.loads(config.read_text())
+    settings = content["stages"].setdefault(stage, {})
+    variables = settings.get("environment_variables", {})
+    settings["environment_variables"] = {**variables, **environment}
+    config.write_text(json.dumps(content))
+
+
+def additions(config: Path, stage: str) -> dict[str, Any]:
+    """Return what the template of `stage` has besides the functions.
+
+    That is the gateway's own answers, its throttling, the tables and the SSM documents.
+    Names come from Chalice's configuration file `config`.
+    """
+    environment = json.loads(config.read_text())["stages"][stage]["environment_variables"]
+    content: dict[str, Any] = json.loads(GATEWAY_RESPONSES.read_text())
+    throttling = [{"HttpMethod": "*", "ResourcePath": "/*", **THROTTLE}]
+    content["Resources"] |= {
+        "RestAPI": {"Properties": {"MethodSettings": throttling}},
+        "IdempotencyTable": {
+            "Type": "AWS::DynamoDB::Table",
+            "Properties": idempotency_table(environment["IDEMPOTENCY_TABLE"]),
+        },
+        **autoheal.resources(environment[autoheal.PREFIX_SETTING]),
+    }
+    return content
+
+
+def idempotency_table(name: str) -> dict[str, object]:
+    """Return the properties of the table of idempotency keys, as CloudFormation writes them."""
+    return {
+        "TableName": name,
+        "BillingMode": "PAY_PER_REQUEST",
+        "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}],
+        "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}],
+        "TimeToLiveSpecification": {"AttributeName": "expires_at", "Enabled": True},
+    }
