@@ -50,7 +50,7 @@ lint: $(READY)  ## ruff, mypy, import contracts, dependencies, generated files
 	@echo "· ruff"; $(BIN)/ruff check . && $(BIN)/ruff format --check -q .
 	@echo "· mypy"; $(BIN)/mypy --no-error-summary
 	@echo "· import contracts"; $(BIN)/lint-imports --no-logo >.local/imports.txt 2>&1 || { cat .local/imports.txt; exit 1; }
-	@echo "· dependencies"; $(BIN)/python -m infra.audit
+	@echo "· dependencies"; $(BIN)/python -m infra.dependencies
 	@echo "· generated files"; $(BIN)/python -m infra.docs --check && $(BIN)/python -m infra.slo --check
 
 slo: $(READY)  ## make rules, rule tests, dashboard and tables from infra/slo/objectives.yml; reload Prometheus
