@@ -1,79 +1,81 @@
-# Every task of the project. `make up` and `make test` need python3 (3.11 or newer) and make, and get the rest.
+# Every task of the project. All of them need python3 (3.11 or newer) and make, and install the rest into .venv.
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+COMPILE := $(BIN)/uv pip compile -q --generate-hashes --universal --python-version 3.11
 
-help:  ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ -/'
+help:  ## list these targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-12s %s\n", $$1, $$2}'
 
-up: $(READY)  ## start everything on this machine, deploy, print the URLs
+up: $(READY)  ## start the local stack, deploy to it, and print its URLs
 	@$(BIN)/python -m infra.local up
 
-down: $(READY)  ## stop everything; data stays
+down: $(READY)  ## stop the local stack; its data stays
 	@$(BIN)/python -m infra.local down
 
-status: $(READY)  ## show what runs and where
+status: $(READY)  ## show which services run, and where
 	@$(BIN)/python -m infra.local status
 
-logs: $(READY)  ## show the parts' logs (PART=kafka for one, FOLLOW=1 to go on)
+logs: $(READY)  ## show the services' logs (PART=kafka for one service, FOLLOW=1 to follow)
 	@$(BIN)/python -m infra.local logs $(PART) $(if $(FOLLOW),--follow)
 
-demo: $(READY)  ## walk through the main job: requests in, Kafka records out
+demo: $(READY)  ## walk through the main use case: requests go in, Kafka records come out
 	@$(BIN)/python -m infra.local demo
 
-drill: $(READY)  ## break things on purpose: do the alerts fire, is everything healed, does it tell?
+drill: $(READY)  ## break the local stack and check that alerts fire and services are healed
 	@$(BIN)/python -m infra.drill $(ARGS)
 
-readiness: $(READY)  ## ask the running stack whether it is fit for production
+readiness: $(READY)  ## check whether the running stack is fit for production
 	@$(BIN)/python -m infra.readiness --wait $(or $(WAIT),75) $(ARGS)
 
-token: $(READY)  ## print a token (ROLE=admin, ops or sales; TENANT=uuid)
+token: $(READY)  ## print an access token (ROLE=admin, ops or sales; TENANT=uuid)
 	@$(BIN)/python -m infra.local token --role $(or $(ROLE),sales) $(if $(TENANT),--tenant $(TENANT))
 
-dev: $(READY)  ## serve the checkout with reload, without the emulator (PORT=8001)
+dev: $(READY)  ## serve the checkout and reload it on every change (PORT=8001)
 	@$(BIN)/python -m infra.local dev $(if $(PORT),--port $(PORT))
 
-up-compose: $(READY)  ## the same with Docker Compose
+up-compose: $(READY)  ## start the local stack with Docker Compose
 	@$(BIN)/python -m infra.compose up
 
-test: lint  ## check the style, then run every test
+test: lint  ## check style, types and contracts, then run every test (ARGS for pytest)
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term $(ARGS)
 
-faults: $(READY)  ## every fault on real parts, long, with a report
+faults: $(READY)  ## inject every fault into real services, and write a report (6 minutes)
 	@$(BIN)/python -m tests.faults $(ARGS)
 
-fuzz: $(READY)  ## the deployed API against its own OpenAPI document, long, with a report
+fuzz: $(READY)  ## check the deployed API against its OpenAPI document with generated requests (minutes)
 	@$(BIN)/python -m tests.fuzz $(ARGS)
 
-lint: $(READY)  ## ruff, mypy, import contracts, dependencies, generated files
-	@echo "· ruff"; $(BIN)/ruff check . && $(BIN)/ruff format --check -q .
+lint: $(READY)  ## check style, types, import contracts, dependencies and generated files
+	@mkdir -p .local
+	@echo "· ruff"; $(BIN)/ruff check . && $(BIN)/ruff format --check .
 	@echo "· mypy"; $(BIN)/mypy --no-error-summary
 	@echo "· import contracts"; $(BIN)/lint-imports --no-logo >.local/imports.txt 2>&1 || { cat .local/imports.txt; exit 1; }
 	@echo "· dependencies"; $(BIN)/python -m infra.dependencies
 	@echo "· generated files"; $(BIN)/python -m infra.docs --check && $(BIN)/python -m infra.slo --check
 
-slo: $(READY)  ## make rules, rule tests, dashboard and tables from infra/slo/objectives.yml; reload Prometheus
+slo: $(READY)  ## generate rules, rule tests, dashboard and tables from the objectives; reload Prometheus
 	@$(BIN)/python -m infra.slo $(ARGS)
 
-slo-mutants: $(READY)  ## change each threshold, window, comparison and `for` of the rules: do their tests notice? long
+slo-mutants: $(READY)  ## change each number of the rules and check that a rule test fails (minutes)
 	@$(BIN)/python -m infra.slo.mutants $(ARGS)
 
-fmt: $(READY)  ## format the code and generate the documents
-	@$(BIN)/ruff check --fix -q . ; $(BIN)/ruff format -q . && $(BIN)/python -m infra.docs && $(BIN)/python -m infra.slo
+fmt: $(READY)  ## format the code, and generate the documents and rules
+	@$(BIN)/ruff check --fix -q .; $(BIN)/ruff format -q . && $(BIN)/python -m infra.docs && $(BIN)/python -m infra.slo
 
-package: $(READY)  ## build what is deployed (STAGE=prod)
+package: $(READY)  ## build the bundle and the CloudFormation template into build/package (STAGE=prod)
 	@$(BIN)/python -m infra.aws.package --stage $(or $(STAGE),prod)
 
-lock: $(READY)  ## compile the dependencies of pyproject.toml into the lock files
-	$(BIN)/uv pip compile -q --generate-hashes --universal --python-version 3.11 pyproject.toml --group dev -o requirements-dev.txt
-	$(BIN)/uv pip compile -q --generate-hashes --universal --python-version 3.11 -c requirements-dev.txt pyproject.toml -o requirements.txt
+lock: $(READY)  ## resolve the dependencies of pyproject.toml into the lock files
+	$(COMPILE) pyproject.toml --group dev -o requirements-dev.txt
+	$(COMPILE) -c requirements-dev.txt pyproject.toml -o requirements.txt
 
-clean: $(READY)  ## stop everything and throw all local data away
+clean: $(READY)  ## stop the local stack and delete its data and everything that was built
 	@$(BIN)/python -m infra.local down; rm -rf .local build
 
 $(READY): requirements-dev.txt
-	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "python 3.11 or newer is needed; set PYTHON=python3.11")'
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; set PYTHON=python3.11")'
 	@echo "· installing the tools into .venv"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip -q --disable-pip-version-check install uv

@@ -21,6 +21,7 @@ from infra.local.stack import PARTS, Ports, Stack
 from infra.ops import topics
 
 TAIL_LINES = 40
+HOME = Path(os.environ.get("AETHERLINK_HOME") or ROOT / ".local")
 
 
 def main() -> int:
@@ -36,7 +37,7 @@ def main() -> int:
         action="store_true",
         help="print the result as JSON, progress on standard error",
     )
-    parser.add_argument("--home", type=Path, default=ROOT / ".local", help="where state is kept")
+    parser.add_argument("--home", type=Path, default=HOME, help="where state is kept")
     parser.add_argument(
         "--port",
         type=int,
