@@ -1,4 +1,4 @@
-"""What is deployed: the routes, and every other function. A contents page: the work is in `chalicelib`."""
+"""What is deployed: the routes and the scheduled functions. The work is in `chalicelib`."""
 
 from typing import Any
 
@@ -35,35 +35,35 @@ methods.fill_in(app)
 
 @app.schedule(Rate(1, unit=Rate.MINUTES))
 def relay(event: CloudWatchEvent) -> dict[str, Any]:
-    """Move committed events from the outbox to Kafka, for a minute."""
+    """Publish committed events from the outbox to Kafka, for a minute."""
     return schedule.run_relay(event.context)
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES))
 def replay(event: CloudWatchEvent) -> dict[str, Any]:
-    """Send published events again, where an operator asked for it."""
+    """Publish events again for the replays that operators have requested."""
     return schedule.run_replays(event.context)
 
 
 @app.schedule(Rate(1, unit=Rate.HOURS))
 def outbox_upkeep(event: CloudWatchEvent) -> dict[str, Any]:
-    """Make the archive's partitions ahead, and drop the old ones."""
+    """Create the archive's next partitions, and drop expired ones."""
     return schedule.run_outbox_upkeep()
 
 
 @app.schedule(Rate(1, unit=Rate.HOURS))
 def idempotency_cleanup(event: CloudWatchEvent) -> dict[str, Any]:
-    """Delete the answers of idempotent requests after their 24 hours."""
+    """Delete the stored answers of idempotent requests after 24 hours."""
     return schedule.run_idempotency_cleanup()
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES))
 def autoheal_tick(event: CloudWatchEvent) -> dict[str, Any]:
-    """Bring what the healer began to its end: settle, verify, try again, tell people."""
+    """Bring open remediations to an end: settle, verify, retry, escalate."""
     return schedule.run_autoheal_tick(event.context)
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES))
 def metrics_push(event: CloudWatchEvent) -> dict[str, Any]:
-    """Publish the totals of all functions."""
+    """Push the metrics of all functions."""
     return schedule.run_metrics_push(event.context)

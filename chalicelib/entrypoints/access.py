@@ -1,7 +1,7 @@
-"""Who may call what: one table of routes and roles, and the door that follows it.
+"""Access control: the table of routes and roles, and the check that enforces it.
 
-A route that the table does not have is closed to everybody, and the tests refuse it.
-docs/access.md and the OpenAPI document are made from the table.
+A route without a rule cannot be called, and the tests refuse it. docs/access.md and the
+OpenAPI document are generated from the table.
 """
 
 from collections.abc import Mapping
@@ -14,14 +14,17 @@ from chalicelib.telemetry import logs, names
 
 
 class System(frozenset[Role]):
-    """Roles that count only within the tenant of those who run the system: what they open belongs to no tenant."""
+    """Roles that count only in the tenant that runs the system (OPERATOR_TENANT_ID).
+
+    They guard what belongs to the whole system rather than to a tenant.
+    """
 
 
-Rule = frozenset[Role] | Literal["public", "own proof"]
-"""Any one of these roles; everybody, unasked; or whoever brings the proof that the view itself asks for."""
+Rule = frozenset[Role] | Literal["public", "own credential"]
+"""Any of these roles; or everyone; or the holder of a credential that the view itself checks."""
 
 PUBLIC: Final = "public"
-OWN_PROOF: Final = "own proof"
+OWN_CREDENTIAL: Final = "own credential"
 WRITERS: Final = frozenset({Role.SALES, Role.ADMIN})
 READERS: Final = frozenset({Role.SALES, Role.OPS, Role.ADMIN})
 OPERATORS: Final = frozenset({Role.OPS, Role.ADMIN})
@@ -55,7 +58,7 @@ RULES: Final[Mapping[tuple[str, str], Rule]] = {
     ("POST", "/api/outbox/streams/{key}/discard"): OPERATORS,
     ("POST", "/api/outbox/replay"): OPERATORS,
     ("GET", "/api/outbox/replay/{id}"): OPERATORS,
-    ("POST", "/autoheal/alert"): OWN_PROOF,  # the webhook's bearer token
+    ("POST", "/autoheal/alert"): OWN_CREDENTIAL,  # the webhook's bearer token
     ("GET", "/autoheal/actions"): SYSTEM,
     ("GET", "/autoheal/actions/{id}"): SYSTEM,
     ("POST", "/autoheal/actions/{id}/approve"): SYSTEM_ADMINS,
@@ -66,48 +69,50 @@ RULES: Final[Mapping[tuple[str, str], Rule]] = {
     ("GET", "/alerts"): SYSTEM,
     ("GET", "/silences"): SYSTEM,
     ("DELETE", "/silences/{id}"): SYSTEM,
-    ("GET", "/ack"): OWN_PROOF,  # a signed link
-    ("POST", "/ack"): OWN_PROOF,  # a signed link, or else as SYSTEM
-    ("GET", "/metrics"): OWN_PROOF,  # the scraper's bearer token, or else as SYSTEM
+    ("GET", "/ack"): OWN_CREDENTIAL,  # a signed link
+    ("POST", "/ack"): OWN_CREDENTIAL,  # a signed link, or else as SYSTEM
+    ("GET", "/metrics"): OWN_CREDENTIAL,  # the scraper's bearer token, or else as SYSTEM
 }
 
 
 def admit(rule: Rule | None, headers: Mapping[str, str]) -> Principal | None:
-    """Return who calls, where `rule` lets them in; None where nobody is asked here.
+    """Return the caller, authorized by `rule`; None where this is not the place to authenticate.
 
     Raises:
-        as `admitted` does; errors.Forbidden also where there is no rule.
+        errors.Forbidden: there is no rule; and as `authorize`.
+        errors.Unauthenticated: as `authorize`.
+        errors.RateLimited: as `authorize`.
     """
     if rule is None:
         raise Forbidden(
-            "Nobody may call this.",
+            "This operation is not open to callers.",
             code="rule-missing",
             cause="the route is not in access.RULES",
         )
-    return None if isinstance(rule, str) else admitted(rule, headers)
+    return None if isinstance(rule, str) else authorize(rule, headers)
 
 
-def admitted(roles: frozenset[Role], headers: Mapping[str, str]) -> Principal:
-    """Return who calls, where they have one of `roles`.
+def authorize(roles: frozenset[Role], headers: Mapping[str, str]) -> Principal:
+    """Return the authenticated caller, who has at least one of `roles`.
 
     Raises:
-        errors.Unauthenticated: nobody, or a proof that does not hold.
-        errors.Forbidden: a caller without the role or for another tenant.
-        errors.RateLimited: the tenant has used up its share for now.
+        errors.Unauthenticated: missing or invalid credentials.
+        errors.Forbidden: the caller lacks the role or belongs to another tenant.
+        errors.RateLimited: the tenant has reached its rate limit.
     """
     principal = container().access.authenticator.authenticate(headers)
-    who = f"{principal.subject} of tenant {principal.tenant_id}"
+    caller = f"{principal.subject} of tenant {principal.tenant_id}"
     if not principal.roles & roles:
         raise Forbidden(
-            f"This needs one of the roles: {', '.join(sorted(roles))}.",
+            f"This requires one of the roles: {', '.join(sorted(roles))}.",
             code="role-missing",
-            cause=f"{who} has: {', '.join(sorted(principal.roles))}",
+            cause=f"{caller} has: {', '.join(sorted(principal.roles))}",
         )
     if isinstance(roles, System) and principal.tenant_id != container().settings.operator_tenant_id:
         raise Forbidden(
-            "This is for those who run the system: members of the tenant that OPERATOR_TENANT_ID names.",
+            "Only members of the tenant that runs the system may do this.",
             code="operators-alone",
-            cause=who,
+            cause=caller,
         )
     if rate := container().access.tenant_rate:
         rate.admit(principal.tenant_id)
@@ -115,7 +120,7 @@ def admitted(roles: frozenset[Role], headers: Mapping[str, str]) -> Principal:
 
 
 def note_refusal(problem: AetherLinkError, *, request_id: str, method: str, path: str) -> None:
-    """Log and count that `problem` kept a caller out; other problems are not noted. The log never has the token."""
+    """Log and count a 401 or 403. Other problems are ignored. The token is never logged."""
     if not isinstance(problem, Unauthenticated | Forbidden):
         return
     logs.warning(

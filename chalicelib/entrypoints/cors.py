@@ -1,18 +1,22 @@
-"""Which other origins' pages may read answers. None, unless CORS_ALLOWED_ORIGINS names them."""
+"""Cross-origin access: which other origins may read responses. None, by default."""
 
 from collections.abc import Mapping
 
 from chalicelib.bootstrap import container
 
-SENT = (
+REQUEST_HEADERS = (
     "Authorization, Content-Type, Idempotency-Key, If-Match, X-Request-Id, X-Tenant-Id, traceparent"
 )
-READ = "ETag, Idempotent-Replayed, Location, Retry-After, WWW-Authenticate, X-Request-Id"
+EXPOSED_HEADERS = "ETag, Idempotent-Replayed, Location, Retry-After, WWW-Authenticate, X-Request-Id"
 MAX_AGE_SECONDS = 600
 
 
 def headers(request: Mapping[str, str]) -> dict[str, str]:
-    """Return what lets the page that sent `request` (header names in lower case) read the answer."""
+    """Return the CORS headers of a response.
+
+    Args:
+        request: the request's headers, with names in lower case.
+    """
     allowed = container().settings.http.cors_allowed_origins
     origin = request.get("origin", "")
     if not allowed:
@@ -22,16 +26,21 @@ def headers(request: Mapping[str, str]) -> dict[str, str]:
     return {
         "Vary": "Origin",
         "Access-Control-Allow-Origin": origin,
-        "Access-Control-Expose-Headers": READ,
+        "Access-Control-Expose-Headers": EXPOSED_HEADERS,
     }
 
 
 def preflight(request: Mapping[str, str], methods: str) -> dict[str, str]:
-    """Return what tells the page's browser that it may send such a request."""
+    """Return the further headers of the response to a preflight request.
+
+    Args:
+        request: the request's headers, with names in lower case.
+        methods: the methods that the path supports, separated by commas.
+    """
     if "Access-Control-Allow-Origin" not in headers(request):
         return {}
     return {
         "Access-Control-Allow-Methods": methods,
-        "Access-Control-Allow-Headers": SENT,
+        "Access-Control-Allow-Headers": REQUEST_HEADERS,
         "Access-Control-Max-Age": str(MAX_AGE_SECONDS),
     }

@@ -120,7 +120,7 @@ def delete_job(call: Call) -> Answer:
     Operation(
         summary="Move a job to another status",
         tag=Tag.CRM,
-        description="An illegal status change is refused; the problem document lists the allowed ones.",
+        description="The problem document of an illegal change lists the allowed statuses.",
         request=MoveJob,
         example={"status": "Scheduled"},
         response=Job,

@@ -1,7 +1,7 @@
-"""What a path answers to the methods that it does not have: OPTIONS names the ones it has, the rest are 405.
+"""The methods that a path does not have: OPTIONS lists those it has, the rest get a 405.
 
-API Gateway itself answers every unknown method with one text for all, so each is a route of
-its own.
+API Gateway itself answers every unknown method with one fixed text, so each of them gets a
+route of its own.
 """
 
 from chalice.app import Chalice
@@ -15,31 +15,28 @@ from chalicelib.shared.errors import MethodNotAllowed
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 FILLED_IN = ("preflight", "refuse_method")
-"""The views that stand where the API has no operation."""
+"""The views of the methods that are no operation of the API."""
 
 
 def fill_in(app: Chalice) -> None:
-    """Give every path of `app` an answer to every method."""
+    """Add a route to `app` for every method that a path does not have."""
     for path, methods in [(path, frozenset(entries)) for path, entries in app.routes.items()]:
         offered = ", ".join(sorted(methods | {"OPTIONS"}))
 
         @endpoint(app, rule=PUBLIC)
         def preflight(call: Call, offered: str = offered) -> Answer:
-            """Tell which methods there are, and what other origins may send."""
-            return Answer(
-                status=204,
-                headers={"Allow": offered, **cors.preflight(call.headers, offered)},
-            )
+            """Return the methods of the path, and what other origins may send."""
+            headers = {"Allow": offered, **cors.preflight(call.headers, offered)}
+            return Answer(status=204, headers=headers)
 
         @endpoint(app, rule=PUBLIC)
         def refuse_method(call: Call, offered: str = offered) -> Answer:
             """Refuse a method that the path does not have."""
             raise MethodNotAllowed(
-                f"{call.request.method} is not offered here; {offered} are.",
+                f"{call.request.method} is not supported here. Supported methods: {offered}.",
                 headers={"Allow": offered},
             )
 
+        others = sorted(METHODS - methods - {"OPTIONS"})
         app.route(path, methods=["OPTIONS"], content_types=[])(preflight)
-        app.route(path, methods=sorted(METHODS - methods - {"OPTIONS"}), content_types=[])(
-            refuse_method
-        )
+        app.route(path, methods=others, content_types=[])(refuse_method)

@@ -1,4 +1,4 @@
-"""Metrics over HTTP: the same text that is pushed."""
+"""Metrics over HTTP, in the text that is also pushed to the Pushgateway."""
 
 from collections.abc import Mapping
 
@@ -10,6 +10,8 @@ from chalicelib.entrypoints import access
 from chalicelib.entrypoints.answer import Answer
 from chalicelib.entrypoints.call import Call
 from chalicelib.entrypoints.endpoint import endpoint
+from chalicelib.entrypoints.operation import READ_ERRORS, Operation, Tag
+from chalicelib.entrypoints.schemas import STRING
 from chalicelib.security.signing import bearer_is
 from chalicelib.shared.errors import AetherLinkError
 from chalicelib.telemetry import logs, names
@@ -22,33 +24,43 @@ routes = Blueprint(__name__)
 
 
 @routes.route("/metrics", methods=["GET"])
-@endpoint(routes)
+@endpoint(
+    routes,
+    Operation(
+        summary="Read the metrics",
+        tag=Tag.SERVICE,
+        description="The totals of all functions, in the Prometheus text format.",
+        response=STRING,
+        response_description="The metrics.",
+        media_type="text/plain",
+        errors=READ_ERRORS,
+        security=("bearer", "scraper"),
+    ),
+)
 def read_metrics(call: Call) -> Answer:
-    """Give the totals as Prometheus reads them, to operators and to the scraper."""
-    if not bearer_is(
-        call.headers, container().secrets.accepted("shared_secrets.metrics_scrape_tokens")
-    ):
-        access.admitted(access.SYSTEM, call.headers)
+    """Return the metrics, to operators and to whom the scraper's token belongs."""
+    tokens = container().secrets.accepted("shared_secrets.metrics_scrape_tokens")
+    if not bearer_is(call.headers, tokens):
+        access.authorize(access.SYSTEM, call.headers)
     return Answer(render(everything()).encode(), content_type=TEXT)
 
 
 def everything() -> Mapping[Series, float]:
-    """Return what is published: the ledger's totals, and how the outbox stands just now.
+    """Return every published series: the stored totals, and the outbox's gauges.
 
-    While the database is away the outbox's gauges are left out: missing data is bad data,
-    an old number is a lie.
+    While the database is down the gauges are left out, because an old value would mislead.
 
     Raises:
-        errors.Unavailable: the ledger is away.
+        errors.Unavailable: the store of the totals is down.
     """
-    found = series(container().autoheal.dependencies, container().settings.stage, access.RULES)
+    values = series(container().autoheal.dependencies, container().settings.stage, access.RULES)
     try:
         stats = container().outbox.stats()
     except AetherLinkError as problem:
         logs.warning(names.METRICS_INCOMPLETE, code=problem.code, cause=problem.cause)
-        return found
+        return values
     if stats is not None:
-        found[Series(names.OUTBOX_PENDING)] = float(stats.pending)
-        found[Series(names.OUTBOX_OLDEST_PENDING)] = round(stats.oldest, 3)
-        found[Series(names.OUTBOX_PARKED_STREAMS)] = float(stats.parked_streams)
-    return found
+        values[Series(names.OUTBOX_PENDING)] = float(stats.pending)
+        values[Series(names.OUTBOX_OLDEST_PENDING)] = round(stats.oldest, 3)
+        values[Series(names.OUTBOX_PARKED_STREAMS)] = float(stats.parked_streams)
+    return values

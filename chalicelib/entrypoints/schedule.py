@@ -1,4 +1,4 @@
-"""Scheduled work."""
+"""The scheduled functions. Each returns a summary of its run, for the log of the invocation."""
 
 from dataclasses import asdict
 from datetime import timedelta
@@ -16,12 +16,12 @@ PUSH_LEASE_TIME = timedelta(seconds=50)
 
 
 def run_relay(context: Any) -> dict[str, Any]:
-    """Relay the outbox until just before this invocation's time is up; return what was done."""
+    """Relay the outbox until just before the invocation ends; return the totals."""
     return asdict(container().outbox.relay().run(_seconds_left(context)))
 
 
 def run_replays(context: Any) -> dict[str, Any]:
-    """Carry out replays until just before this invocation's time is up; return how many events were sent."""
+    """Carry out replays until just before the invocation ends; return the number of events."""
     sent = container().outbox.replayer().run(_seconds_left(context))
     if sent:
         logs.info(names.REPLAY_FINISHED, events=sent)
@@ -29,37 +29,40 @@ def run_replays(context: Any) -> dict[str, Any]:
 
 
 def run_outbox_upkeep() -> dict[str, Any]:
-    """Look after the archive's partitions; return what was created and dropped."""
-    done = container().outbox.upkeep()
-    logs.info(names.UPKEEP_FINISHED, **done)
-    return dict(done)
+    """Create and drop partitions of the archive; return which."""
+    partitions = container().outbox.upkeep()
+    logs.info(names.UPKEEP_FINISHED, **partitions)
+    return dict(partitions)
 
 
 def run_idempotency_cleanup() -> dict[str, Any]:
-    """Delete answers kept past their time; return how many."""
-    gone = container().idempotency.clean()
-    logs.info(names.CLEANUP_FINISHED, deleted=gone)
-    return {"deleted": gone}
+    """Delete expired answers of idempotent requests; return how many."""
+    deleted = container().idempotency.clean()
+    logs.info(names.CLEANUP_FINISHED, deleted=deleted)
+    return {"deleted": deleted}
 
 
 def run_autoheal_tick(context: Any) -> dict[str, Any]:
-    """Settle what the healer began, until just before this invocation's time is up; return what was done."""
+    """Settle open remediations until just before the invocation ends; return the totals."""
     if not container().settings.autoheal_store.table_prefix:
         return {}
-    done = asdict(Settler(container().autoheal.dependencies).run(_seconds_left(context)))
-    logs.info(names.AUTOHEAL_TICK_FINISHED, **done)
-    return done
+    totals = asdict(Settler(container().autoheal.dependencies).run(_seconds_left(context)))
+    logs.info(names.AUTOHEAL_TICK_FINISHED, **totals)
+    return totals
 
 
 def run_metrics_push(context: Any) -> dict[str, Any]:
-    """Push the totals, if nobody else is doing it; a pushgateway that is down is left for the next minute."""
+    """Push the metrics, unless another invocation is doing so.
+
+    If the Pushgateway is down, the next invocation tries again.
+    """
     gateway = container().telemetry.pusher
     if gateway is None or not container().settings.autoheal_store.table_prefix:
         return {}
     store = container().autoheal.dependencies.store
-    me = context.aws_request_id
+    owner = context.aws_request_id
     now = container().clock.now()
-    if not store.hold(PUSH_LEASE, me, now, now + PUSH_LEASE_TIME):
+    if not store.hold(PUSH_LEASE, owner, now, now + PUSH_LEASE_TIME):
         return {"skipped": True}
     try:
         lines = publish(metrics.everything(), gateway)
@@ -67,7 +70,7 @@ def run_metrics_push(context: Any) -> dict[str, Any]:
         logs.warning(names.METRICS_NOT_PUSHED, code=problem.code, cause=problem.cause)
         return {"pushed": False}
     finally:
-        store.release(PUSH_LEASE, me)
+        store.release(PUSH_LEASE, owner)
     logs.info(names.METRICS_PUSHED, **lines)
     return {"pushed": True, **lines}
 

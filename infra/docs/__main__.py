@@ -7,13 +7,14 @@ import sys
 from chalicelib.crm.events import TYPES
 from infra import dependencies
 from infra.aws.package import ROOT
-from infra.docs import access, configuration, events, openapi, openapi_page
+from infra.docs import access, configuration, events, openapi_page
+from infra.docs.openapi.document import document
 
 
 def documents() -> dict[str, str]:
     """Return every generated document by its path."""
     schemas = {f"docs/events/{kind.__name__}.json": events.event_schema(kind) for kind in TYPES}
-    described = openapi.document()
+    described = document()
     return {
         "docs/configuration.md": configuration.page(),
         "docs/access.md": access.page(),

@@ -1,6 +1,6 @@
 """docs/access.md, made from the table of routes and roles. `make fmt` writes it."""
 
-from chalicelib.entrypoints.access import OWN_PROOF, PUBLIC, RULES, System
+from chalicelib.entrypoints.access import OWN_CREDENTIAL, PUBLIC, RULES, System
 from chalicelib.security.identity import Role
 
 PAGE = """\
@@ -69,7 +69,7 @@ def page() -> str:
         mark = "system" if isinstance(rule, System) else "✓"
         cells = [mark if not isinstance(rule, str) and role in rule else "" for role in Role]
         last = (
-            {PUBLIC: "✓", OWN_PROOF: "with a proof of its own"}.get(rule, "")
+            {PUBLIC: "✓", OWN_CREDENTIAL: "with a proof of its own"}.get(rule, "")
             if isinstance(rule, str)
             else ""
         )

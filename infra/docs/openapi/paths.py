@@ -1,0 +1,63 @@
+"""The document's paths: each route with its operation, access rule and request body."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from chalicelib.entrypoints.access import OWN_CREDENTIAL, PUBLIC, RULES
+from chalicelib.entrypoints.methods import FILLED_IN
+from chalicelib.entrypoints.operation import Operation
+from infra.docs.openapi.parameters import parameters
+from infra.docs.openapi.responses import responses
+from infra.docs.openapi.schemas import reference
+
+
+def paths(
+    routes: Mapping[str, Mapping[str, Any]], operations: Mapping[str, Operation]
+) -> dict[str, Any]:
+    """Return the path items of a Chalice app's routes.
+
+    Raises:
+        KeyError: a view states no operation, or its route has no access rule.
+    """
+    items: dict[str, dict[str, Any]] = {}
+    for path, methods in sorted(routes.items()):
+        for method, route in sorted(methods.items()):
+            name = route.view_function.__name__
+            if name not in FILLED_IN:
+                item = items.setdefault(path, {})
+                item[method.lower()] = _operation(path, method, name, operations)
+    return items
+
+
+def _operation(
+    path: str, method: str, name: str, operations: Mapping[str, Operation]
+) -> dict[str, Any]:
+    operation = operations[name]
+    described = {"description": operation.description} if operation.description else {}
+    return {
+        "operationId": name,
+        "summary": operation.summary,
+        **described,
+        "tags": [operation.tag],
+        "parameters": parameters(path, operation),
+        "responses": responses(operation, operations),
+        **_security(path, method, operation),
+        **_request_body(operation),
+    }
+
+
+def _security(path: str, method: str, operation: Operation) -> dict[str, Any]:
+    rule = RULES[method, path]
+    if rule == PUBLIC:
+        return {"security": []}
+    if rule == OWN_CREDENTIAL:
+        return {"security": [{scheme: []} for scheme in operation.security]}
+    return {"security": [{"bearer": []}], "x-roles": sorted(rule)}
+
+
+def _request_body(operation: Operation) -> dict[str, Any]:
+    if operation.request is None:
+        return {}
+    media_type = {"schema": reference(operation.request), "example": operation.example}
+    content = dict.fromkeys(operation.request_types, media_type)
+    return {"requestBody": {"required": True, "content": content}}
