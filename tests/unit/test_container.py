@@ -1,4 +1,4 @@
-"""The container makes each service once, when it is first needed, and a test can replace any of them."""
+"""The container makes each service once, when first needed; a test can replace any of them."""
 
 import subprocess
 import sys
@@ -66,7 +66,8 @@ def test_a_deployment_without_a_healer_says_so() -> None:
 
 def test_making_the_services_loads_no_client_library() -> None:
     code = (
-        "import sys; from chalicelib.bootstrap import Container; from chalicelib.config import Settings;"
+        "import sys; from chalicelib.bootstrap import Container;"
+        "from chalicelib.config import Settings;"
         f"container = Container(Settings()); [getattr(container, name) for name in {SERVICES!r}];"
         f"print([name for name in {EXPENSIVE!r} if name in sys.modules])"
     )
