@@ -2,6 +2,7 @@
 
 import shutil
 import zipfile
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -10,21 +11,31 @@ EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def write(bundle: Path, *, vendor: Path, app: Path) -> None:
-    """Write `bundle`: the archive `vendor`, and after it every entry of the archive `app`."""
-    with zipfile.ZipFile(app) as archive:
-        entries = [
-            (info.filename, archive.read(info)) for info in archive.infolist() if not info.is_dir()
-        ]
+    """Write `bundle`: the archive `vendor`, and after it every file of the folder `app`."""
     shutil.copyfile(vendor, bundle)
     with zipfile.ZipFile(bundle, "a") as archive:
-        _add(archive, entries)
+        _add(archive, _files(app))
 
 
 def archive_folder(folder: Path, into: Path) -> None:
     """Write the archive `into`: every file of `folder`."""
-    files = [path for path in folder.rglob("*") if path.is_file()]
     with zipfile.ZipFile(into, "w") as archive:
-        _add(archive, [(str(path.relative_to(folder)), path.read_bytes()) for path in files])
+        _add(archive, _files(folder))
+
+
+def _files(folder: Path) -> list[tuple[str, bytes]]:
+    """Return every file of `folder`: its path in it, and its content."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return [(str(path.relative_to(folder)), path.read_bytes()) for path in files]
+
+
+def sizes(bundle: Path) -> dict[str, int]:
+    """Return the compressed bytes of each package of `bundle`, the largest first."""
+    total: Counter[str] = Counter()
+    with zipfile.ZipFile(bundle) as archive:
+        for info in archive.infolist():
+            total[info.filename.split("/")[0]] += info.compress_size
+    return dict(total.most_common())
 
 
 def _add(archive: zipfile.ZipFile, entries: Iterable[tuple[str, bytes]]) -> None:

@@ -19,13 +19,15 @@ from pathlib import Path
 
 from chalicelib.config.reader import refuse_plain_secrets
 from chalicelib.shared.errors import Misconfigured
-from infra.aws import bundle, policies, template, vendor
+from infra.aws import bundle, policies, runtime, template, vendor
 from infra.aws.steps import PackagingFailed, compile_python, run, tool
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ("app.py", "chalicelib", ".chalice")
 NOT_COPIED = shutil.ignore_patterns("__pycache__", "deployed", "deployments")
 DEFAULT_REGION = "us-east-1"
+LISTED = 12
+"""How many packages of the bundle the output lists, the largest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +43,16 @@ def build(
     out: Path,
     *,
     stage: str,
+    architecture: str = "x86_64",
     environment: Mapping[str, str] | None = None,
     progress: Callable[[str], None] = lambda _: None,
     root: Path = ROOT,
 ) -> PackagedApp:
-    """Build the app of `root` for `stage` into `out`.
+    """Build the app of `root` for `stage` into `out`, for the running version of Python.
 
-    `environment` is added to what `.chalice/config.json` gives every function. The same
-    input gives the same bytes.
+    `environment` is added to what `.chalice/config.json` gives every function. For stage local
+    the bundle fits this machine, else Lambda on `architecture`. The same input gives the same
+    bytes.
 
     Raises:
         PackagingFailed: a step failed, or a secret would stand in the template as plain text.
@@ -57,15 +61,17 @@ def build(
         refuse_plain_secrets(environment or {}, stage)
     except Misconfigured as error:
         raise PackagingFailed(str(error)) from None
-    requirements = vendor.archive(root, progress)
+    target = runtime.for_stage(stage, architecture)
+    requirements = vendor.archive(root, target, progress)
     progress("packaging")
     out = out.resolve()  # Chalice runs in another folder
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as temporary:
         packaged = _run_chalice(root, Path(temporary), stage, environment or {})
-        sam = Path(shutil.move(packaged / "sam.json", out / "sam.json"))
+        sam = out / "sam.json"
+        sam.write_text(template.finish((packaged / "sam.json").read_text(), stage, target))
         archive = out / "deployment.zip"
-        bundle.write(archive, vendor=requirements, app=packaged / "deployment.zip")
+        bundle.write(archive, vendor=requirements, app=_compiled(packaged))
     digest = hashlib.sha256(archive.read_bytes() + sam.read_bytes()).hexdigest()
     return PackagedApp(sam, archive, digest)
 
@@ -90,6 +96,14 @@ def _run_chalice(root: Path, temporary: Path, stage: str, environment: Mapping[s
     return packaged
 
 
+def _compiled(packaged: Path) -> Path:
+    """Return a folder with the content of Chalice's archive, its own runtime compiled, too."""
+    folder = packaged / "app"
+    shutil.unpack_archive(packaged / "deployment.zip", folder)
+    compile_python(folder, "chalice", sourceless=True)
+    return folder
+
+
 def _copy_sources(root: Path, copy: Path) -> Path:
     """Copy what is deployed, with an empty list of requirements; return `copy`."""
     copy.mkdir()
@@ -111,12 +125,19 @@ def main() -> int:
         "--out", type=Path, default=Path("build/package"), help="the folder to write to"
     )
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    parser.add_argument(
+        "--architecture",
+        default="x86_64",
+        choices=tuple(runtime.ARCHITECTURES),
+        help="Lambda's processor",
+    )
     arguments = parser.parse_args()
     started = time.monotonic()
     try:
         app = build(
             arguments.out,
             stage=arguments.stage,
+            architecture=arguments.architecture,
             progress=lambda line: print(f"· {line}", file=sys.stderr),
         )
     except PackagingFailed as error:
@@ -124,9 +145,13 @@ def main() -> int:
         return 1
     seconds = time.monotonic() - started
     megabytes = app.bundle.stat().st_size / 1e6
+    sizes = bundle.sizes(app.bundle)
     if arguments.json:
-        print(json.dumps({**asdict(app), "bundle_megabytes": round(megabytes, 1)}, default=str))
+        result = {**asdict(app), "bundle_megabytes": round(megabytes, 1), "bytes": sizes}
+        print(json.dumps(result, default=str))
     else:
+        for name, size in list(sizes.items())[:LISTED]:
+            print(f"{size / 1e6:7.2f} MB  {name}", file=sys.stderr)
         print(f"✓ {app.bundle} ({megabytes:.1f} MB) and {app.template}, in {seconds:.1f} s")
     return 0
 

@@ -41,11 +41,17 @@ def run(command: list[str], folder: Path, env: Mapping[str, str] | None = None) 
         )
 
 
-def compile_python(folder: Path, name: str) -> None:
-    """Compile every module below `folder`/`name`.
+def compile_python(folder: Path, name: str, *, sourceless: bool = False) -> None:
+    """Compile every module below `folder`/`name`; with `sourceless`, remove the sources.
 
     The byte code is accepted without a look at its source's time, because times in a bundle
     are all the same. The paths in it are relative, so that every machine compiles the same.
     """
     options = ["-q", "--invalidation-mode", "unchecked-hash"]
+    if sourceless:
+        options.append("-b")
     run([sys.executable, "-m", "compileall", *options, name], folder)
+    if sourceless:
+        for source in (folder / name).rglob("*.py"):
+            if source.with_suffix(".pyc").exists():
+                source.unlink()

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from infra.aws import autoheal
+from infra.aws import autoheal, functions
+from infra.aws.runtime import Runtime
 
 GATEWAY_RESPONSES = Path(__file__).with_name("gateway-responses.json")
 
@@ -44,6 +45,31 @@ def additions(config: Path, stage: str) -> dict[str, Any]:
         **autoheal.resources(environment[autoheal.PREFIX_SETTING]),
     }
     return content
+
+
+def finish(text: str, stage: str, runtime: Runtime) -> str:
+    """Return the template `text` that Chalice wrote, completed for `stage` on `runtime`.
+
+    The emulator of stage local has neither log groups nor destinations, and its tables go with
+    its stack.
+    """
+    template: dict[str, Any] = json.loads(text)
+    if stage != "local":
+        functions.complete(template, runtime)
+        _keep_tables(template)
+    return json.dumps(template, indent=2) + "\n"
+
+
+def _keep_tables(template: dict[str, Any]) -> None:
+    """Keep the tables when the stack is deleted, and refuse to delete them by hand."""
+    for resource in template["Resources"].values():
+        if resource["Type"] == "AWS::DynamoDB::Table":
+            resource["DeletionPolicy"] = "Retain"
+            resource["UpdateReplacePolicy"] = "Retain"
+            resource["Properties"]["DeletionProtectionEnabled"] = True
+            resource["Properties"]["PointInTimeRecoverySpecification"] = {
+                "PointInTimeRecoveryEnabled": True
+            }
 
 
 def idempotency_table(name: str) -> dict[str, object]:
