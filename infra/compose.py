@@ -1,4 +1,4 @@
-"""The system on Docker Compose: `python -m infra.compose up`. Needs Docker; `make up` does without it."""
+"""The system on Docker Compose: `python -m infra.compose up`. `make up` does without Docker."""
 
 import argparse
 import os
@@ -14,115 +14,129 @@ from chalicelib.config.database import DatabaseSettings
 from infra.aws import secrets
 from infra.aws.package import ROOT, build
 from infra.local.emulator import Emulator
+from infra.local.errors import ServiceFailed
+from infra.local.ports import Ports
 from infra.local.postgres import create_owner
-from infra.local.process import PartFailed
-from infra.local.stack import Ports
+from infra.local.progress import Progress
 from infra.ops import migrate, topics
 
 FILE = ROOT / "localstack-compose.yml"
 UP_SECONDS = 600
-PASSWORD = "local-development"
+PROBE_SECONDS = 30
+PASSWORD = "local-development"  # noqa: S105 -- of containers on loopback, in the compose file too
+STAGE = "local"
 NO_DOCKER = 2
 
 
 def main() -> int:
-    """Run one command; return the exit code: 2 where Docker is missing."""
+    """Run one command; return the exit code: 0 done, 1 failed, 2 Docker is missing."""
     parser = argparse.ArgumentParser(prog="python -m infra.compose", description=__doc__)
     parser.add_argument("command", choices=("up", "down"))
-    chosen = parser.parse_args()
-    reason = why_not()
+    arguments = parser.parse_args()
+    reason = unavailable()
     if reason:
-        print(
-            f"✗ {reason}\n  `make up` starts the same parts without Docker.",
-            file=sys.stderr,
-        )
+        hint = "`make up` starts the same services without Docker."
+        print(f"✗ {reason}\n  {hint}", file=sys.stderr)
         return NO_DOCKER
     try:
-        up() if chosen.command == "up" else _compose(["down"])
-    except PartFailed as problem:
-        print(f"✗ {problem}", file=sys.stderr)
+        if arguments.command == "up":
+            up()
+        else:
+            _compose(["down"])
+    except ServiceFailed as error:
+        print(f"✗ {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def why_not() -> str:
+def unavailable() -> str:
     """Return why Docker Compose cannot be used here, or an empty text."""
     if not shutil.which("docker"):
         return "Docker is not installed."
     for command, reason in (
         (["info"], "The Docker daemon does not answer."),
-        (["compose", "version"], "No Compose."),
+        (["compose", "version"], "Docker Compose is not installed."),
     ):
-        if subprocess.run(
-            ["docker", *command], capture_output=True, timeout=30, check=False
-        ).returncode:
+        result = subprocess.run(
+            ["docker", *command], capture_output=True, timeout=PROBE_SECONDS, check=False
+        )
+        if result.returncode:
             return reason
     return ""
 
 
 def up() -> None:
-    """Start the containers, wait until they are healthy, migrate, create topics, deploy. Raises `PartFailed`."""
+    """Start the containers, wait until they are healthy, migrate, create topics, deploy.
+
+    Raises:
+        ServiceFailed: a container does not start, or the deployment fails.
+    """
     ports = Ports.from_env()
-    _compose(["up", "--detach", "--wait"])
-    print("✓ containers are healthy", flush=True)
+    progress = Progress(lambda line: print(line, flush=True))
+    with progress.step("starting the containers", "containers are healthy"):
+        _compose(["up", "--detach", "--wait"])
+    with progress.step("migrating the database", "database migrated"):
+        _migrate(f"127.0.0.1:{ports.postgres}")
+    with progress.step("creating the topics", "topics created"):
+        kafka = {
+            "bootstrap_servers": f"127.0.0.1:{ports.kafka}",
+            "request_timeout_ms": 20_000,
+        }
+        topics.ensure(Settings().changed(kafka=kafka))
+    with progress.step("building and deploying the functions", "functions deployed"):
+        api_url = _deploy(Emulator(ROOT / ".local" / "compose", ports.emulator))
+    print(f"\n  API  {api_url}/")
+    print("  Development sign-in: send X-Tenant-Id and X-Roles.")
+    print("  `make up` has an issuer of real tokens.", flush=True)
 
-    def url(
-        role: str, database: str = "aetherlink", where: str = f"127.0.0.1:{ports.postgres}"
-    ) -> str:
-        return f"postgresql://{role}:{PASSWORD}@{where}/{database}"
 
-    with driver.connect(
-        url("postgres", "postgres"), DatabaseSettings(), name="compose"
-    ) as connection:
+def _url(role: str, address: str, database: str = "aetherlink") -> str:
+    return f"postgresql://{role}:{PASSWORD}@{address}/{database}"
+
+
+def _migrate(address: str) -> None:
+    superuser = _url("postgres", address, "postgres")
+    with driver.connect(superuser, DatabaseSettings(), name="compose") as connection:
         connection.autocommit = True
         create_owner(connection, PASSWORD, "aetherlink")
-    migrate.upgrade(url("aetherlink_owner"))
-    migrate.set_passwords(url("aetherlink_owner"), dict.fromkeys(migrate.LOGIN_ROLES, PASSWORD))
-    print("✓ database migrated", flush=True)
-    topics.ensure(
-        Settings().changed(
-            kafka={
-                "bootstrap_servers": f"127.0.0.1:{ports.kafka}",
-                "request_timeout_ms": 20_000,
-            }
-        )
-    )
-    print("✓ topics created", flush=True)
-    inside = "postgres:5432"
-    kept = {
-        "DATABASE_URL": url("aetherlink_api", where=inside),
-        "RELAY_DATABASE_URL": url("aetherlink_relay", where=inside),
+    owner = _url("aetherlink_owner", address)
+    migrate.upgrade(owner)
+    migrate.set_passwords(owner, dict.fromkeys(migrate.LOGIN_ROLES, PASSWORD))
+
+
+def _deploy(emulator: Emulator) -> str:
+    """Deploy to the LocalStack container; return the API's URL."""
+    container = "postgres:5432"  # the functions run in containers too
+    secret_settings = {
+        "DATABASE_URL": _url("aetherlink_api", container),
+        "RELAY_DATABASE_URL": _url("aetherlink_relay", container),
     }
-    home = ROOT / ".local" / "compose"
-    emulator = Emulator(home, ports.emulator)
-    emulator.keep({secrets.name(one, "local"): text for one, text in kept.items()})
+    emulator.store_secrets(
+        {secrets.name(setting, STAGE): text for setting, text in secret_settings.items()}
+    )
     environment = {
         "KAFKA_BOOTSTRAP_SERVERS": "kafka:9092",
-        "OIDC_ENABLED": "false",  # its functions run in containers, where the local issuer's loopback is another
-        **secrets.references(kept, "local"),
+        "OIDC_ENABLED": "false",  # a container cannot reach an issuer on this machine's loopback
+        **secrets.references(secret_settings, STAGE),
     }
-    app = build(home / "package", stage="local", environment=environment)
-    home.mkdir(parents=True, exist_ok=True)
-    print(
-        f"✓ functions deployed\n\n  API  {emulator.deploy(app, key=app.digest)}/",
-        flush=True,
-    )
-    print(
-        "  development sign-in: send X-Tenant-Id and X-Roles. `make up` has an issuer of real tokens.",
-        flush=True,
-    )
+    app = build(emulator.home / "package", stage=STAGE, environment=environment)
+    emulator.home.mkdir(parents=True, exist_ok=True)
+    return emulator.deploy(app, key=app.digest)
 
 
 def _compose(arguments: Sequence[str]) -> None:
-    command = ["docker", "compose", "-f", str(FILE), *arguments]
-    env = {**os.environ, "AETHERLINK_POSTGRES_PASSWORD": PASSWORD}
-    done = subprocess.run(command, cwd=Path(FILE).parent, env=env, timeout=UP_SECONDS, check=False)
-    if done.returncode:
-        logs = f"docker compose -f {FILE.name} logs"
-        raise PartFailed(
+    result = subprocess.run(
+        ["docker", "compose", "-f", str(FILE), *arguments],
+        cwd=Path(FILE).parent,
+        env={**os.environ, "AETHERLINK_POSTGRES_PASSWORD": PASSWORD},
+        timeout=UP_SECONDS,
+        check=False,
+    )
+    if result.returncode:
+        raise ServiceFailed(
             "compose",
             f"{' '.join(arguments)} failed",
-            remedy=f"read `{logs}`, then try again",
+            remedy=f"read `docker compose -f {FILE.name} logs`, then try again",
         )
 
 

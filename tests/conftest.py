@@ -1,4 +1,4 @@
-"""Real parts for tests: one PostgreSQL and one Kafka broker a worker, on free ports, in temporary folders."""
+"""Real services for tests, on free ports and in temporary folders, started when first needed."""
 
 import os
 import shutil
@@ -13,31 +13,30 @@ from chalicelib import bootstrap
 from chalicelib.bootstrap import Container
 from chalicelib.config import Settings
 from chalicelib.shared.clock import Clock
-from infra.aws.package import ROOT
-from infra.local import alertmanager as alertmanager_part
 from infra.local.alertmanager import Alertmanager
-from infra.local.debian import program
+from infra.local.data import migrate_database
 from infra.local.demo_services import DemoServices
 from infra.local.emulator import Emulator
+from infra.local.errors import ServiceFailed
 from infra.local.kafka import Broker, choose
+from infra.local.paths import CACHE as CACHE
+from infra.local.ports import free_port
 from infra.local.postgres import Postgres
-from infra.local.process import PartFailed, free_port
-from infra.local.ssm_agent import LocalSsm
-from infra.ops import migrate, topics
+from infra.local.ssm import LocalSsm
+from infra.ops import topics
 
 os.environ["STAGE"] = "local"
 os.environ["OIDC_ENABLED"] = "false"
 for leaked in ("DATABASE_URL", "RELAY_DATABASE_URL", "AWS_ENDPOINT_URL"):
     os.environ.pop(leaked, None)
-CACHE = ROOT / ".local" / "cache"
 
 
 def pytest_report_header() -> list[str]:
-    """Say which broker the suite uses."""
+    """Return a line that names the Kafka broker of this run."""
     broker = choose(Path(tempfile.gettempdir()), 0, CACHE)
     names = {
         "apache": "Apache Kafka (KRaft)",
-        "embedded": "the embedded one (librdkafka's mock)",
+        "embedded": "embedded (librdkafka's mock)",
         "external": "external",
     }
     return [f"kafka broker: {names[broker.kind]}"]
@@ -58,10 +57,7 @@ def postgres(home: Path) -> Iterator[Postgres]:
     server = Postgres(home / "postgres", free_port(), fast=True)
     server.start()
     try:
-        server.create_database()
-        migrate.upgrade(server.url())
-        passwords = server.passwords()
-        migrate.set_passwords(server.url(), {role: passwords[role] for role in migrate.LOGIN_ROLES})
+        migrate_database(server)
         yield server
     finally:
         server.stop()
@@ -70,81 +66,83 @@ def postgres(home: Path) -> Iterator[Postgres]:
 @pytest.fixture(scope="session")
 def broker(home: Path) -> Iterator[Broker]:
     """A real broker with the product's topics."""
-    chosen = choose(home / "kafka", free_port(), CACHE)
-    chosen.start(topics.wanted(Settings()))
+    server = choose(home / "kafka", free_port(), CACHE)
+    server.start(topics.wanted(Settings()))
     try:
-        yield chosen
+        yield server
     finally:
-        chosen.stop()
+        server.stop()
 
 
 @pytest.fixture(scope="session")
 def emulator(home: Path) -> Iterator[Emulator]:
     """A real AWS emulator."""
-    made = Emulator(home / "emulator", free_port())
-    made.start()
+    server = Emulator(home / "emulator", free_port())
+    server.start()
     try:
-        yield made
+        yield server
     finally:
-        made.stop()
+        server.stop()
 
 
 @pytest.fixture(scope="session")
 def services(home: Path) -> Iterator[DemoServices]:
-    """Demo services that really run, to be healed."""
-    made = DemoServices(home / "services", {"crm-api": free_port(), "crm-exporter": free_port()})
-    made.start()
+    """Demo services that really run and can be healed."""
+    ports = {"crm-api": free_port(), "crm-exporter": free_port()}
+    demo_services = DemoServices(home / "services", ports)
+    demo_services.start()
     try:
-        yield made
+        yield demo_services
     finally:
-        made.stop()
+        demo_services.stop()
 
 
 @pytest.fixture(scope="session")
 def ssm(home: Path, services: DemoServices) -> Iterator[LocalSsm]:
-    """A Systems Manager that really runs what it is sent."""
-    made = LocalSsm(home / "ssm", free_port(), services.bin, services.ports)
-    made.start()
+    """A Systems Manager that really runs the commands that it is sent."""
+    server = LocalSsm(home / "ssm", free_port(), services.bin, services.ports)
+    server.start()
     try:
-        yield made
+        yield server
     finally:
-        made.stop()
+        server.stop()
 
 
 @pytest.fixture(scope="module")
 def alertmanager(home: Path) -> Iterator[Alertmanager]:
-    """A real Alertmanager, not started yet; tests that need it are skipped where it is not to be had."""
+    """A real Alertmanager, not started yet; skips where there is none for this machine."""
+    server = Alertmanager(home / f"alertmanager-{uuid4().hex[:8]}", free_port(), CACHE)
     try:
-        program(alertmanager_part.PACKAGE, alertmanager_part.NAME, CACHE)
-    except PartFailed as problem:
-        pytest.skip(f"no Alertmanager on this machine: {problem}")
-    made = Alertmanager(home / f"alertmanager-{uuid4().hex[:8]}", free_port(), CACHE)
+        server.program()
+    except ServiceFailed as error:
+        pytest.skip(f"there is no Alertmanager on this machine: {error}")
     try:
-        yield made
+        yield server
     finally:
-        made.stop()
+        server.stop()
 
 
 @pytest.fixture
 def database(postgres: Postgres) -> Iterator[Settings]:
-    """Settings that lead to the database, whose rows are gone afterwards."""
+    """Settings of the database, whose rows are deleted afterwards."""
     yield Settings().changed(
         database={
-            "url": postgres.url("aetherlink_api"),
-            "relay_url": postgres.url("aetherlink_relay"),
+            "url": postgres.database_url("aetherlink_api"),
+            "relay_url": postgres.database_url("aetherlink_relay"),
         }
     )
     with postgres.connect() as connection:
         connection.execute_simple(
-            "TRUNCATE account, contact, job, outbox_event, outbox_stream, outbox_archive, outbox_replay, outbox_audit,"
-            " idempotent_request;"
-            "UPDATE outbox_shard SET owner = NULL, lease_until = '-infinity', retry_at = '-infinity'"
+            "TRUNCATE account, contact, job, outbox_event, outbox_stream, outbox_archive,"
+            " outbox_replay, outbox_audit, idempotent_request;"
+            "UPDATE outbox_shard"
+            " SET owner = NULL, lease_until = '-infinity', retry_at = '-infinity'"
         )
 
 
 @pytest.fixture
 def tenant() -> UUID:
-    """A tenant of this test's own."""
+    """A tenant that no other test uses."""
     return uuid4()
 
 
@@ -153,14 +151,14 @@ class Compose:
 
     def __call__(self, settings: Settings, clock: Clock | None = None) -> Container:
         """Make the process use a new container with `settings` (and `clock`); return it."""
-        made = Container(settings, clock)
-        bootstrap.use(made)
-        return made
+        container = Container(settings, clock)
+        bootstrap.use(container)
+        return container
 
 
 @pytest.fixture
 def composed() -> Iterator[Compose]:
-    """Return what installs a container with given settings until the test's end."""
+    """Return what installs a container until the test ends."""
     before = bootstrap.use(None)
     yield Compose()
     bootstrap.use(before)

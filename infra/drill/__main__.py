@@ -12,8 +12,9 @@ import requests
 from infra.aws.package import ROOT
 from infra.drill import drill, page
 from infra.drill.verdict import Broken
-from infra.local.process import PartFailed
-from infra.local.stack import Ports, Stack
+from infra.local.errors import ServiceFailed
+from infra.local.ports import Ports
+from infra.local.stack import Stack
 from infra.slo.__main__ import MAX_COMPRESSED
 
 
@@ -34,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
         api = stack.status()["api"] or stack.up()
         plan = drill.Plan(chosen.compress, tuple(chosen.act or drill.ACTS), chosen.keep_mode)
         report = drill.run(stack, api, plan, say=lambda line: print(line, file=out, flush=True))
-    except (PartFailed, drill.AnotherDrill, Broken, requests.RequestException) as problem:
+    except (ServiceFailed, drill.AnotherDrill, Broken, requests.RequestException) as problem:
         print(f"✗ {problem}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

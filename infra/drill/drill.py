@@ -24,9 +24,9 @@ from infra.drill.targets import Targets, admitted
 from infra.drill.timeline import Sort, Timeline
 from infra.drill.verdict import Broken, Verdict, within
 from infra.drill.watch import watching
-from infra.local.healing import CACHE
-from infra.local.process import PartFailed
-from infra.local.prometheus import Prometheus, Watched
+from infra.local.errors import ServiceFailed
+from infra.local.paths import CACHE
+from infra.local.prometheus import Prometheus, ScrapeTargets
 from infra.local.stack import Stack
 from infra.slo import outputs, read
 from infra.slo.durations import Scale
@@ -75,7 +75,7 @@ def run(stack: Stack, api: str, plan: Plan, say: Callable[[str], None]) -> Repor
 
     Raises:
         AnotherDrill: one is going on.
-        PartFailed: a part that the drill brings does not start.
+        ServiceFailed: a part that the drill brings does not start.
     """
     home = stack.home / FOLDER
     timeline = Timeline(say)
@@ -85,11 +85,11 @@ def run(stack: Stack, api: str, plan: Plan, say: Callable[[str], None]) -> Repor
         parts = stack.status()["parts"]
         absent = [name for name in NEEDED if not parts.get(name, {}).get("running")]
         if absent:
-            raise PartFailed(
+            raise ServiceFailed(
                 absent[0], "the drill needs it, and it does not run", remedy="`make up`"
             )
         timeline.act(f"The shipped rules, {plan.compress} times as fast")
-        watched = stack.healing.watched(api)
+        watched = stack.healing.scrape_targets(api)
         targets = after.enter_context(admitted(stack))
         prometheus = after.enter_context(_compressed(stack, watched, plan, targets, home))
         site = Site(stack, api, prometheus)
@@ -145,7 +145,7 @@ def _alone(home: Path) -> Iterator[None]:
 
 @contextmanager
 def _compressed(
-    stack: Stack, watched: Watched, plan: Plan, targets: Targets, home: Path
+    stack: Stack, watched: ScrapeTargets, plan: Plan, targets: Targets, home: Path
 ) -> Iterator[Prometheus]:
     """Have a Prometheus with compressed rules and no past in the place of the usual one.
 

@@ -12,7 +12,7 @@ import requests
 
 from chalicelib.security.identity import Role
 from infra.drill.verdict import Broken
-from infra.local.issuer_server import DEFAULT_TENANT
+from infra.local.identity import DEFAULT_TENANT
 from infra.local.prometheus import Prometheus
 from infra.local.stack import Stack
 

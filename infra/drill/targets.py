@@ -10,7 +10,7 @@ from chalicelib.autoheal import chaos
 from chalicelib.autoheal.actions import action_id
 from chalicelib.autoheal.alert import Alert, Status
 from infra.local.demo_services import DemoServices
-from infra.local.process import free_port
+from infra.local.ports import free_port
 from infra.local.stack import Stack
 
 WARD = 10

@@ -1,4 +1,4 @@
-"""`python -m infra.local`: the local stack from the command line. The Makefile's targets call it."""
+"""`python -m infra.local`: the local stack from the command line, and behind `make`."""
 
 import argparse
 import json
@@ -6,36 +6,48 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from uuid import UUID
 
-from chalicelib.config import Settings
 from chalicelib.security.identity import Role
-from infra.aws.package import ROOT
-from infra.local import demo, dev
-from infra.local.healing import WATCHERS
-from infra.local.issuer_server import DEFAULT_TENANT
-from infra.local.process import PartFailed, free_port
-from infra.local.stack import PARTS, Ports, Stack
-from infra.ops import topics
+from infra.local.errors import ServiceFailed
+from infra.local.identity import DEFAULT_TENANT
+from infra.local.paths import ROOT
+from infra.local.ports import SERVICES, Ports, free_port
+from infra.local.stack import Stack
 
 TAIL_LINES = 40
 HOME = Path(os.environ.get("AETHERLINK_HOME") or ROOT / ".local")
+NOT_DEPLOYED = "✗ nothing is deployed: run `make up`"
 
 
 def main() -> int:
-    """Run one command; return the exit code: 0 done, 1 failed, 2 used wrongly."""
+    """Run one command; return the exit code: 0 done, 1 failed, 2 wrong usage."""
+    arguments = _parser().parse_args()
+    output = sys.stderr if arguments.json else sys.stdout
+    try:
+        stack = Stack(
+            arguments.home.resolve(),
+            Ports.from_env(),
+            say=lambda line: print(line, file=output, flush=True),
+        )
+        return COMMANDS[arguments.command](stack, arguments)
+    except ServiceFailed as error:
+        print(f"✗ {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m infra.local", description=__doc__)
+    parser.add_argument("command", choices=tuple(COMMANDS))
+    parser.add_argument("service", nargs="?", choices=SERVICES, help="for logs: only this service")
+    parser.add_argument("--follow", action="store_true", help="for logs: keep printing new lines")
     parser.add_argument(
-        "command", choices=("up", "down", "status", "logs", "urls", "demo", "dev", "token")
-    )
-    parser.add_argument("part", nargs="?", choices=PARTS, help="for logs: one part only")
-    parser.add_argument("--follow", action="store_true", help="for logs: go on as lines come")
-    parser.add_argument(
-        "--json",
-        action="store_true",
-        help="print the result as JSON, progress on standard error",
+        "--json", action="store_true", help="print the result as JSON, progress on standard error"
     )
     parser.add_argument("--home", type=Path, default=HOME, help="where state is kept")
     parser.add_argument(
@@ -48,140 +60,150 @@ def main() -> int:
         "--role", type=Role, default=Role.SALES, help="for token: one of " + ", ".join(Role)
     )
     parser.add_argument(
-        "--tenant", type=UUID, default=DEFAULT_TENANT, help="for token: whose data, a UUID"
+        "--tenant", type=UUID, default=DEFAULT_TENANT, help="for token: the tenant's id, a UUID"
     )
-    chosen = parser.parse_args()
-    output = sys.stderr if chosen.json else sys.stdout
-    try:
-        stack = Stack(
-            chosen.home.resolve(),
-            Ports.from_env(),
-            say=lambda line: print(line, file=output, flush=True),
-        )
-        return int(globals()[f"_{chosen.command}"](stack, chosen) or 0)
-    except (PartFailed, demo.DemoFailed) as problem:
-        print(f"✗ {problem}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
+    return parser
 
 
-def _up(stack: Stack, chosen: argparse.Namespace) -> None:
+def _up(stack: Stack, arguments: argparse.Namespace) -> int:
     started = time.monotonic()
     stack.up()
-    if not chosen.json:
+    if not arguments.json:
         print(f"\nUp in {time.monotonic() - started:.0f} s.\n")
-    _urls(stack, chosen)
+    return _urls(stack, arguments)
 
 
-def _down(stack: Stack, _: argparse.Namespace) -> None:
+def _down(stack: Stack, _: argparse.Namespace) -> int:
     stack.down()
+    return 0
 
 
-def _status(stack: Stack, chosen: argparse.Namespace) -> int:
+def _status(stack: Stack, arguments: argparse.Namespace) -> int:
     status = stack.status()
-    if chosen.json:
+    services = status["parts"]
+    if arguments.json:
         print(json.dumps(status))
     else:
-        for name, part in status["parts"].items():
-            print(
-                f"{'✓' if part['running'] else '✗'} {name:12} {part['address']} {part.get('kind', '')}".rstrip()
-            )
-        print(
-            f"{'✓' if status['deployed'] else '✗'} {'functions':12} {status['api'] or 'not deployed: run `make up`'}"
-        )
-    return (
-        0 if status["deployed"] and all(part["running"] for part in status["parts"].values()) else 1
-    )
+        for name, service in services.items():
+            mark = "✓" if service["running"] else "✗"
+            print(f"{mark} {name:12} {service['address']} {service.get('kind', '')}".rstrip())
+        mark = "✓" if status["deployed"] else "✗"
+        print(f"{mark} {'functions':12} {status['api'] or 'not deployed: run `make up`'}")
+    running = all(service["running"] for service in services.values())
+    return 0 if status["deployed"] and running else 1
 
 
-def _urls(stack: Stack, chosen: argparse.Namespace) -> int:
+def _urls(stack: Stack, arguments: argparse.Namespace) -> int:
     status = stack.status()
-    api = status["api"]
-    if chosen.json:
-        parts = {
+    api_url = status["api"]
+    if arguments.json:
+        urls = {
+            "api": api_url,
             "kafka": stack.kafka.bootstrap_servers,
             "emulator": stack.emulator.url,
             "issuer": stack.issuer.url,
         }
-        print(json.dumps({"api": api, **parts}))
-    elif api:
-        shown = {
-            "API": f"{api}/",
-            "health": f"{api}/health/ready",
-            "PostgreSQL": stack.postgres.url("aetherlink_api"),
-        }
-        shown |= {
-            "Kafka": stack.kafka.bootstrap_servers,
-            "AWS": stack.emulator.url,
-            "OIDC issuer": stack.issuer.url,
-        }
-        watchers = [name for name in WATCHERS[::-1] if name in status["parts"]]
-        shown |= {name.capitalize(): status["parts"][name]["address"] for name in watchers}
-        for name, value in shown.items():
-            print(f"  {name:12} {value}")
-        print()
-        print("  a token for each role (8 hours), for tenant", DEFAULT_TENANT)
-        for role in Role:
-            print(f"    TOKEN=$(make -s token ROLE={role})")
-        print()
-        print(
-            "  make demo   walks through the main job\n  make down   stops everything, data stays"
-        )
+        print(json.dumps(urls))
+    elif api_url:
+        _print_urls(stack, api_url)
     else:
-        print("✗ nothing is deployed: run `make up`", file=sys.stderr)
-    return 0 if api else 1
+        print(NOT_DEPLOYED, file=sys.stderr)
+    return 0 if api_url else 1
 
 
-def _logs(stack: Stack, chosen: argparse.Namespace) -> int:
-    files = {name: file for name, file in stack.logs().items() if chosen.part in (None, name)}
+def _print_urls(stack: Stack, api_url: str) -> None:
+    urls = {
+        "API": f"{api_url}/",
+        "health": f"{api_url}/health/ready",
+        "PostgreSQL": stack.postgres.database_url("aetherlink_api"),
+        "Kafka": stack.kafka.bootstrap_servers,
+        "AWS": stack.emulator.url,
+        "OIDC issuer": stack.issuer.url,
+    }
+    for name, service in reversed(list(stack.healing.monitoring.items())):
+        if service.process.log.exists():
+            urls[name.capitalize()] = service.url
+    for name, url in urls.items():
+        print(f"  {name:12} {url}")
+    print(f"\n  a token for each role (valid for 8 hours), for tenant {DEFAULT_TENANT}")
+    for role in Role:
+        print(f"    TOKEN=$(make -s token ROLE={role})")
+    print("\n  make demo   walks through the main job")
+    print("  make down   stops everything, data stays")
+
+
+def _logs(stack: Stack, arguments: argparse.Namespace) -> int:
+    files = [str(file) for name, file in stack.logs().items() if arguments.service in (None, name)]
     if not files:
         print("✗ there are no logs yet: run `make up`", file=sys.stderr)
         return 1
-    command = [
-        "tail",
-        "-n",
-        str(TAIL_LINES),
-        *(["-F"] if chosen.follow else []),
-        *map(str, files.values()),
-    ]
-    return subprocess.run(command, check=False).returncode
+    follow = ["-F"] if arguments.follow else []
+    return subprocess.run(["tail", "-n", str(TAIL_LINES), *follow, *files], check=False).returncode
 
 
-def _demo(stack: Stack, chosen: argparse.Namespace) -> int:
-    api = stack.status()["api"]
-    if not api:
-        print("✗ nothing is deployed: run `make up`", file=sys.stderr)
+def _demo(stack: Stack, arguments: argparse.Namespace) -> int:
+    from chalicelib.config import Settings
+    from infra.local import demo
+    from infra.ops import topics
+
+    api_url = stack.status()["api"]
+    if not api_url:
+        print(NOT_DEPLOYED, file=sys.stderr)
         return 1
-    output = sys.stderr if chosen.json else sys.stdout
-    names = [name for name in topics.names(Settings()) if "dlq" not in name]
-    seen = demo.run(
-        api,
-        stack.issuer.token,
-        stack.kafka.bootstrap_servers,
-        names,
-        say=lambda line: print(line, file=output, flush=True),
-    )
-    if chosen.json:
-        print(json.dumps([asdict(record) for record in seen]))
+    output = sys.stderr if arguments.json else sys.stdout
+    settings = Settings()
+    dead_letters = settings.outbox.dead_letter_topic
+    try:
+        records = demo.run(
+            api_url,
+            stack.issuer.token,
+            stack.kafka.bootstrap_servers,
+            [name for name in topics.names(settings) if name != dead_letters],
+            say=lambda line: print(line, file=output, flush=True),
+        )
+    except demo.DemoFailed as error:
+        print(f"✗ {error}", file=sys.stderr)
+        return 1
+    if arguments.json:
+        print(json.dumps([asdict(record) for record in records]))
     return 0
 
 
-def _token(stack: Stack, chosen: argparse.Namespace) -> None:
-    token = stack.issuer.token(chosen.role, chosen.tenant)
-    about = {
-        "token": token,
-        "tenant": str(chosen.tenant),
-        "role": str(chosen.role),
-        "issuer": stack.issuer.url,
-    }
-    print(json.dumps(about) if chosen.json else token)
+def _token(stack: Stack, arguments: argparse.Namespace) -> int:
+    token = stack.issuer.token(arguments.role, arguments.tenant)
+    if arguments.json:
+        details = {
+            "token": token,
+            "tenant": str(arguments.tenant),
+            "role": str(arguments.role),
+            "issuer": stack.issuer.url,
+        }
+        print(json.dumps(details))
+    else:
+        print(token)
+    return 0
 
 
-def _dev(stack: Stack, chosen: argparse.Namespace) -> None:
+def _dev(stack: Stack, arguments: argparse.Namespace) -> int:
+    from infra.local import dev
+
     stack.up_data()
-    env = {**os.environ, **stack.environment(), "STAGE": "local"}
-    dev.serve(chosen.port or free_port(), env, say=lambda line: print(line, flush=True))
+    environment = {**os.environ, **stack.environment(), "STAGE": "local"}
+    port = arguments.port or free_port()
+    dev.serve(port, environment, say=lambda line: print(line, flush=True))
+    return 0
+
+
+COMMANDS: dict[str, Callable[[Stack, argparse.Namespace], int]] = {
+    "up": _up,
+    "down": _down,
+    "status": _status,
+    "logs": _logs,
+    "urls": _urls,
+    "demo": _demo,
+    "dev": _dev,
+    "token": _token,
+}
 
 
 if __name__ == "__main__":

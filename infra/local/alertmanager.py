@@ -2,128 +2,108 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import requests
 
-from infra.aws.package import ROOT
-from infra.local.debian import program
-from infra.local.process import Process, refuse_foreign
+from infra.local.paths import ROOT
+from infra.local.service import Service, ServiceSpec
 
-PACKAGE = "prometheus-alertmanager"
-NAME = "prometheus-alertmanager"
 CONFIGURATION = ROOT / "infra" / "alertmanager"
-START_SECONDS = 20.0
-SETTING = "AETHERLINK_ALERTMANAGER_PORT"
-LEFT_OUT = re.compile(r"\$\{[A-Z_]+\}")
+RELOAD_SECONDS = 10
+PLACEHOLDER = re.compile(r"\$\{[A-Z_]+\}")
 SHARED = Path("/usr/share/prometheus")
 DEFAULTS = "alertmanager/default.tmpl"
-PRIVATE = (
+WITH_TEMPLATES = (
     'mount -t tmpfs none /usr/share && mkdir "$1" && mount --bind "$2" "$1" && shift 2 && exec "$@"'
 )
-"""Debian's build reads its templates from an absolute path: what is unpacked is mounted there, for it alone."""
+"""Debian's build reads its templates from an absolute path. What was unpacked elsewhere is mounted
+there, visible to this process alone."""
 
 
-class Alertmanager:
-    """One Alertmanager, alone, in memory and on loopback."""
+class Alertmanager(Service):
+    """One Alertmanager without peers; its `url` is `ALERTMANAGER_URL`."""
 
-    def __init__(self, home: Path, port: int, cache: Path) -> None:
-        """Keep configuration, log and data in `home`."""
-        self.home = home
-        self.port = port
-        self._cache = cache
-        self.process = Process("alertmanager", home)
+    spec = ServiceSpec(
+        name="alertmanager",
+        label="Alertmanager",
+        health_path="/-/ready",
+        package="prometheus-alertmanager",
+        program="prometheus-alertmanager",
+    )
 
     @property
-    def url(self) -> str:
-        """Where it answers (`ALERTMANAGER_URL`)."""
-        return f"http://127.0.0.1:{self.port}"
+    def configuration(self) -> Path:
+        """The configuration that it runs with."""
+        return self.home / "alertmanager.yml"
 
-    def running(self) -> bool:
-        """Tell whether it is ready."""
-        return self.process.running() and self._ready()
+    def start(self, values: Mapping[str, str] | None = None) -> bool:
+        """Start it, or load a changed configuration; return whether there was anything to do.
 
-    def start(self, values: Mapping[str, str]) -> bool:
-        """Start it with the configuration filled in, or load a changed one; return whether there was anything to do.
+        Args:
+            values: fills in the `${NAMES}` of the configuration; None keeps the one written last.
 
         Raises:
-            PartFailed: it does not start.
+            ServiceFailed: it does not start.
         """
-        file = self.home / "alertmanager.yml"
+        file = self.configuration
         before = file.read_text() if file.exists() else ""
-        configuration = write(self.home, values)
-        if self.running():
-            changed = configuration.read_text() != before
-            if changed:
-                self.reload()
-            return changed
-        self.process.kill()
-        refuse_foreign("alertmanager", self.port, SETTING)
-        binary = program(PACKAGE, NAME, self._cache)
-        self.process.start(
-            [
-                *_with_its_templates(binary),
-                f"--config.file={configuration}",
-                f"--storage.path={self.home / 'data'}",
-                f"--web.listen-address=127.0.0.1:{self.port}",
-                "--cluster.listen-address=",
-            ],
-            ready=self._ready,
-            seconds=START_SECONDS,
-            remedy="read the log and try again",
-        )
-        return True
+        if values is not None:
+            write(self.home, values)
+        if super().start():
+            return True
+        changed = file.read_text() != before
+        if changed:
+            self.reload()
+        return changed
 
     def reload(self) -> None:
-        """Load the configuration again. Raises `requests.HTTPError` where it is not taken."""
-        requests.post(f"{self.url}/-/reload", timeout=10).raise_for_status()
+        """Load the configuration again. Raises `requests.HTTPError` where it is refused."""
+        requests.post(f"{self.url}/-/reload", timeout=RELOAD_SECONDS).raise_for_status()
 
-    def stop(self) -> None:
-        """Stop it."""
-        self.process.stop()
-
-    def kill(self) -> None:
-        """Crash it."""
-        self.process.kill()
-
-    def _ready(self) -> bool:
-        try:
-            return requests.get(f"{self.url}/-/ready", timeout=2).ok
-        except requests.RequestException:
-            return False
+    def command(self) -> Sequence[str]:
+        """Return the command; its data is in `home`."""
+        return [
+            *_with_templates(Path(self.program())),
+            f"--config.file={self.configuration}",
+            f"--storage.path={self.home / 'data'}",
+            f"--web.listen-address={self.address}",
+            "--cluster.listen-address=",
+        ]
 
 
-def _with_its_templates(binary: Path) -> list[str]:
-    """Return the command that starts `binary` with its templates where it looks for them."""
+def _with_templates(binary: Path) -> list[str]:
+    """Return the command that starts `binary` with its templates at the path it reads them from."""
     unpacked = binary.parents[1] / "share" / "prometheus"
     if (SHARED / DEFAULTS).exists() or not (unpacked / DEFAULTS).exists():
         return [str(binary)]
-    alone = (
-        ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--mount", "--map-root-user"]
-    )
-    return [*alone, "sh", "-c", PRIVATE, "sh", str(SHARED), str(unpacked), str(binary)]
+    namespace = ["unshare", "--mount"]
+    if os.geteuid() != 0:
+        namespace.append("--map-root-user")
+    return [*namespace, "sh", "-c", WITH_TEMPLATES, "sh", str(SHARED), str(unpacked), str(binary)]
 
 
 def write(home: Path, values: Mapping[str, str]) -> Path:
-    """Write the configuration with its `${NAMES}` replaced by `values`, its templates beside it; return where.
+    """Write configuration and templates to `home`, `${NAMES}` replaced; return the configuration.
 
     Raises:
         ValueError: a name has no value.
     """
     home.mkdir(parents=True, exist_ok=True)
     for template in CONFIGURATION.glob("*.tmpl"):
-        text = template.read_text()
-        for name, value in values.items():
-            text = text.replace(f"${{{name}}}", value)
-        (home / template.name).write_text(text)
-    text = (CONFIGURATION / "alertmanager.yml").read_text()
-    for name, value in values.items():
-        text = text.replace(f"${{{name}}}", value)
-    missing = LEFT_OUT.findall(text)
+        (home / template.name).write_text(_filled_in(template.read_text(), values))
+    text = _filled_in((CONFIGURATION / "alertmanager.yml").read_text(), values)
+    missing = PLACEHOLDER.findall(text)
     if missing:
         raise ValueError(f"no value for {', '.join(sorted(set(missing)))}")
-    made = home / "alertmanager.yml"
-    made.touch(mode=0o600)
-    made.write_text(text)
-    return made
+    file = home / "alertmanager.yml"
+    file.touch(mode=0o600)
+    file.write_text(text)
+    return file
+
+
+def _filled_in(text: str, values: Mapping[str, str]) -> str:
+    for name, value in values.items():
+        text = text.replace(f"${{{name}}}", value)
+    return text

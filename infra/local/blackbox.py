@@ -1,67 +1,28 @@
 """The blackbox exporter on this machine: probes the API and the demo services for Prometheus."""
 
-from pathlib import Path
+from collections.abc import Sequence
 
-import requests
+from infra.local.paths import ROOT
+from infra.local.service import Service, ServiceSpec
 
-from infra.aws.package import ROOT
-from infra.local.debian import program
-from infra.local.process import Process, refuse_foreign
-
-PACKAGE = NAME = "prometheus-blackbox-exporter"
 CONFIGURATION = ROOT / "infra" / "prometheus" / "blackbox.yml"
-START_SECONDS = 20.0
-SETTING = "AETHERLINK_BLACKBOX_PORT"
 
 
-class Blackbox:
-    """One blackbox exporter, on loopback."""
+class Blackbox(Service):
+    """One blackbox exporter."""
 
-    def __init__(self, home: Path, port: int, cache: Path) -> None:
-        """Keep the log in `home`."""
-        self.home = home
-        self.port = port
-        self._cache = cache
-        self.process = Process("blackbox", home)
+    spec = ServiceSpec(
+        name="blackbox",
+        label="Blackbox exporter",
+        health_path="/-/healthy",
+        package="prometheus-blackbox-exporter",
+        program="prometheus-blackbox-exporter",
+    )
 
-    @property
-    def url(self) -> str:
-        """Where it answers."""
-        return f"http://127.0.0.1:{self.port}"
-
-    def running(self) -> bool:
-        """Tell whether it answers."""
-        return self.process.running() and self._ready()
-
-    def start(self) -> bool:
-        """Start it; return whether it had to be started. Raises `PartFailed`."""
-        if self.running():
-            return False
-        self.process.kill()
-        refuse_foreign("blackbox", self.port, SETTING)
-        binary = program(PACKAGE, NAME, self._cache)
-        self.process.start(
-            [
-                str(binary),
-                f"--config.file={CONFIGURATION}",
-                f"--web.listen-address=127.0.0.1:{self.port}",
-            ],
-            ready=self._ready,
-            seconds=START_SECONDS,
-            remedy="read the log and try again",
-        )
-        return True
-
-    def stop(self) -> None:
-        """Stop it."""
-        self.process.stop()
-
-    def kill(self) -> None:
-        """Crash it."""
-        self.process.kill()
-
-    def _ready(self) -> bool:
-        try:
-            return requests.get(f"{self.url}/-/healthy", timeout=2).ok
-        except requests.RequestException:
-            return False
+    def command(self) -> Sequence[str]:
+        """Return the command, with the product's own probes."""
+        return [
+            self.program(),
+            f"--config.file={CONFIGURATION}",
+            f"--web.listen-address={self.address}",
+        ]

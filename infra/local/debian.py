@@ -1,46 +1,69 @@
-"""Programs from Debian packages, unpacked beside us: no root, nothing installed."""
+"""Programs from Debian packages, unpacked into a folder: without root, and nothing is installed."""
 
 import shutil
 import subprocess
 import tempfile
 from pathlib import Path
 
-from infra.local.process import PartFailed
+from infra.local.errors import ServiceFailed
 
-SECONDS = 120
+DOWNLOAD_SECONDS = 120
+MAX_ERROR_LENGTH = 500
+
+
+def available(package: str, name: str, cache: Path) -> bool:
+    """Return whether the program `name` of `package` is installed, or already in `cache`."""
+    return bool(shutil.which(name)) or _unpacked(package, name, cache).exists()
 
 
 def program(package: str, name: str, cache: Path) -> Path:
-    """Return the program `name` of `package`: the installed one, or one fetched once into `cache`.
+    """Return the program `name` of `package`: the installed one, or one downloaded once to `cache`.
 
     Raises:
-        PartFailed: it is neither here nor to be had.
+        ServiceFailed: it is not installed and cannot be downloaded.
     """
-    found = shutil.which(name)
-    if found:
-        return Path(found)
-    unpacked = cache / f"debian-{package}"
-    if not (unpacked / "usr" / "bin" / name).exists():
-        _fetch(package, unpacked)
-    return unpacked / "usr" / "bin" / name
+    installed = shutil.which(name)
+    if installed:
+        return Path(installed)
+    unpacked = _unpacked(package, name, cache)
+    if not unpacked.exists():
+        _download(package, _folder(package, cache))
+    return unpacked
 
 
-def _fetch(package: str, unpacked: Path) -> None:
-    remedy = f"install {package}"
+def _folder(package: str, cache: Path) -> Path:
+    return cache / f"debian-{package}"
+
+
+def _unpacked(package: str, name: str, cache: Path) -> Path:
+    return _folder(package, cache) / "usr" / "bin" / name
+
+
+def _download(package: str, folder: Path) -> None:
     if not (shutil.which("apt-get") and shutil.which("dpkg")):
-        raise PartFailed(package, "this is no Debian", remedy=remedy)
-    unpacked.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=unpacked.parent) as folder:
-        where = Path(folder)
-        where.chmod(0o755)
-        _run(package, ["apt-get", "download", package], where)
-        archive = next(where.glob("*.deb"))
-        _run(package, ["dpkg", "-x", str(archive), str(where / "root")], where)
-        if not unpacked.exists():
-            (where / "root").rename(unpacked)
+        raise ServiceFailed(
+            package,
+            "it is not installed, and there is no apt-get to download it with",
+            remedy=f"install {package}",
+        )
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
+        work = Path(temporary)
+        work.chmod(0o755)
+        _run(package, ["apt-get", "download", package], work)
+        archive = next(work.glob("*.deb"))
+        _run(package, ["dpkg", "-x", str(archive), str(work / "root")], work)
+        if not folder.exists():
+            (work / "root").rename(folder)
 
 
-def _run(package: str, command: list[str], where: Path) -> None:
-    done = subprocess.run(command, cwd=where, capture_output=True, text=True, timeout=SECONDS)
-    if done.returncode:
-        raise PartFailed(package, done.stderr.strip()[-500:], remedy=f"install {package}")
+def _run(package: str, command: list[str], folder: Path) -> None:
+    result = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, timeout=DOWNLOAD_SECONDS
+    )
+    if result.returncode:
+        raise ServiceFailed(
+            package,
+            result.stderr.strip()[-MAX_ERROR_LENGTH:],
+            remedy=f"install {package}",
+        )

@@ -1,7 +1,7 @@
-"""`make dev`: the checkout served by `chalice local`, the relay beside it, both started anew when a source changes.
+"""`make dev`: `chalice local` and the relay, restarted when a source changes.
 
-Chalice's own reloader watches the whole checkout. The broker's and the database's files lie
-in it too (`.local`), so it would restart the server all the time.
+Chalice's own reloader watches the whole checkout. The broker's and the database's files are in
+it too (`.local`), so it would restart the server all the time.
 """
 
 import signal
@@ -11,40 +11,45 @@ import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from infra.aws.package import ROOT
-from infra.local.process import listening, refuse_foreign
+from infra.local.paths import ROOT
+from infra.local.ports import listening, require_free
 
 SOURCES = ("app.py", "chalicelib", ".chalice")
-LOOK_SECONDS = 0.5
+POLL_SECONDS = 0.5
 START_SECONDS = 30.0
 STOP_SECONDS = 10.0
 SETTING = "PORT (make dev PORT=8001)"
 
+Children = list[subprocess.Popen[bytes]]
+
 
 def serve(port: int, environment: Mapping[str, str], *, say: Callable[[str], None]) -> None:
-    """Serve on loopback `port` until interrupted (SIGINT, SIGTERM). Code that does not start waits for its repair.
+    """Serve on loopback `port` until interrupted (SIGINT, SIGTERM).
+
+    Code that does not start is started again once a source changes.
 
     Raises:
-        PartFailed: the port is taken.
+        ServiceFailed: the port is taken.
     """
-    refuse_foreign("dev", port, SETTING)
+    require_free("dev", port, SETTING)
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
     while not ended.is_set():
-        seen = _fingerprint()
+        fingerprint = _fingerprint()
+        say("· starting the API and the relay")
         children = _start(port, environment)
         try:
             _announce(port, children, ended, say)
-            while not ended.wait(LOOK_SECONDS) and _fingerprint() == seen:
+            while not ended.wait(POLL_SECONDS) and _fingerprint() == fingerprint:
                 continue
         finally:
             _stop(children)
         if not ended.is_set():
-            say("· a source changed: starting anew")
+            say("· a source has changed: restarting")
 
 
-def _start(port: int, environment: Mapping[str, str]) -> list[subprocess.Popen[bytes]]:
+def _start(port: int, environment: Mapping[str, str]) -> Children:
     chalice = Path(sys.executable).with_name("chalice")
     commands = (
         [str(chalice), "local", "--stage", "local", "--port", str(port), "--no-autoreload"],
@@ -57,23 +62,22 @@ def _start(port: int, environment: Mapping[str, str]) -> list[subprocess.Popen[b
 
 
 def _announce(
-    port: int,
-    children: list[subprocess.Popen[bytes]],
-    ended: threading.Event,
-    say: Callable[[str], None],
+    port: int, children: Children, ended: threading.Event, say: Callable[[str], None]
 ) -> None:
+    """Wait until the API answers, and say so or that it did not start."""
     waited = 0.0
     while not listening(port):
-        if any(child.poll() is not None for child in children) or waited > START_SECONDS:
-            say("✗ it does not start, see above; edit a source and it tries again, Ctrl-C ends it")
+        exited = any(child.poll() is not None for child in children)
+        if exited or waited > START_SECONDS:
+            say("✗ it did not start, see above: change a source to try again, or press Ctrl-C")
             return
-        if ended.wait(LOOK_SECONDS):
+        if ended.wait(POLL_SECONDS):
             return
-        waited += LOOK_SECONDS
-    say(f"✓ API at http://127.0.0.1:{port}/ - edit and it reloads, Ctrl-C ends it")
+        waited += POLL_SECONDS
+    say(f"✓ API at http://127.0.0.1:{port}/: reloads when a source changes, Ctrl-C stops it")
 
 
-def _stop(children: list[subprocess.Popen[bytes]]) -> None:
+def _stop(children: Children) -> None:
     for child in children:
         child.terminate()
     for child in children:
@@ -85,14 +89,14 @@ def _stop(children: list[subprocess.Popen[bytes]]) -> None:
 
 
 def _fingerprint() -> frozenset[tuple[str, int]]:
-    """Stand for the sources as they are: each file with its time of change."""
-    found = set()
+    """Return each source file with the time of its last change."""
+    files = set()
     for name in SOURCES:
         start = ROOT / name
         for file in [start] if start.is_file() else start.rglob("*"):
             if "__pycache__" not in file.parts:
                 try:
-                    found.add((str(file), file.stat().st_mtime_ns))
+                    files.add((str(file), file.stat().st_mtime_ns))
                 except FileNotFoundError:  # an editor replaces files while we look
                     continue
-    return frozenset(found)
+    return frozenset(files)

@@ -1,31 +1,31 @@
-"""What the caller's environment must not decide for us: the stack is on this machine, whatever the shell points at."""
+"""Keeps the local stack on this machine, whatever the caller's environment points at."""
 
 import os
 
 LOOPBACK = "127.0.0.1,localhost"
-ELSEWHERE = (
+MISLEADING = (
     "AWS_PROFILE",
     "AWS_DEFAULT_PROFILE",
     "AWS_ENDPOINT_URL",
     "LOCALSTACK_HOST",
     "DATABASE_URL",
 )
-"""They would win over what the stack says: somebody's account, another emulator, another database."""
+"""They would win over the stack's settings: another account, another emulator, another database."""
+PER_SERVICE = "AWS_ENDPOINT_URL_"
 
 
 def isolate() -> None:
-    """Keep this process and those it starts on the stack: drop leading variables, go past any HTTP proxy.
+    """Keep this process and those it starts on the stack.
 
-    Per-service endpoints (`AWS_ENDPOINT_URL_SSM` and friends) go too.
+    Drops misleading variables, among them per-service endpoints (`AWS_ENDPOINT_URL_SSM` and the
+    like), and lets connections to loopback bypass any HTTP proxy.
     """
-    for name in [
-        one for one in os.environ if one in ELSEWHERE or one.startswith("AWS_ENDPOINT_URL_")
-    ]:
-        del os.environ[name]
-    os.environ["AWS_EC2_METADATA_DISABLED"] = (
-        "true"  # no credentials are asked of a machine that is not there
-    )
+    for name in list(os.environ):
+        if name in MISLEADING or name.startswith(PER_SERVICE):
+            del os.environ[name]
+    # otherwise credentials are requested from an address that does not answer here
+    os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
     for name in ("NO_PROXY", "no_proxy"):
-        kept = os.environ.get(name, "")
-        if LOOPBACK not in kept:
-            os.environ[name] = f"{LOOPBACK},{kept}".rstrip(",")
+        exceptions = os.environ.get(name, "")
+        if LOOPBACK not in exceptions:
+            os.environ[name] = f"{LOOPBACK},{exceptions}".rstrip(",")

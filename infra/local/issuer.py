@@ -1,77 +1,55 @@
-"""The local OpenID Connect issuer as a part of the stack, and tokens from it."""
+"""The local OpenID Connect issuer as a service of the stack, and tokens from it."""
 
 import secrets
 import sys
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
-from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
 import requests
 
 from chalicelib.security.identity import Role
-from infra.aws.package import ROOT
-from infra.local.issuer_server import CLIENT, DEFAULT_TENANT
-from infra.local.process import PartFailed, Process, refuse_foreign
+from infra.local.errors import ServiceFailed
+from infra.local.identity import CLIENT, DEFAULT_TENANT
+from infra.local.paths import ROOT
+from infra.local.service import Service, ServiceSpec
 
-START_SECONDS = 20.0
 CALL_SECONDS = 5
-SETTING = "AETHERLINK_ISSUER_PORT"
 REDIRECT = "http://127.0.0.1/signed-in"
+VERIFIER_BYTES = 48
 
 
-class Issuer:
-    """One issuer on loopback. Its key stays, so tokens outlive it."""
+class Issuer(Service):
+    """One issuer; its `url` is what it calls itself (`OIDC_ISSUER`).
 
-    def __init__(self, home: Path, port: int) -> None:
-        """Keep the key and the log under `home` and listen on loopback `port`."""
-        self.home = home
-        self.port = port
-        self.process = Process("issuer", home)
+    Its key is kept, so its tokens outlive it.
+    """
 
-    @property
-    def url(self) -> str:
-        """What the issuer calls itself (`OIDC_ISSUER`)."""
-        return f"http://127.0.0.1:{self.port}"
+    spec = ServiceSpec(
+        name="issuer",
+        label="OIDC issuer",
+        health_path="/keys",
+        remedy="read the log and run `make up` again",
+    )
 
-    def running(self) -> bool:
-        """Tell whether the issuer answers."""
-        return self.process.running() and self._answers()
-
-    def start(self) -> bool:
-        """Start the issuer; return whether it had to be started. Raises `PartFailed`."""
-        if self.running():
-            return False
-        self.process.kill()
-        refuse_foreign("issuer", self.port, SETTING)
-        self.process.start(
-            [
-                sys.executable,
-                "-m",
-                "infra.local.issuer_server",
-                str(self.port),
-                str(self.home / "key.pem"),
-            ],
-            ready=self._answers,
-            seconds=START_SECONDS,
-            remedy="read the log and run `make up` again",
-            env={"PYTHONPATH": str(ROOT)},
-        )
-        return True
-
-    def stop(self) -> None:
-        """Shut it down."""
-        self.process.stop()
-
-    def kill(self) -> None:
-        """Crash it."""
-        self.process.kill()
+    def command(self) -> Sequence[str]:
+        """Return the command; the key is in `home`."""
+        return [
+            sys.executable,
+            "-m",
+            "infra.local.issuer_server",
+            str(self.port),
+            str(self.home / "key.pem"),
+        ]
 
     def environment(self) -> Mapping[str, str]:
-        """Return the settings that have the API believe this issuer."""
+        """Return the process' environment."""
+        return {"PYTHONPATH": str(ROOT)}
+
+    def settings(self) -> Mapping[str, str]:
+        """Return the settings with which the API trusts this issuer."""
         return {
             "OIDC_ENABLED": "true",
             "OIDC_ISSUER": self.url,
@@ -83,51 +61,51 @@ class Issuer:
         """Sign in with the authorization code flow, as a browser would, and return the token.
 
         Raises:
-            PartFailed: the issuer does not answer, or refuses.
+            ServiceFailed: the issuer does not answer, or refuses.
         """
-        verifier = secrets.token_urlsafe(48)
-        challenge = urlsafe_b64encode(sha256(verifier.encode()).digest()).decode().rstrip("=")
-        asked = {
-            "response_type": "code",
-            "client_id": CLIENT,
-            "redirect_uri": REDIRECT,
-            "scope": "openid",
-            "code_challenge": challenge,
-            "code_challenge_method": "S256",
-            "login_hint": str(role),
-            "tenant_id": str(tenant_id),
-        }
+        verifier = secrets.token_urlsafe(VERIFIER_BYTES)
         try:
-            found = self._get("/.well-known/openid-configuration").json()
-            sent = requests.get(
-                found["authorization_endpoint"],
-                params=asked,
-                allow_redirects=False,
-                timeout=CALL_SECONDS,
-            )
-            [code] = parse_qs(urlsplit(sent.headers["Location"]).query)["code"]
-            form = {
-                "grant_type": "authorization_code",
-                "client_id": CLIENT,
-                "redirect_uri": REDIRECT,
-            }
-            proof = {"code": code, "code_verifier": verifier}
-            answer = requests.post(
-                found["token_endpoint"], data={**form, **proof}, timeout=CALL_SECONDS
-            )
-            answer.raise_for_status()
-            return str(answer.json()["access_token"])
-        except (requests.RequestException, KeyError) as problem:
-            reason = f"it gave no token: {type(problem).__name__}"
-            raise PartFailed(
-                "issuer", reason, remedy="run `make up` first", log=self.process.log
-            ) from problem
+            discovery = requests.get(
+                f"{self.url}/.well-known/openid-configuration", timeout=CALL_SECONDS
+            ).json()
+            code = _authorize(discovery["authorization_endpoint"], role, tenant_id, verifier)
+            return _redeem(discovery["token_endpoint"], code, verifier)
+        except (requests.RequestException, KeyError) as error:
+            raise ServiceFailed(
+                "issuer",
+                f"it issued no token: {type(error).__name__}",
+                remedy="run `make up` first",
+                log=self.process.log,
+            ) from error
 
-    def _get(self, path: str) -> Any:
-        return requests.get(self.url + path, timeout=CALL_SECONDS)
 
-    def _answers(self) -> bool:
-        try:
-            return bool(self._get("/keys").ok)
-        except requests.RequestException:
-            return False
+def _authorize(endpoint: str, role: Role, tenant_id: UUID, verifier: str) -> str:
+    """Return an authorization code. Raises `requests.RequestException`, `KeyError`."""
+    challenge = urlsafe_b64encode(sha256(verifier.encode()).digest()).decode().rstrip("=")
+    query = {
+        "response_type": "code",
+        "client_id": CLIENT,
+        "redirect_uri": REDIRECT,
+        "scope": "openid",
+        "code_challenge": challenge,
+        "code_challenge_method": "S256",
+        "login_hint": str(role),
+        "tenant_id": str(tenant_id),
+    }
+    response = requests.get(endpoint, params=query, allow_redirects=False, timeout=CALL_SECONDS)
+    [code] = parse_qs(urlsplit(response.headers["Location"]).query)["code"]
+    return code
+
+
+def _redeem(endpoint: str, code: str, verifier: str) -> str:
+    """Return the access token for a code. Raises `requests.RequestException`, `KeyError`."""
+    form = {
+        "grant_type": "authorization_code",
+        "client_id": CLIENT,
+        "redirect_uri": REDIRECT,
+        "code": code,
+        "code_verifier": verifier,
+    }
+    response = requests.post(endpoint, data=form, timeout=CALL_SECONDS)
+    response.raise_for_status()
+    return str(response.json()["access_token"])

@@ -1,8 +1,8 @@
-"""The local issuer's program: OpenID Connect as far as signing in goes, for this machine alone.
+"""The program of the local issuer: as much of OpenID Connect as signing in needs.
 
-Discovery, keys, the authorization code flow with PKCE (RFC 7636), RS256. Everybody may be
-anybody here: the page asks which role and which tenant to be, and a `login_hint` answers it
-at once. Its key is kept, so tokens outlive a restart.
+Discovery, keys, the authorization code flow with PKCE (RFC 7636), RS256. It checks no password:
+the sign-in page asks for a role and a tenant, and a `login_hint` skips the page. Its key is kept,
+so tokens outlive a restart.
 """
 
 import html
@@ -30,25 +30,23 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from chalicelib.security.identity import Role
-
-CLIENT = "aetherlink"
-DEFAULT_TENANT = UUID("0197a3c0-5f3e-7cc4-9d0a-2b8b6f0f1e11")
-"""Whose data local tokens reach unless they are asked to be another tenant's."""
+from infra.local.identity import CLIENT, DEFAULT_TENANT
 
 TOKEN_SECONDS = 8 * 3_600
 CODE_SECONDS = 60.0
-LONGEST_FORM = 10_000
-LONGEST_VERIFIER = 128
+MAX_FORM_LENGTH = 10_000
+MAX_VERIFIER_LENGTH = 128
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Local sign-in</title></head>
-<body><h1>Who are you?</h1><form>{hidden}
+PAGE = """<!doctype html><html lang="en">
+<head><meta charset="utf-8"><title>Local sign-in</title></head>
+<body><h1>Sign in as</h1><form>{hidden}
 <p>{choices}</p><p><label>Tenant <input name="tenant_id" value="{tenant}" size="40"></label></p>
 <p><button>Sign in</button></p></form></body></html>
 """
 
 
 class Refused(Exception):
-    """A request that the issuer does not carry out; the text is OAuth's error code."""
+    """A request that the issuer refuses; the text is OAuth's error code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +63,7 @@ class Provider:
     """The issuer itself, without HTTP."""
 
     def __init__(self, url: str, key_file: Path) -> None:
-        """Be the issuer called `url`, with the key in `key_file`, which is made if it is not there."""
+        """Be the issuer at `url`, with the key in `key_file`, which is made where it is missing."""
         self.url = url
         self._key = _key(key_file)
         public = jwt.algorithms.RSAAlgorithm.to_jwk(self._key.public_key(), as_dict=True)
@@ -78,7 +76,7 @@ class Provider:
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """Return what OpenID Connect Discovery asks for."""
+        """The document of OpenID Connect Discovery."""
         return {
             "issuer": self.url,
             "authorization_endpoint": f"{self.url}/authorize",
@@ -93,36 +91,39 @@ class Provider:
             "scopes_supported": ["openid"],
         }
 
-    def check(self, asked: Mapping[str, str]) -> None:
-        """Raise `Refused` where an authorization request is none that this issuer serves."""
-        if (
-            asked.get("client_id") != CLIENT
-            or urlsplit(asked.get("redirect_uri", "")).hostname not in LOOPBACK
-        ):
+    def check(self, request: Mapping[str, str]) -> None:
+        """Raise `Refused` where this issuer does not serve an authorization request."""
+        redirect_host = urlsplit(request.get("redirect_uri", "")).hostname
+        if request.get("client_id") != CLIENT or redirect_host not in LOOPBACK:
             raise Refused("unauthorized_client")
-        if asked.get("response_type") != "code":
+        if request.get("response_type") != "code":
             raise Refused("unsupported_response_type")
-        if asked.get("code_challenge_method") != "S256" or not asked.get("code_challenge"):
+        if request.get("code_challenge_method") != "S256" or not request.get("code_challenge"):
             raise Refused("invalid_request")
 
-    def authorize(self, asked: Mapping[str, str]) -> str:
-        """Return where to send the browser, with a code for the role and the tenant that were asked for."""
-        self.check(asked)
+    def authorize(self, request: Mapping[str, str]) -> str:
+        """Return where to send the browser, with a code for the requested role and tenant."""
+        self.check(request)
         try:
-            role = Role(asked.get("login_hint", ""))
-            tenant_id = UUID(asked.get("tenant_id") or str(DEFAULT_TENANT))
+            role = Role(request.get("login_hint", ""))
+            tenant_id = UUID(request.get("tenant_id") or str(DEFAULT_TENANT))
         except ValueError:
             raise Refused("access_denied") from None
         claims = {"sub": f"local-{role}", "tenant_id": str(tenant_id), "roles": [str(role)]}
-        nonce = {"nonce": asked["nonce"]} if "nonce" in asked else {}
+        if "nonce" in request:
+            claims["nonce"] = request["nonce"]
         code = secrets.token_urlsafe(24)
-        until = time.monotonic() + CODE_SECONDS
         self._grants[code] = Grant(
-            {**claims, **nonce}, asked["redirect_uri"], asked["code_challenge"], until
+            claims=claims,
+            redirect_uri=request["redirect_uri"],
+            challenge=request["code_challenge"],
+            until=time.monotonic() + CODE_SECONDS,
         )
-        answer = {"code": code, **({"state": asked["state"]} if "state" in asked else {})}
-        separator = "&" if urlsplit(asked["redirect_uri"]).query else "?"
-        return asked["redirect_uri"] + separator + urlencode(answer)
+        answer = {"code": code}
+        if "state" in request:
+            answer["state"] = request["state"]
+        separator = "&" if urlsplit(request["redirect_uri"]).query else "?"
+        return request["redirect_uri"] + separator + urlencode(answer)
 
     def redeem(self, form: Mapping[str, str]) -> dict[str, Any]:
         """Return tokens for a code, once."""
@@ -132,7 +133,7 @@ class Provider:
             raise Refused("invalid_client")
         grant = self._grants.pop(form.get("code", ""), None)
         challenge = _encoded(
-            sha256(form.get("code_verifier", "")[:LONGEST_VERIFIER].encode()).digest()
+            sha256(form.get("code_verifier", "")[:MAX_VERIFIER_LENGTH].encode()).digest()
         )
         if (
             grant is None
@@ -163,28 +164,28 @@ class _Handler(BaseHTTPRequestHandler):
     provider: Provider
 
     def do_GET(self) -> None:
-        parts = urlsplit(self.path)
-        asked = dict(parse_qsl(parts.query))
+        target = urlsplit(self.path)
+        query = dict(parse_qsl(target.query))
         documents = {
             "/.well-known/openid-configuration": self.provider.metadata,
             "/keys": self.provider.keys,
         }
-        if parts.path in documents:
-            return self._json(200, documents[parts.path])
-        if parts.path != "/authorize":
+        if target.path in documents:
+            return self._json(200, documents[target.path])
+        if target.path != "/authorize":
             return self._json(404, {"error": "not_found"})
         try:
-            if "login_hint" not in asked:
-                self.provider.check(asked)
-                return self._answer(200, "text/html; charset=utf-8", _page(asked).encode())
-            return self._answer(302, "text/plain", b"", Location=self.provider.authorize(asked))
-        except Refused as reason:
-            return self._json(400, {"error": str(reason)})
+            if "login_hint" not in query:
+                self.provider.check(query)
+                return self._answer(200, "text/html; charset=utf-8", _page(query).encode())
+            return self._answer(302, "text/plain", b"", Location=self.provider.authorize(query))
+        except Refused as error:
+            return self._json(400, {"error": str(error)})
 
     def do_POST(self) -> None:
         stated = self.headers.get("Content-Length", "")
         length = int(stated) if stated.isdecimal() else 0
-        if self.path != "/token" or length > LONGEST_FORM:
+        if self.path != "/token" or length > MAX_FORM_LENGTH:
             return self._json(404, {"error": "not_found"})
         form = {
             name: values[-1]
@@ -192,8 +193,8 @@ class _Handler(BaseHTTPRequestHandler):
         }
         try:
             return self._json(200, self.provider.redeem(form))
-        except Refused as reason:
-            return self._json(400, {"error": str(reason)})
+        except Refused as error:
+            return self._json(400, {"error": str(error)})
 
     def _json(self, status: int, value: Any) -> None:
         self._answer(status, "application/json", json.dumps(value).encode())
@@ -211,30 +212,30 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
-def _page(asked: Mapping[str, str]) -> str:
-    kept = {name: value for name, value in asked.items() if name != "tenant_id"}
+def _page(query: Mapping[str, str]) -> str:
     hidden = "".join(
         f'<input type="hidden" name="{html.escape(name)}" value="{html.escape(value)}">'
-        for name, value in kept.items()
+        for name, value in query.items()
+        if name != "tenant_id"
     )
     choices = " ".join(
         f'<label><input type="radio" name="login_hint" value="{role}" required> {role}</label>'
         for role in Role
     )
-    tenant = html.escape(asked.get("tenant_id", str(DEFAULT_TENANT)))
+    tenant = html.escape(query.get("tenant_id", str(DEFAULT_TENANT)))
     return PAGE.format(hidden=hidden, choices=choices, tenant=tenant)
 
 
 def _key(file: Path) -> rsa.RSAPrivateKey:
     if file.exists():
-        found = load_pem_private_key(file.read_bytes(), password=None)
-        if isinstance(found, rsa.RSAPrivateKey):
-            return found
-    made = rsa.generate_private_key(65_537, 2_048)
+        existing = load_pem_private_key(file.read_bytes(), password=None)
+        if isinstance(existing, rsa.RSAPrivateKey):
+            return existing
+    key = rsa.generate_private_key(65_537, 2_048)
     file.parent.mkdir(parents=True, exist_ok=True)
     file.touch(mode=0o600)
-    file.write_bytes(made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    return made
+    file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return key
 
 
 def _encoded(raw: bytes) -> str:

@@ -1,9 +1,8 @@
-"""Processes that outlive the command that started them: started, watched, and ended for certain."""
+"""A process that outlives the command that started it, recognised later, ended for certain."""
 
 import json
 import os
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -12,25 +11,15 @@ from pathlib import Path
 
 import psutil
 
+from infra.local.errors import ServiceFailed
+
 POLL_SECONDS = 0.05
+END_POLL_SECONDS = 0.01
 STOP_SECONDS = 10.0
-TAIL_LINES = 8
-
-
-class PartFailed(Exception):
-    """A part of the stack cannot do its work; the text names the part, its log and the remedy."""
-
-    def __init__(self, part: str, reason: str, *, remedy: str, log: Path | None = None) -> None:
-        """Compose the text; the last lines of `log` are shown with it."""
-        lines = [f"{part}: {reason}"]
-        if log and log.exists():
-            tail = log.read_text(errors="replace").splitlines()[-TAIL_LINES:]
-            lines += [f"    | {line}" for line in tail] + [f"  log:    {log}"]
-        super().__init__("\n".join([*lines, f"  remedy: {remedy}"]))
 
 
 class Process:
-    """One process with its pid file and its log, known again after the starter has gone."""
+    """One process with its pid file and its log, recognised after its starter has ended."""
 
     def __init__(self, name: str, home: Path) -> None:
         """Keep `name`.pid and `name`.log in `home`."""
@@ -39,7 +28,7 @@ class Process:
         self._pid_file = home / f"{name}.pid"
 
     def running(self) -> bool:
-        """Tell whether the process lives; another one with a recycled pid does not count."""
+        """Return whether the process lives; another one with a recycled pid does not count."""
         return self._process() is not None
 
     def start(
@@ -54,8 +43,50 @@ class Process:
         """Start `command` in a session of its own and wait until it is `ready`.
 
         Raises:
-            PartFailed: it exited, or was not ready within `seconds`.
+            ServiceFailed: it exited, or was not ready within `seconds`.
         """
+        child = self._spawn(command, env)
+        deadline = time.monotonic() + seconds
+        while not ready():
+            if child.poll() is not None:
+                self._pid_file.unlink(missing_ok=True)
+                raise self._failed(f"exited with {child.returncode}", remedy)
+            if time.monotonic() > deadline:
+                self.stop()
+                raise self._failed(f"not ready after {seconds:.0f} s", remedy)
+            time.sleep(POLL_SECONDS)
+
+    def stop(
+        self, *, with_signal: signal.Signals = signal.SIGTERM, seconds: float = STOP_SECONDS
+    ) -> None:
+        """End the process and its descendants: asked first, killed after `seconds`."""
+        process = self._process()
+        if process is not None:
+            family = _family(process)
+            _send(family, signal.SIGCONT)  # a paused process could not react
+            _send([process], with_signal)
+            _await_end([process], seconds)
+            _kill(family)
+        self._pid_file.unlink(missing_ok=True)
+
+    def kill(self) -> None:
+        """End the process and its descendants at once, as a crash would."""
+        process = self._process()
+        if process is not None:
+            _kill(_family(process))
+        self._pid_file.unlink(missing_ok=True)
+
+    def pause(self) -> None:
+        """Freeze the process: its connections stay open and nothing answers."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let a paused process continue."""
+        self._signal(signal.SIGCONT)
+
+    def _spawn(
+        self, command: Sequence[str], env: Mapping[str, str] | None
+    ) -> subprocess.Popen[bytes]:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             child = subprocess.Popen(
@@ -68,64 +99,21 @@ class Process:
                 cwd="/",
             )
         self._pid_file.write_text(json.dumps({"pid": child.pid, "born": _born(child.pid)}))
-        deadline = time.monotonic() + seconds
-        while not ready():
-            if child.poll() is not None:
-                self._pid_file.unlink(missing_ok=True)
-                raise PartFailed(
-                    self.name,
-                    f"exited with {child.returncode}",
-                    remedy=remedy,
-                    log=self.log,
-                )
-            if time.monotonic() > deadline:
-                self.stop()
-                raise PartFailed(
-                    self.name,
-                    f"not ready after {seconds:.0f} s",
-                    remedy=remedy,
-                    log=self.log,
-                )
-            time.sleep(POLL_SECONDS)
+        return child
 
-    def stop(
-        self, *, with_signal: signal.Signals = signal.SIGTERM, seconds: float = STOP_SECONDS
-    ) -> None:
-        """End the process and whatever it started: asked first, killed after `seconds`."""
+    def _failed(self, reason: str, remedy: str) -> ServiceFailed:
+        return ServiceFailed(self.name, reason, remedy=remedy, log=self.log)
+
+    def _signal(self, number: signal.Signals) -> None:
         process = self._process()
         if process is not None:
-            family = _family(process)
-            _tell(family, signal.SIGCONT)
-            _tell([process], with_signal)
-            _await_end([process], seconds)
-            _end(family)
-        self._pid_file.unlink(missing_ok=True)
-
-    def kill(self) -> None:
-        """End the process and whatever it started, at once, as a crash would."""
-        process = self._process()
-        if process is not None:
-            _end(_family(process))
-        self._pid_file.unlink(missing_ok=True)
-
-    def pause(self) -> None:
-        """Stop the process where it stands; its connections stay open and nothing answers."""
-        self._signal(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        """Let a paused process go on."""
-        self._signal(signal.SIGCONT)
-
-    def _signal(self, what: signal.Signals) -> None:
-        process = self._process()
-        if process is not None:
-            _tell(_family(process), what)
+            _send(_family(process), number)
 
     def _process(self) -> psutil.Process | None:
         try:
-            known = json.loads(self._pid_file.read_text())
-            process = psutil.Process(known["pid"])
-            same = _born(process.pid) == known["born"]
+            record = json.loads(self._pid_file.read_text())
+            process = psutil.Process(record["pid"])
+            same = _born(process.pid) == record["born"]
             return process if same and process.status() != psutil.STATUS_ZOMBIE else None
         except (
             FileNotFoundError,
@@ -138,77 +126,48 @@ class Process:
 
 
 def _born(pid: int) -> int:
-    """Return when a process began, in ticks since the machine did: a clock that is set changes nothing about it."""
+    """Return when a process began, in ticks since boot: setting the clock does not change it."""
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
 
 
 def _family(process: psutil.Process) -> list[psutil.Process]:
-    """Return `process` and all that it started; those in sessions of their own are among them."""
+    """Return `process` and its descendants, those in sessions of their own included."""
     with suppress(psutil.NoSuchProcess):
         return [process, *process.children(recursive=True)]
     return [process]
 
 
-def _tell(family: list[psutil.Process], what: signal.Signals) -> None:
-    for one in family:
+def _send(family: list[psutil.Process], number: signal.Signals) -> None:
+    for process in family:
         with suppress(psutil.NoSuchProcess):  # it may end while we go through the list
-            one.send_signal(what)
+            process.send_signal(number)
 
 
-def _end(family: list[psutil.Process]) -> None:
+def _kill(family: list[psutil.Process]) -> None:
     """Kill `family`, and what its first member has started in its group meanwhile."""
     with suppress(ProcessLookupError):
         os.killpg(family[0].pid, signal.SIGKILL)
-    _tell(family, signal.SIGKILL)
+    _send(family, signal.SIGKILL)
     _await_end(family, STOP_SECONDS)
 
 
 def _await_end(family: list[psutil.Process], seconds: float) -> None:
-    """Wait until none of `family` lives, or `seconds` are over; those that are our children are buried."""
+    """Wait until none of `family` lives, or `seconds` are over; reap our children among them."""
     deadline = time.monotonic() + seconds
-    while any(_alive(one) for one in family) and time.monotonic() < deadline:
-        time.sleep(POLL_SECONDS / 5)
+    while any(_alive(process) for process in family) and time.monotonic() < deadline:
+        time.sleep(END_POLL_SECONDS)
     psutil.wait_procs(family, timeout=0)
 
 
 def _alive(process: psutil.Process) -> bool:
-    """Tell whether `process` still runs; a dead one that its parent has not buried yet, a zombie, does not.
+    """Return whether any thread of `process` still runs.
 
-    The first of a zombie's threads may be dead while others still hold its ports.
+    A zombie has ended and only waits to be reaped, but its first thread may be a zombie while
+    other threads still hold its ports.
     """
     with suppress(psutil.NoSuchProcess, FileNotFoundError):
         if not process.is_running():
             return False
-        return (
-            process.status() != psutil.STATUS_ZOMBIE
-            or len(list(Path(f"/proc/{process.pid}/task").iterdir())) > 1
-        )
+        threads = list(Path(f"/proc/{process.pid}/task").iterdir())
+        return process.status() != psutil.STATUS_ZOMBIE or len(threads) > 1
     return False
-
-
-def listening(port: int, host: str = "127.0.0.1") -> bool:
-    """Tell whether something accepts connections on `port`."""
-    with socket.socket() as probe:
-        probe.settimeout(1.0)
-        return probe.connect_ex((host, port)) == 0
-
-
-def free_port() -> int:
-    """Return a port that nothing uses just now, and whose next one is free too (Kafka takes a pair)."""
-    while True:
-        with socket.socket() as probe, socket.socket() as following:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
-            with suppress(OSError, OverflowError):
-                following.bind(("127.0.0.1", port + 1))
-                return port
-
-
-def refuse_foreign(name: str, port: int, setting: str) -> None:
-    """Raise `PartFailed` where `port` is taken by something that is not ours; `setting` moves us elsewhere."""
-    if listening(port):
-        raise PartFailed(
-            name,
-            f"port {port} is taken by another program",
-            remedy=f"stop it, or choose another port with {setting}",
-        )

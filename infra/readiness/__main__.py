@@ -16,7 +16,8 @@ import boto3
 
 from chalicelib.config.reader import from_env
 from infra.aws.package import ROOT
-from infra.local.stack import Ports, Stack
+from infra.local.ports import Ports
+from infra.local.stack import Stack
 from infra.readiness import cloud, data, routing, service, switches, watching
 from infra.readiness.check import Finding, State, run_until
 from infra.readiness.target import Target

@@ -9,7 +9,7 @@ import requests
 from chalicelib.config import Settings
 from chalicelib.config.reader import from_env
 from chalicelib.security.identity import Role
-from infra.local.issuer_server import DEFAULT_TENANT
+from infra.local.identity import DEFAULT_TENANT
 from infra.local.stack import STAGE, Stack
 
 SECONDS = 10.0
@@ -45,7 +45,7 @@ class Target:
             token=stack.issuer.token(Role.OPS, DEFAULT_TENANT),
             prometheus=stack.healing.prometheus.url,
             alertmanager=stack.healing.alertmanager.url,
-            database=stack.postgres.url(),
+            database=stack.postgres.database_url(),
             settings=from_env({**environment, "STAGE": STAGE}),
             aws=stack.emulator.client,
             secrets={name: environment[name] for name in stack.secret_settings()},

@@ -21,7 +21,7 @@ def run(*arguments: str | Path, where: Path = ROOT) -> subprocess.CompletedProce
     """Run promtool; its output is kept, its exit code is for the caller.
 
     Raises:
-        PartFailed: it is neither here nor to be had.
+        ServiceFailed: it is neither here nor to be had.
         subprocess.TimeoutExpired: it took longer than MAX_SECONDS.
     """
     command = [str(program(PACKAGE, "promtool", CACHE)), *map(str, arguments)]

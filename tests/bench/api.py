@@ -22,8 +22,8 @@ from uuid import uuid4
 
 from chalicelib.adapters.postgres.answer_store import WRITE
 from chalicelib.adapters.postgres.outbox_append import APPEND
+from infra.local.ports import free_port
 from infra.local.postgres import BINARIES, Postgres
-from infra.local.process import free_port
 from infra.ops import migrate
 
 ROUNDS = 3
@@ -139,7 +139,7 @@ def pgbench(postgres: Postgres, account: str, seconds: float, folder: Path) -> f
         str(file),
     ]
     done = subprocess.run(
-        [*command, postgres.url("aetherlink_api")],
+        [*command, postgres.database_url("aetherlink_api")],
         capture_output=True,
         text=True,
         check=False,
@@ -165,7 +165,7 @@ def measure(
         "STAGE": "local",
         "OIDC_ENABLED": "false",
         "LOG_LEVEL": "WARNING",
-        "DATABASE_URL": postgres.url("aetherlink_api"),
+        "DATABASE_URL": postgres.database_url("aetherlink_api"),
     }
     import app
     from tests.bench import naive
@@ -225,9 +225,9 @@ def database(folder: Path) -> Iterator[Postgres]:
     server.start()
     try:
         server.create_database()
-        migrate.upgrade(server.url())
+        migrate.upgrade(server.database_url())
         passwords = server.passwords()
-        migrate.set_passwords(server.url(), {role: passwords[role] for role in migrate.LOGIN_ROLES})
+        migrate.set_passwords(server.database_url(), {role: passwords[role] for role in migrate.LOGIN_ROLES})
         yield server
     finally:
         server.stop()

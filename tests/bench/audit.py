@@ -18,7 +18,7 @@ from chalicelib.adapters.dynamodb.transactions import Tables
 from chalicelib.autoheal.audit import AuditEvent, AuditQuery, Kind
 from chalicelib.config import Settings
 from infra.local.emulator import Emulator
-from infra.local.process import free_port
+from infra.local.ports import free_port
 from tests.contract.autoheal_suites import create_tables
 
 ROUNDS = 100

@@ -37,8 +37,8 @@ from chalicelib.shared.clock import SystemClock
 from chalicelib.shared.ids import uuid7
 from infra.aws.package import ROOT
 from infra.local.kafka.apache import ApacheKafka
+from infra.local.ports import free_port
 from infra.local.postgres import Postgres
-from infra.local.process import free_port
 from infra.ops import migrate, topics
 
 TOPICS = (
@@ -80,16 +80,16 @@ class Bench:
         """Start the parts; make schema and topics."""
         self.postgres.start()
         self.postgres.create_database()
-        migrate.upgrade(self.postgres.url())
+        migrate.upgrade(self.postgres.database_url())
         passwords = self.postgres.passwords()
         migrate.set_passwords(
-            self.postgres.url(), {role: passwords[role] for role in migrate.LOGIN_ROLES}
+            self.postgres.database_url(), {role: passwords[role] for role in migrate.LOGIN_ROLES}
         )
         self.kafka.start(topics.wanted(Settings()))
         self.settings = Settings().changed(
             database={
-                "url": self.postgres.url("aetherlink_api"),
-                "relay_url": self.postgres.url("aetherlink_relay"),
+                "url": self.postgres.database_url("aetherlink_api"),
+                "relay_url": self.postgres.database_url("aetherlink_relay"),
                 "statement_timeout_ms": 300_000,
             },
             kafka={"bootstrap_servers": self.kafka.bootstrap_servers},
@@ -102,7 +102,7 @@ class Bench:
 
     def sql(self, statement: str) -> Any:
         """Run a statement as the superuser, however long it takes."""
-        url = self.postgres.url("postgres")
+        url = self.postgres.database_url("postgres")
         with driver.connect(url, self.settings.database, name="bench") as connection:
             connection.autocommit = True
             return connection.execute_simple(statement).rows

@@ -21,8 +21,8 @@ from chalicelib.autoheal.ports import (
 from chalicelib.shared.errors import Unavailable
 from chalicelib.shared.ids import uuid7
 from infra.local.demo_services import FAIL, HANG, DemoServices
-from infra.local.process import free_port
-from infra.local.ssm_agent import LocalSsm
+from infra.local.ports import free_port
+from infra.local.ssm import LocalSsm
 from tests.fakes.clock import FakeClock
 from tests.fakes.commander import FakeCommander
 

@@ -22,7 +22,7 @@ from chalicelib.autoheal.ports import ActionClaim, ChangeRecord, Ending
 from chalicelib.autoheal.records import change_record
 from chalicelib.shared.errors import Unavailable
 from chalicelib.telemetry import names
-from infra.local.process import free_port
+from infra.local.ports import free_port
 from tests.builders.alerts import TCP
 from tests.contract.autoheal_suites import (
     PARAMS,

@@ -23,7 +23,7 @@ from chalicelib.idempotency.ports import (
 )
 from chalicelib.shared.errors import Unavailable
 from infra.aws.template import idempotency_table
-from infra.local.process import free_port
+from infra.local.ports import free_port
 from tests.fakes.leases import FakeLeases
 
 TABLE = "aetherlink-idempotency-test"

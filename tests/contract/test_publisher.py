@@ -11,7 +11,7 @@ from chalicelib.config import Settings
 from chalicelib.outbox.envelope import PendingEvent
 from chalicelib.outbox.ports import Acknowledged, Publisher, Refused, Unreachable
 from infra.local.kafka import Broker
-from infra.local.process import free_port
+from infra.local.ports import free_port
 from tests.fakes.broker import FakeBroker
 from tests.fakes.clock import FakeClock
 from tests.fakes.outbox import FakeOutbox

@@ -16,7 +16,7 @@ from chalicelib.adapters import secret_store
 from chalicelib.security.secrets import Reference, SecretStore
 from chalicelib.shared.clock import SystemClock
 from chalicelib.shared.errors import Misconfigured, Unavailable
-from infra.local.process import free_port
+from infra.local.ports import free_port
 from tests.fakes.secret_store import FakeSecrets
 
 OVERLAP = 3_600.0

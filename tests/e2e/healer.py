@@ -18,8 +18,8 @@ from infra.aws.package import build
 from infra.local.alertmanager import Alertmanager
 from infra.local.demo_services import DemoServices
 from infra.local.emulator import Emulator
-from infra.local.process import free_port
-from infra.local.ssm_agent import LocalSsm
+from infra.local.ports import free_port
+from infra.local.ssm import LocalSsm
 from tests.integration.proxy import Proxy
 
 TOKEN = "e2e-token"

@@ -11,7 +11,7 @@ import pytest
 
 from infra.local import alertmanager as part
 from infra.local.alertmanager import Alertmanager
-from infra.local.process import free_port
+from infra.local.ports import free_port
 from tests.conftest import CACHE
 from tests.e2e.healer import SCHEDULED, TCP, System, until
 from tests.e2e.healer import system as system

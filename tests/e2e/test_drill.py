@@ -15,9 +15,10 @@ from infra.drill import drill
 from infra.drill.__main__ import main
 from infra.drill.clocks import TICK
 from infra.drill.report import Report
-from infra.local.issuer_server import DEFAULT_TENANT
-from infra.local.process import PartFailed
-from infra.local.stack import Ports, Stack
+from infra.local.errors import ServiceFailed
+from infra.local.identity import DEFAULT_TENANT
+from infra.local.ports import Ports
+from infra.local.stack import Stack
 from tests.e2e.healer import until
 
 pytestmark = pytest.mark.e2e
@@ -132,7 +133,7 @@ def test_what_the_drill_needs_is_named(stage: Stage) -> None:
     blackbox = stage.stack.healing.blackbox
     blackbox.stop()
     try:
-        with pytest.raises(PartFailed, match="blackbox"):
+        with pytest.raises(ServiceFailed, match="blackbox"):
             stage.drill(1)
     finally:
         blackbox.start()

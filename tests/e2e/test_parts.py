@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,10 +16,11 @@ import pytest
 from infra.aws.package import ROOT
 from infra.local import kafka
 from infra.local.demo_services import DemoServices
+from infra.local.errors import ServiceFailed
 from infra.local.kafka.external import ExternalKafka
+from infra.local.ports import Ports, free_port
 from infra.local.postgres import Postgres
-from infra.local.process import PartFailed, Process, free_port
-from infra.local.stack import Ports
+from infra.local.process import Process
 
 pytestmark = pytest.mark.e2e
 STUBBORN = """
@@ -72,7 +74,7 @@ def test_a_part_that_ignores_the_request_is_killed_with_all_that_it_started(
 
 def test_a_part_that_exits_says_why_with_its_log_and_the_remedy(tmp_path: Path) -> None:
     part = Process("part", tmp_path)
-    with pytest.raises(PartFailed) as failed:
+    with pytest.raises(ServiceFailed) as failed:
         part.start(
             [sys.executable, "-c", "raise SystemExit('no disk')"],
             ready=lambda: False,
@@ -88,9 +90,11 @@ def test_a_database_whose_making_was_interrupted_is_made_anew(home: Path, surviv
     folder = home / f"interrupted-{survivors}"
     making = subprocess.Popen([sys.executable, "-c", INITIALISE, str(folder)], cwd=ROOT)
     _until(lambda: any(folder.glob("data.making-*/PG_VERSION")))
-    started = [] if survivors else psutil.Process(making.pid).children(recursive=True)
-    for one in [*started, psutil.Process(making.pid)]:
-        one.kill()
+    starter = psutil.Process(making.pid)
+    descendants = [] if survivors else starter.children(recursive=True)
+    for process in (starter, *descendants):
+        with suppress(psutil.NoSuchProcess):  # some live only for a moment
+            process.kill()
     making.wait()
     server = Postgres(folder, free_port(), fast=True)
     try:
@@ -105,7 +109,7 @@ def test_data_of_another_version_is_refused_and_kept(home: Path) -> None:
     data = home / "older" / "data"
     data.mkdir(parents=True)
     (data / "PG_VERSION").write_text("16\n")
-    with pytest.raises(PartFailed, match="PostgreSQL 16's"):
+    with pytest.raises(ServiceFailed, match="belongs to PostgreSQL 16, this is"):
         Postgres(data.parent, free_port()).start()
     assert data.exists()
 
@@ -135,7 +139,7 @@ def test_no_two_parts_want_the_same_port() -> None:
 @pytest.mark.parametrize("text", ["abc", "0", "65535", "-1"])
 def test_a_port_that_is_none_is_named(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AETHERLINK_KAFKA_PORT", text)
-    with pytest.raises(PartFailed, match=f"AETHERLINK_KAFKA_PORT={text}"):
+    with pytest.raises(ServiceFailed, match=f"AETHERLINK_KAFKA_PORT={text}"):
         Ports.from_env()
 
 

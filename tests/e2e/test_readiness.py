@@ -15,9 +15,9 @@ import requests
 import yaml
 
 from chalicelib.security.identity import Role
-from infra.local.issuer_server import DEFAULT_TENANT
-from infra.local.process import free_port
-from infra.local.stack import Ports, Stack
+from infra.local.identity import DEFAULT_TENANT
+from infra.local.ports import Ports, free_port
+from infra.local.stack import Stack
 from infra.readiness.__main__ import CHECKS, main
 from infra.readiness.check import Finding, State, run
 from infra.readiness.target import Target
@@ -50,7 +50,7 @@ def target(stack: Stack) -> Target:
 
 def watch(stack: Stack, **changes: Any) -> None:
     """Let Prometheus watch the stack, or something else, each second."""
-    watched = stack.healing.watched(str(stack.status()["api"]))
+    watched = stack.healing.scrape_targets(str(stack.status()["api"]))
     rules = {"rules": changes.pop("rules")} if "rules" in changes else {}
     stack.healing.prometheus.start(replace(watched, **changes), interval="1s", **rules)
 

@@ -17,9 +17,10 @@ import requests
 from chalicelib.config import Settings
 from chalicelib.security.identity import Role
 from infra.aws.package import ROOT
-from infra.local import demo
-from infra.local.process import PartFailed
-from infra.local.stack import Ports, Stack
+from infra.local import demo, records
+from infra.local.errors import ServiceFailed
+from infra.local.ports import Ports
+from infra.local.stack import Stack
 from infra.ops import topics
 from tests.e2e.healer import SCHEDULED
 from tests.fuzz.run import fuzz
@@ -213,7 +214,7 @@ def test_tokens_outlive_the_issuer_and_the_keys_outlive_its_absence(system: Syst
 
 def test_a_second_up_changes_nothing(system: System) -> None:
     said: list[str] = []
-    system.stack._say = said.append
+    system.stack.progress.say = said.append
     assert system.stack.up() == system.api
     assert any("unchanged" in line for line in said)
 
@@ -263,8 +264,8 @@ def test_whatever_is_killed_what_was_accepted_arrives_after_the_repair(
             relayed = connection.execute_unnamed(query, (system.tenant,)).rows[0][0]
         wanted -= relayed
     _relay_at_once(stack)
-    with demo.reading(stack.kafka.bootstrap_servers, EVENTS, from_start=True) as consumer:
-        seen = demo.collect(consumer, system.tenant, wanted, seconds=CATCH_UP_SECONDS)
+    with records.reading(stack.kafka.bootstrap_servers, EVENTS, from_start=True) as consumer:
+        seen = records.collect(consumer, system.tenant, wanted, seconds=CATCH_UP_SECONDS)
     assert len({record.key for record in seen}) == len(seen) >= 1
 
 
@@ -282,5 +283,5 @@ def test_a_port_that_is_taken_is_named_with_the_setting_that_moves_it(
     system: System, tmp_path: Path
 ) -> None:
     taken = Stack(tmp_path, Ports(system.stack.ports.postgres, 1, 2, 3), broker="embedded")
-    with pytest.raises(PartFailed, match="AETHERLINK_POSTGRES_PORT"):
+    with pytest.raises(ServiceFailed, match="AETHERLINK_POSTGRES_PORT"):
         taken.postgres.start()

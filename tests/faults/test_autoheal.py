@@ -23,8 +23,8 @@ from chalicelib.bootstrap import container
 from chalicelib.config.reader import from_env
 from infra.aws.package import ROOT
 from infra.local.emulator import Emulator
-from infra.local.process import free_port
-from infra.local.ssm_agent import LocalSsm
+from infra.local.ports import free_port
+from infra.local.ssm import LocalSsm
 from tests.builders.alerts import delivery, raw_alert
 from tests.conftest import Compose
 from tests.contract.autoheal_suites import create_tables

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from infra.local.kafka import choose
-from infra.local.process import free_port
+from infra.local.ports import free_port
 from tests.conftest import CACHE
 from tests.faults.scenarios import SCENARIOS, SHORT
 from tests.faults.world import World, Writers

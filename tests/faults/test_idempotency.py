@@ -15,8 +15,8 @@ import pytest
 from chalicelib.config import Settings
 from infra.aws.package import ROOT
 from infra.local.emulator import Emulator
+from infra.local.ports import free_port
 from infra.local.postgres import Postgres
-from infra.local.process import free_port
 from tests.contract.test_lease_store import TABLE, create_table
 from tests.faults.request_process import STEPS
 

@@ -27,8 +27,8 @@ from chalicelib.shared.errors import Unavailable
 from chalicelib.shared.ids import uuid7
 from infra.aws.package import ROOT
 from infra.local.kafka.apache import ApacheKafka
+from infra.local.ports import free_port
 from infra.local.postgres import Postgres
-from infra.local.process import free_port
 from infra.ops import migrate, topics
 from tests.fakes.clock import START
 from tests.faults.checker import Committed, Delivered, Findings, check
@@ -71,10 +71,10 @@ class World:
         self.postgres_proxy.__enter__()
         self.postgres.start()
         self.postgres.create_database()
-        migrate.upgrade(self.postgres.url())
+        migrate.upgrade(self.postgres.database_url())
         passwords = self.postgres.passwords()
         migrate.set_passwords(
-            self.postgres.url(), {role: passwords[role] for role in migrate.LOGIN_ROLES}
+            self.postgres.database_url(), {role: passwords[role] for role in migrate.LOGIN_ROLES}
         )
         self.kafka.start({})
         admin = KafkaAdminClient(bootstrap_servers=self.kafka.bootstrap_servers)
@@ -103,7 +103,7 @@ class World:
 
     def environment(self, **settings: str) -> dict[str, str]:
         """Return the settings of a relay that reaches everything through the proxies."""
-        url = self.postgres.url("aetherlink_relay").replace(
+        url = self.postgres.database_url("aetherlink_relay").replace(
             f":{self.postgres.port}/", f":{self.postgres_proxy.port}/"
         )
         return {
@@ -266,7 +266,7 @@ class Writers:
             connection.close()
 
     def _connect(self) -> driver.Connection:
-        url = self.world.postgres.url("aetherlink_api")
+        url = self.world.postgres.database_url("aetherlink_api")
         return driver.connect(url, DatabaseSettings(connect_timeout_seconds=2), name="writer")
 
     def _committed(self) -> list[Committed]:

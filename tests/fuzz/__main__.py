@@ -8,8 +8,9 @@ import tempfile
 from pathlib import Path
 
 from chalicelib.security.identity import Role
-from infra.local.process import PartFailed
-from infra.local.stack import Ports, Stack
+from infra.local.errors import ServiceFailed
+from infra.local.ports import Ports
+from infra.local.stack import Stack
 from tests.fuzz.run import fuzz
 
 
@@ -40,7 +41,7 @@ def main() -> int:
             Role.ADMIN
         )  # of the operators' tenant: every route is open to it
         report = fuzz(api, token, examples=chosen.examples, home=home, seed=chosen.seed)
-    except PartFailed as problem:
+    except ServiceFailed as problem:
         print(problem, file=sys.stderr)
         return 1
     finally:

@@ -19,9 +19,9 @@ from chalicelib.autoheal import runbooks
 from chalicelib.autoheal.alert import Alert, Status, parse_delivery
 from chalicelib.shared.errors import BadGateway, NotFound
 from infra.drill.targets import fingerprint
-from infra.local.alertmanager import PACKAGE, Alertmanager, write
+from infra.local.alertmanager import Alertmanager, write
 from infra.local.debian import program
-from infra.local.process import free_port
+from infra.local.ports import free_port
 from tests.conftest import CACHE
 
 VALUES = {
@@ -64,7 +64,7 @@ def test_the_drill_names_an_alert_as_alertmanager_does(
 
 
 def test_amtool_accepts_the_configuration(alertmanager: Alertmanager, tmp_path: Path) -> None:
-    amtool = program(PACKAGE, "amtool", CACHE)
+    amtool = program(Alertmanager.spec.package, "amtool", CACHE)
     done = subprocess.run(
         [amtool, "check-config", write(tmp_path, VALUES)], capture_output=True, text=True
     )
@@ -87,7 +87,7 @@ def test_amtool_accepts_the_configuration(alertmanager: Alertmanager, tmp_path: 
 def test_alerts_go_where_they_should(
     alertmanager: Alertmanager, tmp_path: Path, labels: dict[str, str], receivers: str
 ) -> None:
-    amtool = program(PACKAGE, "amtool", CACHE)
+    amtool = program(Alertmanager.spec.package, "amtool", CACHE)
     pairs = [f"{name}={value}" for name, value in labels.items()]
     command = [
         amtool,

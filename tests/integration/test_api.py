@@ -13,8 +13,8 @@ from chalicelib.bootstrap import container
 from chalicelib.config import Settings
 from chalicelib.entrypoints.methods import METHODS
 from chalicelib.security.rate_limit import RateLimitPolicy, TenantRate
+from infra.local.ports import free_port
 from infra.local.postgres import Postgres
-from infra.local.process import free_port
 from tests.conftest import Compose
 from tests.fakes.clock import FakeClock
 from tests.fakes.counters import FakeCounters

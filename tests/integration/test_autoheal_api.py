@@ -24,8 +24,8 @@ from chalicelib.shared.clock import rfc3339
 from infra.local.alertmanager import Alertmanager
 from infra.local.demo_services import FAIL, DemoServices
 from infra.local.emulator import Emulator
-from infra.local.process import free_port
-from infra.local.ssm_agent import LocalSsm
+from infra.local.ports import free_port
+from infra.local.ssm import LocalSsm
 from tests.builders.alerts import TCP, delivery, raw_alert
 from tests.conftest import Compose
 from tests.contract.autoheal_suites import create_tables

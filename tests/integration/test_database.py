@@ -92,7 +92,7 @@ def test_the_api_s_role_cannot_read_or_unmake_events(database: Settings) -> None
 def test_migrating_again_changes_nothing_and_adds_missing_shards(
     postgres: Postgres,
 ) -> None:
-    migrate.upgrade(postgres.url(), shards=10)
+    migrate.upgrade(postgres.database_url(), shards=10)
     with postgres.connect() as connection:
         assert connection.execute_simple("SELECT count(*) FROM outbox_shard").rows == [[10]]
         connection.execute_simple("DELETE FROM outbox_shard WHERE shard >= 8")

@@ -16,8 +16,8 @@ from chalicelib.idempotency.ports import ResponseRecorder, StoredAnswer
 from chalicelib.security.secrets import plain
 from chalicelib.shared.clock import SystemClock
 from chalicelib.shared.errors import Misconfigured, Unavailable
+from infra.local.ports import free_port
 from infra.local.postgres import Postgres
-from infra.local.process import free_port
 from tests.integration.proxy import Proxy
 
 

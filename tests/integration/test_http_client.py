@@ -10,7 +10,7 @@ import pytest
 
 from chalicelib.adapters.http import DeadlineHttpClient
 from chalicelib.shared.http import HttpError, HttpResponse
-from infra.local.process import free_port
+from infra.local.ports import free_port
 
 TIMEOUT = 0.5
 GRACE = 1.5

@@ -18,9 +18,10 @@ from chalicelib.config.reader import from_env
 from chalicelib.security.identity import Principal, Role
 from chalicelib.shared.errors import Unauthenticated
 from infra.aws.package import ROOT
+from infra.local.errors import ServiceFailed
+from infra.local.identity import CLIENT, DEFAULT_TENANT
 from infra.local.issuer import REDIRECT, Issuer
-from infra.local.issuer_server import CLIENT, DEFAULT_TENANT
-from infra.local.process import PartFailed, free_port
+from infra.local.ports import free_port
 from tests.conftest import Compose
 from tests.issuer import encoded
 
@@ -71,7 +72,7 @@ def _code(issuer: Issuer) -> str:
 def test_its_tokens_are_believed_by_the_product(
     issuer: Issuer, composed: Compose, role: Role
 ) -> None:
-    composed(from_env(dict(issuer.environment())))
+    composed(from_env(dict(issuer.settings())))
     authenticator = container().access.authenticator
     tenant = uuid4()
     for asked, expected in (((role,), DEFAULT_TENANT), ((role, tenant), tenant)):
@@ -80,7 +81,7 @@ def test_its_tokens_are_believed_by_the_product(
             f"local-{role}", expected, frozenset({role})
         )
     another = Issuer(issuer.home, free_port())
-    composed(from_env(dict(another.environment(), OIDC_JWKS_URL=f"{issuer.url}/keys")))
+    composed(from_env(dict(another.settings(), OIDC_JWKS_URL=f"{issuer.url}/keys")))
     with pytest.raises(Unauthenticated):
         container().access.authenticator.authenticate(
             {"authorization": f"Bearer {issuer.token(role)}"}
@@ -171,14 +172,14 @@ def test_the_shell_prints_a_token(issuer: Issuer, tmp_path: Path) -> None:
 
 
 def test_without_an_issuer_the_remedy_is_told(tmp_path: Path) -> None:
-    with pytest.raises(PartFailed, match="make up"):
+    with pytest.raises(ServiceFailed, match="make up"):
         Issuer(tmp_path, free_port()).token(Role.SALES)
 
 
 def test_a_taken_port_is_named_with_the_setting_that_moves_it(
     issuer: Issuer, tmp_path: Path
 ) -> None:
-    with pytest.raises(PartFailed, match="AETHERLINK_ISSUER_PORT"):
+    with pytest.raises(ServiceFailed, match="AETHERLINK_ISSUER_PORT"):
         Issuer(tmp_path, issuer.port).start()
 
 

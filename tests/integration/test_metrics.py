@@ -19,7 +19,7 @@ from chalicelib.entrypoints import schedule
 from chalicelib.telemetry.buffer import RequestMetrics
 from infra.local.emulator import Emulator
 from infra.local.kafka import Broker
-from infra.local.process import free_port
+from infra.local.ports import free_port
 from infra.local.pushgateway import LocalPushgateway
 from tests.builders.alerts import delivery, raw_alert
 from tests.conftest import Compose

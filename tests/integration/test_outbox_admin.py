@@ -191,7 +191,7 @@ def test_a_consumer_acts_once_on_each_event_however_often_it_comes(
     database: Settings, postgres: Postgres
 ) -> None:
     acted: list[int] = []
-    with driver.connect(postgres.url(), database.database, name="consumer") as connection:
+    with driver.connect(postgres.database_url(), database.database, name="consumer") as connection:
         inbox = PostgresInbox(connection, "billing")
         inbox.create_table()
         for sequence in (2, 1, 2, 1, 3):

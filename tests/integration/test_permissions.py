@@ -22,8 +22,8 @@ from infra.aws import policies, secrets
 from infra.aws.package import ROOT
 from infra.local.alertmanager import Alertmanager
 from infra.local.emulator import REGION, Emulator
-from infra.local.process import free_port
-from infra.local.ssm_agent import LocalSsm
+from infra.local.ports import free_port
+from infra.local.ssm import LocalSsm
 from tests.builders.alerts import TCP, delivery, raw_alert
 from tests.conftest import Compose
 from tests.contract.autoheal_suites import create_tables
@@ -257,7 +257,7 @@ def recorded(
     for prefix in prefixes:
         create_tables(emulator.client("dynamodb"), prefix)
     alertmanager.start(VALUES)
-    emulator.keep({names[setting]: text for setting, text in kept.items()})
+    emulator.store_secrets({names[setting]: text for setting, text in kept.items()})
     store = ssm.client()
     for setting, text in kept.items():
         store.put_parameter(

@@ -10,9 +10,9 @@ from chalicelib.adapters.pushgateway import Pushgateway
 from chalicelib.autoheal.metrics import series
 from chalicelib.shared.errors import Unavailable
 from chalicelib.telemetry.exposition import publish
-from infra.local.debian import program
-from infra.local.process import PartFailed, free_port
-from infra.local.pushgateway import NAME, PACKAGE, LocalPushgateway
+from infra.local.errors import ServiceFailed
+from infra.local.ports import free_port
+from infra.local.pushgateway import LocalPushgateway
 from tests.builders.alerts import TCP, raw_alert
 from tests.builders.autoheal import HealerWorld
 from tests.conftest import CACHE
@@ -20,11 +20,11 @@ from tests.conftest import CACHE
 
 @pytest.fixture(scope="module")
 def gateway(home: Path) -> Iterator[LocalPushgateway]:
-    try:
-        program(PACKAGE, NAME, CACHE)
-    except PartFailed as problem:
-        pytest.skip(f"no pushgateway on this machine: {problem}")
     made = LocalPushgateway(home / "pushgateway", free_port(), CACHE)
+    try:
+        made.program()
+    except ServiceFailed as error:
+        pytest.skip(f"there is no pushgateway on this machine: {error}")
     made.start()
     try:
         yield made

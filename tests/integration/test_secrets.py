@@ -21,8 +21,8 @@ from chalicelib.telemetry import logs
 from infra.local.emulator import REGION, Emulator
 from infra.local.kafka import Broker
 from infra.local.kafka.apache import ApacheKafka
+from infra.local.ports import free_port
 from infra.local.postgres import Postgres
-from infra.local.process import free_port
 from tests.conftest import CACHE, Compose
 from tests.fakes.clock import FakeClock
 from tests.fakes.outbox import FakeOutbox

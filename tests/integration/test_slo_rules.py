@@ -12,7 +12,9 @@ import requests
 import yaml
 
 from infra.local.debian import program
-from infra.local.process import PartFailed, Process, free_port
+from infra.local.errors import ServiceFailed
+from infra.local.ports import free_port
+from infra.local.process import Process
 from infra.slo import __main__ as command
 from infra.slo import mutants, outputs, promtool, read, rules
 from infra.slo.durations import Scale
@@ -27,7 +29,7 @@ SEED = 7
 def version() -> None:
     try:
         told = promtool.run("--version")
-    except PartFailed as problem:
+    except ServiceFailed as problem:
         pytest.skip(f"no promtool: {problem}")
     if "version 2." not in told.stdout + told.stderr:
         pytest.skip("promtool 3 leaves out a window's first moment; the expected values count it")

@@ -5,8 +5,8 @@ import pytest
 import yaml
 
 from infra.aws.package import ROOT
-from infra.compose import FILE, why_not
-from infra.local.stack import Ports
+from infra.compose import FILE, unavailable
+from infra.local.ports import Ports
 
 COMPOSE = yaml.safe_load(FILE.read_text())
 SERVICES = {
@@ -67,4 +67,4 @@ def test_docker_compose_takes_the_file() -> None:
 
 def test_without_docker_the_reason_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    assert "Docker" in why_not()
+    assert "Docker" in unavailable()

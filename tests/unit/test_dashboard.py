@@ -17,7 +17,7 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import dashboard as models
 
 from infra.aws.package import ROOT
-from infra.local.process import PartFailed
+from infra.local.errors import ServiceFailed
 from infra.slo import dashboard, outputs, promtool, read
 from infra.slo.objectives import Objectives
 
@@ -141,7 +141,7 @@ def test_prometheus_reads_every_expression(tmp_path: Path) -> None:
     path.write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": rules}]}))
     try:
         done: subprocess.CompletedProcess[str] = promtool.run("check", "rules", path)
-    except PartFailed as problem:
+    except ServiceFailed as problem:
         pytest.skip(f"no promtool: {problem}")
     assert done.returncode == 0, done.stdout + done.stderr
 

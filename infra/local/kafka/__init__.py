@@ -1,17 +1,18 @@
-"""A Kafka broker on this machine: one that is already there, Apache Kafka, or the embedded one; in that order."""
+"""The Kafka broker of the local stack: Apache Kafka, an embedded one, or one run elsewhere."""
 
 import json
 import os
 import re
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
+from infra.local.errors import ServiceFailed
 from infra.local.kafka.apache import ApacheKafka
 from infra.local.kafka.embedded import EmbeddedKafka
 from infra.local.kafka.external import ExternalKafka
-from infra.local.process import PartFailed
 
 KINDS = ("external", "apache", "embedded")
 IN_USE = "in-use.json"
@@ -20,7 +21,10 @@ JAVA_SECONDS = 20
 
 
 class Broker(Protocol):
-    """What the stack needs of a broker. `api_version` is empty where the broker can be asked."""
+    """What the stack needs of a broker.
+
+    `api_version` is empty where clients can ask the broker for it.
+    """
 
     kind: str
     api_version: str
@@ -30,16 +34,28 @@ class Broker(Protocol):
         """Where clients connect, `host:port`."""
         ...
 
+    @property
+    def address(self) -> str:
+        """The same, for people."""
+        ...
+
     def describe(self) -> str:
-        """Say in one line what this broker is, and what to know of it."""
+        """Return in one line what this broker is, and its limits."""
+        ...
+
+    def needs_download(self) -> bool:
+        """Return whether the first start has to download the broker."""
         ...
 
     def running(self) -> bool:
-        """Tell whether it accepts connections."""
+        """Return whether it accepts connections."""
         ...
 
-    def start(self, topics: dict[str, int]) -> bool:
-        """Start it and create the missing `topics` (name -> partitions); return whether it had to be started."""
+    def start(self, topics: Mapping[str, int] | None = None) -> bool:
+        """Start it and create the missing `topics` (name -> partitions).
+
+        Return whether it had to be started.
+        """
         ...
 
     def stop(self) -> None:
@@ -55,45 +71,45 @@ class Broker(Protocol):
         ...
 
     def resume(self) -> None:
-        """Thaw it."""
+        """Let it continue after `pause`."""
         ...
 
 
-def choose(home: Path, port: int, cache: Path, wanted: str | None = None) -> Broker:
-    """Return the broker to use: `wanted`, or what the environment says, or the one in use, or the best to be had.
+def choose(home: Path, port: int, cache: Path, kind: str | None = None) -> Broker:
+    """Return the broker of `kind`, or as the environment says, or the one in use, or the best.
 
     The environment says it with `KAFKA_BROKER` (a kind) or `KAFKA_BOOTSTRAP_SERVERS` (an
     external one). What `remember` wrote into `home` holds until `forget`, so that every
     later command means the same broker.
 
     Raises:
-        PartFailed: the one asked for does not exist or cannot be had.
+        ServiceFailed: there is no such kind, or an external one without an address.
     """
     servers = os.environ.get("KAFKA_BOOTSTRAP_SERVERS", "")
-    wanted = wanted or os.environ.get("KAFKA_BROKER") or ("external" if servers else None)
-    if wanted is None:
-        wanted, servers = _remembered(home) or (_best(), "")
-    if wanted == "external":
+    kind = kind or os.environ.get("KAFKA_BROKER") or ("external" if servers else None)
+    if kind is None:
+        kind, servers = _remembered(home) or (_best(), "")
+    if kind == "external":
         return ExternalKafka(servers)
-    if wanted == "apache":
+    if kind == "apache":
         return ApacheKafka(home, port, cache)
-    if wanted == "embedded":
+    if kind == "embedded":
         return EmbeddedKafka(home)
-    raise PartFailed(
+    raise ServiceFailed(
         "kafka",
-        f"no such broker: {wanted}",
+        f"there is no broker of the kind {kind}",
         remedy=f"set KAFKA_BROKER to one of {', '.join(KINDS)}",
     )
 
 
 def remember(home: Path, broker: Broker) -> None:
-    """Note in `home` which broker is in use."""
+    """Record in `home` which broker is in use."""
     home.mkdir(parents=True, exist_ok=True)
     (home / IN_USE).write_text(json.dumps([broker.kind, broker.bootstrap_servers]))
 
 
 def forget(home: Path) -> None:
-    """Strike the note: the next `choose` is free again."""
+    """Remove the record: the next `choose` is free again."""
     (home / IN_USE).unlink(missing_ok=True)
 
 
@@ -106,16 +122,16 @@ def _remembered(home: Path) -> tuple[str, str] | None:
 
 
 def _best() -> str:
-    return "apache" if shutil.which("mvn") and _java() >= MIN_JAVA else "embedded"
+    return "apache" if shutil.which("mvn") and _java_version() >= MIN_JAVA else "embedded"
 
 
-def _java() -> int:
+def _java_version() -> int:
     """Return Java's major version, 0 where there is none."""
     try:
-        said = subprocess.run(
+        result = subprocess.run(
             ["java", "-version"], capture_output=True, text=True, timeout=JAVA_SECONDS
         )
     except (OSError, subprocess.TimeoutExpired):
         return 0
-    found = re.search(r'version "(?:1\.)?(\d+)', said.stderr)
-    return int(found[1]) if found else 0
+    version = re.search(r'version "(?:1\.)?(\d+)', result.stderr)
+    return int(version[1]) if version else 0

@@ -1,23 +1,24 @@
-"""Apache Kafka in KRaft mode, one node, from its Maven artifacts. Data survives restarts and crashes."""
+"""Apache Kafka in KRaft mode, one node, from its Maven artifacts. Data survives crashes."""
 
 import hashlib
 import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from kafka.errors import KafkaError
-
-from chalicelib.config import Settings
-from infra.local.process import PartFailed, Process, listening, refuse_foreign
-from infra.ops import topics as topic_tools
+from infra.local.errors import ServiceFailed
+from infra.local.paths import CACHE
+from infra.local.service import Service, ServiceSpec
 
 POM = Path(__file__).with_name("pom.xml")
 LOGGING = Path(__file__).with_name("log4j2.properties")
 MAVEN_SECONDS = 240
-START_SECONDS = 60.0
-SETTING = "AETHERLINK_KAFKA_PORT"
+FORMAT_SECONDS = 60
+MAX_ERROR_LENGTH = 300
+CLUSTER_ID = "YWV0aGVybGluay1sb2NhbA"
+"""`aetherlink-local`, in base64 as Kafka writes ids."""
 JAVA = (
     "java",
     "-Xms256m",
@@ -48,9 +49,15 @@ broker.session.timeout.ms=3000
 """
 
 
-class ApacheKafka:
-    """One broker. The jars are fetched once, into `cache`."""
+class ApacheKafka(Service):
+    """One broker, with its controller on the next port. The jars are fetched once, into `cache`."""
 
+    spec = ServiceSpec(
+        name="kafka",
+        label="Apache Kafka",
+        start_seconds=60.0,
+        remedy="read the log; `make clean` starts over; KAFKA_BROKER=embedded does without Java",
+    )
     kind = "apache"
     api_version = ""
 
@@ -58,92 +65,98 @@ class ApacheKafka:
         self,
         home: Path,
         port: int,
-        cache: Path,
+        cache: Path = CACHE,
         *,
         advertised_port: int | None = None,
         extra: str = "",
     ) -> None:
-        """Keep data under `home` and listen on loopback `port` (and the next one, for the controller).
+        """Keep data under `home` and listen on loopback `port`.
 
-        Clients are told `advertised_port`: a proxy's, say. `extra` are properties that win
-        over ours.
+        Clients are sent to `advertised_port`, a proxy's for example. `extra` are properties that
+        win over ours.
         """
-        self.home = home
-        self.port = port
+        super().__init__(home, port, cache)
         self._advertised = advertised_port or port
         self._extra = extra
         self.version = re.search(r"<kafka\.version>(.*?)<", POM.read_text())[1]  # type: ignore[index]
-        self._jars = (
-            cache / f"kafka-{self.version}-{hashlib.sha256(POM.read_bytes()).hexdigest()[:8]}"
-        )
-        self.process = Process("kafka", home)
+        digest = hashlib.sha256(POM.read_bytes()).hexdigest()[:8]
+        self._jars = cache / f"kafka-{self.version}-{digest}"
 
     @property
     def bootstrap_servers(self) -> str:
         """Where clients connect."""
-        return f"127.0.0.1:{self.port}"
+        return self.address
 
     def describe(self) -> str:
-        """Say what it is."""
-        return f"Apache Kafka {self.version} at {self.bootstrap_servers}"
+        """Return version and address."""
+        return f"Apache Kafka {self.version} at {self.address}"
 
-    def running(self) -> bool:
-        """Tell whether it accepts connections."""
-        return self.process.running() and listening(self.port)
+    def needs_download(self) -> bool:
+        """Return whether Maven has to fetch the jars first."""
+        return not self._jars.exists()
 
-    def start(self, topics: dict[str, int]) -> bool:
-        """Start it and create missing topics. Raises `PartFailed`."""
-        started = not self.running()
-        if started:
-            self.process.kill()
-            refuse_foreign("kafka", self.port, SETTING)
-            self._fetch()
-            properties = self._format()
-            self.process.start(
-                [
-                    *JAVA,
-                    f"-Dlog4j2.configurationFile={LOGGING}",
-                    "-cp",
-                    f"{self._jars}/*",
-                    "kafka.Kafka",
-                    str(properties),
-                ],
-                ready=lambda: listening(self.port),
-                seconds=START_SECONDS,
-                remedy="read the log; `make clean` starts over; KAFKA_BROKER=embedded does without Java",
-            )
-        settings = Settings().changed(
-            kafka={
-                "bootstrap_servers": self.bootstrap_servers,
-                "request_timeout_ms": 20_000,
-            }
-        )
-        try:
-            topic_tools.ensure(settings, only=topics)
-        except KafkaError as problem:
-            raise PartFailed(
-                "kafka",
-                f"cannot create topics: {problem}",
-                remedy="read the log and try again",
-                log=self.process.log,
-            ) from problem
+    def start(self, topics: Mapping[str, int] | None = None) -> bool:
+        """Start it and create missing `topics` (name -> partitions).
+
+        Return whether it had to be started. Raises `ServiceFailed`.
+        """
+        started = super().start()
+        if topics:
+            self._create(topics)
         return started
 
-    def stop(self) -> None:
-        """Shut it down in order."""
-        self.process.stop()
+    def prepare(self) -> None:
+        """Fetch the jars, write the configuration, and format the data directory the first time."""
+        super().prepare()
+        self._fetch()
+        self._properties.write_text(
+            PROPERTIES.format(
+                port=self.port,
+                advertised=self._advertised,
+                controller=self.port + 1,
+                data=self._data,
+            )
+            + self._extra
+        )
+        if not (self._data / "meta.properties").exists():
+            shutil.rmtree(self._data, ignore_errors=True)
+            self._format()
 
-    def kill(self) -> None:
-        """Crash it."""
-        self.process.kill()
+    def command(self) -> Sequence[str]:
+        """Return the command."""
+        return [
+            *JAVA,
+            f"-Dlog4j2.configurationFile={LOGGING}",
+            "-cp",
+            f"{self._jars}/*",
+            "kafka.Kafka",
+            str(self._properties),
+        ]
 
-    def pause(self) -> None:
-        """Freeze it: connections stay open, nothing answers."""
-        self.process.pause()
+    @property
+    def _data(self) -> Path:
+        return self.home / "data"
 
-    def resume(self) -> None:
-        """Thaw it."""
-        self.process.resume()
+    @property
+    def _properties(self) -> Path:
+        return self.home / "server.properties"
+
+    def _create(self, topics: Mapping[str, int]) -> None:
+        from kafka.errors import KafkaError
+
+        from chalicelib.config import Settings
+        from infra.ops import topics as topic_tools
+
+        kafka = {"bootstrap_servers": self.bootstrap_servers, "request_timeout_ms": 20_000}
+        try:
+            topic_tools.ensure(Settings().changed(kafka=kafka), only=dict(topics))
+        except KafkaError as error:
+            raise ServiceFailed(
+                "kafka",
+                f"cannot create topics: {error}",
+                remedy="read the log and try again",
+                log=self.process.log,
+            ) from error
 
     def _fetch(self) -> None:
         if self._jars.exists():
@@ -152,72 +165,47 @@ class ApacheKafka:
         with tempfile.TemporaryDirectory(dir=self._jars.parent) as temporary:
             folder = Path(temporary)
             shutil.copy(POM, folder / "pom.xml")
-            command = [
-                "mvn",
-                "-q",
-                "-B",
-                "dependency:copy-dependencies",
-                "-DincludeScope=runtime",
-            ]
-            try:
-                subprocess.run(
-                    [*command, f"-DoutputDirectory={folder / 'jars'}"],
-                    cwd=folder,
-                    check=True,
-                    capture_output=True,
-                    text=True,
-                    timeout=MAVEN_SECONDS,
-                )
-            except (subprocess.SubprocessError, FileNotFoundError) as problem:
-                said = str(getattr(problem, "stdout", "") or problem).strip().splitlines()
-                raise PartFailed(
-                    "kafka",
-                    f"Maven could not fetch Apache Kafka {self.version}: {said[0] if said else problem}",
-                    remedy="check Maven's network settings, or set KAFKA_BROKER=embedded",
-                ) from None
+            self._run_maven(folder)
             if not self._jars.exists():
                 (folder / "jars").rename(self._jars)
 
-    def _format(self) -> Path:
-        """Write the configuration, and make the data directory the first time."""
-        data = self.home / "data"
-        properties = self.home / "server.properties"
-        self.home.mkdir(parents=True, exist_ok=True)
-        properties.write_text(
-            PROPERTIES.format(
-                port=self.port,
-                advertised=self._advertised,
-                controller=self.port + 1,
-                data=data,
-            )
-            + self._extra
-        )
-        if not (data / "meta.properties").exists():
-            shutil.rmtree(data, ignore_errors=True)
-            made = subprocess.run(
-                [
-                    *JAVA,
-                    "-cp",
-                    f"{self._jars}/*",
-                    "kafka.tools.StorageTool",
-                    "format",
-                    "-t",
-                    CLUSTER_ID,
-                    "-c",
-                    properties,
-                ],
+    def _run_maven(self, folder: Path) -> None:
+        """Let Maven put the jars into `folder`/jars."""
+        command = ["mvn", "-q", "-B", "dependency:copy-dependencies", "-DincludeScope=runtime"]
+        try:
+            subprocess.run(
+                [*command, f"-DoutputDirectory={folder / 'jars'}"],
+                cwd=folder,
+                check=True,
                 capture_output=True,
                 text=True,
-                timeout=START_SECONDS,
+                timeout=MAVEN_SECONDS,
             )
-            if made.returncode:
-                raise PartFailed(
-                    "kafka",
-                    f"cannot format its storage: {made.stderr.strip()[-300:]}",
-                    remedy="`make clean` starts over",
-                )
-        return properties
+        except (subprocess.SubprocessError, FileNotFoundError) as error:
+            output = str(getattr(error, "stdout", "") or error).strip().splitlines()
+            reason = output[0] if output else error
+            raise ServiceFailed(
+                "kafka",
+                f"Maven could not fetch Apache Kafka {self.version}: {reason}",
+                remedy="check Maven's network settings, or set KAFKA_BROKER=embedded",
+            ) from None
 
-
-CLUSTER_ID = "YWV0aGVybGluay1sb2NhbA"
-"""`aetherlink-local`, in base64 as Kafka writes ids."""
+    def _format(self) -> None:
+        command = [
+            *JAVA,
+            "-cp",
+            f"{self._jars}/*",
+            "kafka.tools.StorageTool",
+            "format",
+            "-t",
+            CLUSTER_ID,
+            "-c",
+            str(self._properties),
+        ]
+        result = subprocess.run(command, capture_output=True, text=True, timeout=FORMAT_SECONDS)
+        if result.returncode:
+            raise ServiceFailed(
+                "kafka",
+                f"cannot format its storage: {result.stderr.strip()[-MAX_ERROR_LENGTH:]}",
+                remedy="`make clean` starts over",
+            )

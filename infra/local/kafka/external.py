@@ -1,12 +1,13 @@
-"""A broker that somebody else runs."""
+"""A broker that is run elsewhere."""
 
-from chalicelib.config import Settings
-from infra.local.process import PartFailed, listening
-from infra.ops import topics as topic_tools
+from collections.abc import Mapping
+
+from infra.local.errors import ServiceFailed
+from infra.local.ports import listening
 
 
 class ExternalKafka:
-    """The brokers that `KAFKA_BOOTSTRAP_SERVERS` names. Started and stopped by whoever runs them."""
+    """The brokers that `KAFKA_BOOTSTRAP_SERVERS` names. We neither start nor stop them."""
 
     kind = "external"
     api_version = ""
@@ -14,7 +15,7 @@ class ExternalKafka:
     def __init__(self, bootstrap_servers: str) -> None:
         """Use `bootstrap_servers`, `host:port` separated by commas."""
         if not bootstrap_servers:
-            raise PartFailed(
+            raise ServiceFailed(
                 "kafka",
                 "no brokers are named",
                 remedy="set KAFKA_BOOTSTRAP_SERVERS to host:port",
@@ -26,36 +27,48 @@ class ExternalKafka:
         """Where clients connect."""
         return self._servers
 
+    @property
+    def address(self) -> str:
+        """Where clients connect."""
+        return self._servers
+
     def describe(self) -> str:
-        """Say whose it is."""
+        """Return where it is."""
         return f"Kafka at {self._servers} (KAFKA_BOOTSTRAP_SERVERS)"
 
+    def needs_download(self) -> bool:
+        """Return whether the first start has to download something: never."""
+        return False
+
     def running(self) -> bool:
-        """Tell whether the first broker accepts connections."""
+        """Return whether the first broker accepts connections."""
         host, _, port = self._servers.split(",")[0].strip().rpartition(":")
         return listening(int(port), host)
 
-    def start(self, topics: dict[str, int]) -> bool:
-        """Create the missing topics."""
+    def start(self, topics: Mapping[str, int] | None = None) -> bool:
+        """Create the missing `topics`. Raises `ServiceFailed` where the broker does not answer."""
+        from chalicelib.config import Settings
+        from infra.ops import topics as topic_tools
+
         if not self.running():
-            raise PartFailed(
+            raise ServiceFailed(
                 "kafka",
-                f"nobody answers at {self._servers}",
+                f"no broker answers at {self._servers}",
                 remedy="start it, or unset the variable",
             )
-        topic_tools.ensure(
-            Settings().changed(kafka={"bootstrap_servers": self._servers}), only=topics
-        )
+        if topics:
+            settings = Settings().changed(kafka={"bootstrap_servers": self._servers})
+            topic_tools.ensure(settings, only=dict(topics))
         return False
 
     def stop(self) -> None:
-        """Leave it be."""
+        """Leave it running."""
 
     def kill(self) -> None:
-        """Leave it be."""
+        """Leave it running."""
 
     def pause(self) -> None:
-        """Leave it be."""
+        """Leave it running."""
 
     def resume(self) -> None:
-        """Leave it be."""
+        """Leave it running."""
