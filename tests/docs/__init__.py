@@ -1,0 +1,1 @@
+"""Tests of what the documents say: their commands and their links."""
