@@ -59,7 +59,7 @@ class AlertmanagerClient:
         }
         made = self._ask("POST", "/api/v2/silences", body)
         if not isinstance(made, dict) or not isinstance(made.get("silenceID"), str):
-            raise _broken("it names no silence")
+            raise _broken("the response has no silence id")
         return str(made["silenceID"])
 
     def expire(self, silence_id: str) -> None:
@@ -99,18 +99,18 @@ class AlertmanagerClient:
         except (urllib3.exceptions.HTTPError, OSError) as problem:
             raise _broken(f"{type(problem).__name__}: {problem}") from problem
         if answer.status == 404:
-            raise NotFound("Alertmanager knows no such silence.")
+            raise NotFound("There is no such silence.")
         if answer.status >= 300 or len(raw) > MAX_ANSWER:
             raise _broken(f"{answer.status} {raw[:MAX_SAID]!r}")
         try:
             return json.loads(raw) if raw.strip() else None
         except (ValueError, RecursionError) as problem:
-            raise _broken("no JSON") from problem
+            raise _broken("the response is not JSON") from problem
 
 
 def _list(said: Any) -> list[dict[str, Any]]:
     if not isinstance(said, list) or not all(isinstance(one, dict) for one in said):
-        raise _broken("no list")
+        raise _broken("the response is not a list")
     return said
 
 
@@ -121,7 +121,7 @@ def _quoted(value: str) -> str:
 
 def _broken(cause: str) -> BadGateway:
     return BadGateway(
-        "Alertmanager does not answer as it should.",
+        "Alertmanager cannot be reached or gave an unexpected answer. Try again soon.",
         code="alertmanager-down",
         cause=cause[:MAX_SAID],
     )

@@ -68,11 +68,13 @@ class LogEscalation:
         """Write the line."""
         logs.error(
             names.AUTOHEAL_ESCALATION_FAILED,
-            cause="nobody is set to be told",
+            cause="no escalation target is configured",
             subject=subject,
             facts=dict(facts),
         )
 
 
 def _untold(cause: str) -> Unavailable:
-    return Unavailable("Nobody could be told.", code="escalation-unavailable", cause=cause[:300])
+    return Unavailable(
+        "The escalation could not be delivered.", code="escalation-unavailable", cause=cause[:300]
+    )

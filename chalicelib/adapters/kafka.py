@@ -55,7 +55,9 @@ def client_settings(settings: KafkaSettings) -> dict[str, Any]:
     """
     servers = [server.strip() for server in settings.bootstrap_servers.split(",") if server.strip()]
     if not servers:
-        raise Misconfigured("No Kafka brokers are named: set KAFKA_BOOTSTRAP_SERVERS to host:port.")
+        raise Misconfigured(
+            "No Kafka brokers are configured. Set KAFKA_BOOTSTRAP_SERVERS to host:port."
+        )
     chosen: dict[str, Any] = {
         "bootstrap_servers": servers,
         "security_protocol": settings.security_protocol,

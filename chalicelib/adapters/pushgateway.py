@@ -36,7 +36,7 @@ class Pushgateway:
 
 def _unavailable(cause: str) -> Unavailable:
     return Unavailable(
-        "The pushgateway does not take metrics.",
+        "The Pushgateway does not accept metrics.",
         code="pushgateway-unavailable",
         cause=cause[:300],
     )

@@ -90,7 +90,7 @@ def _text(found: dict[str, Any]) -> str:
 
 def _unavailable(cause: str) -> Unavailable:
     return Unavailable(
-        "The store of secrets cannot be reached. Nothing was changed. Try again soon.",
+        "The secret store cannot be reached. Nothing was changed. Try again soon.",
         code="secrets-unavailable",
         headers={"Retry-After": "5"},
         cause=cause,

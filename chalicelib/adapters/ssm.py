@@ -110,7 +110,7 @@ class SsmCommander:
                 return None
             call["NextToken"] = page["NextToken"]
         raise Unavailable(
-            "There are too many commands to look through.", cause=f"looking for {comment}"
+            "There are too many Systems Manager commands to search.", cause=f"looking for {comment}"
         )
 
     def cancel(self, command_id: str) -> None:

@@ -107,7 +107,10 @@ class Acknowledgement(Model):
     )
 
     labels: Labels | None = None
-    fingerprint: Annotated[str, Text(16, pattern=r"^[0-9a-f]{16}$")] | None = None
+    fingerprint: (
+        Annotated[str, Text(16, pattern=r"^[0-9a-f]{16}$", reason="must be 16 hexadecimal digits")]
+        | None
+    ) = None
     duration: Annotated[str, Text(20)] = USUAL
     comment: Comment = ""
 
@@ -151,7 +154,7 @@ def parse_duration(said: str) -> timedelta:
     )
     found = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
     if not timedelta(0) < found <= LONGEST:
-        reason = "must be a time such as 30m, 2h or 1h30m, at most 24h"
+        reason = "must be a duration such as 30m, 2h or 1h30m, at most 24h"
         raise Invalid(
             f"duration {reason}.",
             code="bad-duration",
@@ -221,8 +224,8 @@ class Acknowledger:
             for one in self._parts.alerts.alerts({}):
                 if one.fingerprint == wanted.fingerprint:
                     return one.labels
-            raise NotFound("No alert with this fingerprint fires.")
-        reason = "must name one alert: its labels with alertname, as plain text, or its fingerprint"
+            raise NotFound("No alert with this fingerprint is firing.")
+        reason = "must identify one alert: either its labels, with alertname, or its fingerprint"
         raise Invalid(
             f"labels {reason}.",
             code="validation-failed",
@@ -239,7 +242,7 @@ class Acknowledger:
                 return held
             if clock.monotonic() > deadline:
                 raise Conflict(
-                    "Somebody is acknowledging this alert just now.",
+                    "This alert is being acknowledged by another request. Try again soon.",
                     code="request-in-progress",
                 )
             clock.sleep(PAUSE_SECONDS)

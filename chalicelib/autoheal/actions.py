@@ -130,7 +130,7 @@ class Action:
         """
         if to not in EDGES.get(self.state, ()):
             raise Conflict(
-                f"An action that is {self.state} cannot become {to}.", code="illegal-state"
+                f"A remediation in state {self.state} cannot become {to}.", code="illegal-state"
             )
         fixed: dict[str, Any] = {
             "state": to,

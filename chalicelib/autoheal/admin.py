@@ -176,7 +176,7 @@ class AutohealAdmin:
     def _action(self, action_id: UUID) -> Action:
         found = self._parts.store.action(action_id)
         if found is None:
-            raise NotFound(f"There is no action {action_id}.")
+            raise NotFound(f"There is no remediation {action_id}.")
         return found
 
     def _waiting(self, action_id: UUID) -> Action:

@@ -83,7 +83,7 @@ def parse_delivery(body: bytes) -> Delivery:
     try:
         payload = json.loads(body)
     except (ValueError, RecursionError):
-        raise Invalid("The body is not JSON.", code="invalid-json") from None
+        raise Invalid("The body is not valid JSON.", code="invalid-json") from None
     if not isinstance(payload, dict):
         raise _wrong("(body)", "must be an object")
     listed = payload.get("alerts")

@@ -69,7 +69,9 @@ class Runbook(Model):
 
     alertname: Annotated[str, Text(128), AfterValidator(_healable)]
     document: Annotated[str, Text(128), AfterValidator(_our_document)]
-    document_version: Annotated[str, Text(20, pattern=r"^[1-9][0-9]*$")]
+    document_version: Annotated[
+        str, Text(20, pattern=r"^[1-9][0-9]*$", reason="must be a version number")
+    ]
     target: Target
     parameters: dict[str, FromLabel]
     drill: bool = False

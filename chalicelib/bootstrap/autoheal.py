@@ -37,7 +37,7 @@ class AutohealServices:
         settings = self._container.settings.autoheal_store
         if not settings.table_prefix:
             raise Unavailable(
-                "Autoheal is not set up on this deployment.",
+                "Self-healing is not configured in this deployment.",
                 code="autoheal-not-set-up",
                 cause="AUTOHEAL_TABLE_PREFIX is empty",
             )

@@ -31,7 +31,7 @@ def from_env(env: Mapping[str, str] | None = None) -> Settings:
     problems: list[str] = []
     settings = Settings(**_read(Settings, source, problems))
     if problems:
-        raise Misconfigured("Settings that cannot be read: " + "; ".join(problems))
+        raise Misconfigured("These settings are not valid: " + "; ".join(problems))
     _check(settings)
     refuse_plain_secrets(source, settings.stage)
     return settings

@@ -19,11 +19,13 @@ MAX_CENTS = 2**53 - 1
 Name = Annotated[str, Text(200)]
 ShortText = Annotated[str, Text(100)]
 Phone = Annotated[str, Text(40)]
-Email = Annotated[str, Text(254, pattern=EMAIL)]
-Website = Annotated[str, Text(2_048, pattern=WEBSITE)]
+Email = Annotated[str, Text(254, pattern=EMAIL, reason="must be an email address")]
+Website = Annotated[str, Text(2_048, pattern=WEBSITE, reason="must be an http or https address")]
 Title = Annotated[str, Text(200)]
 Description = Annotated[str, Text(10_000, blank=True)]
-Currency = Annotated[str, Text(3, pattern=CURRENCY)]
+Currency = Annotated[
+    str, Text(3, pattern=CURRENCY, reason="must be three capital letters such as CHF")
+]
 Cents = Annotated[int, Field(ge=0, le=MAX_CENTS), WHOLE]
 
 ABSENT: Any = None

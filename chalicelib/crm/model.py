@@ -93,12 +93,10 @@ class Job(Entity):
         allowed = [status.value for status in JobStatus if status in MOVES[self.status]]
         if to.value not in allowed:
             choice = (
-                f"It may become: {', '.join(allowed)}."
-                if allowed
-                else f"{self.status.value} is final."
+                f"Allowed: {', '.join(allowed)}." if allowed else f"{self.status.value} is final."
             )
             raise Conflict(
-                f"A job that is {self.status.value} cannot become {to.value}. {choice}",
+                f"A job with status {self.status.value} cannot become {to.value}. {choice}",
                 code="illegal-status-change",
                 allowed=allowed,
             )

@@ -122,7 +122,7 @@ def delete_account(account_id: UUID, expected: int | None, uow: UnitOfWork, cloc
         account = _locked(uow.accounts, account_id, expected)
         if uow.jobs.referring("account_id", account_id, limit=1):
             raise Conflict(
-                "This account has jobs. Delete them or move them first.",
+                "This account still has jobs. Delete them or move them to another account first.",
                 code="account-has-jobs",
             )
         _detach(uow, uow.contacts, "account_id", account_id, clock)
@@ -202,7 +202,8 @@ def _locked(things: Repository[E], entity_id: UUID, expected: int | None) -> E:
         raise _no_such(entity_id)
     if expected is not None and expected != entity.version:
         raise PreconditionFailed(
-            f"The present version is {entity.version}, not {expected}. Read it again and repeat the change.",
+            f"The current version is {entity.version}, not {expected}. "
+            "Read it again and repeat the change.",
             headers={"ETag": f'"{entity.version}"'},
         )
     return entity
@@ -215,7 +216,7 @@ def _detach(
     referring = things.referring(field, entity_id, limit=MAX_DETACHED + 1)
     if len(referring) > MAX_DETACHED:
         raise Conflict(
-            f"More than {MAX_DETACHED} others refer to this. Change or delete some of them first.",
+            f"More than {MAX_DETACHED} items refer to this one. Change or delete some of them first.",
             code="too-many-references",
         )
     for before in referring:
@@ -225,4 +226,4 @@ def _detach(
 
 
 def _no_such(entity_id: UUID) -> NotFound:
-    return NotFound(f"There is no {entity_id} here.")
+    return NotFound(f"{entity_id} was not found.")

@@ -8,7 +8,8 @@ from chalicelib.bootstrap import container
 from chalicelib.crm.model import Entity, JobStatus
 from chalicelib.entrypoints.answer import Answer
 from chalicelib.entrypoints.call import Call
-from chalicelib.shared.errors import FieldError, Invalid
+from chalicelib.entrypoints.parameters import invalid_parameters, unknown_parameters
+from chalicelib.shared.errors import FieldError
 from chalicelib.shared.paging import Position, Query
 
 MAX_LIMIT = 100
@@ -23,30 +24,23 @@ def query_of(call: Call, kind: type[Entity], filters: Mapping[str, str]) -> Quer
         errors.Invalid: names each parameter that is unknown or not as it should be.
     """
     given = dict(call.query)
-    problems = [
-        FieldError(name, "no such parameter")
-        for name in given
-        if name not in {"limit", "cursor", "q", "sort", *filters}
-    ]
+    problems = unknown_parameters(given, {"limit", "cursor", "q", "sort", *filters})
     limit = given.get("limit", "50")
     if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:4]) <= MAX_LIMIT):
-        problems.append(FieldError("limit", f"must be 1 to {MAX_LIMIT}"))
+        problems.append(FieldError("limit", f"must be from 1 to {MAX_LIMIT}"))
     sort = given.get("sort", SORTS[0])
     if sort not in SORTS:
         problems.append(FieldError("sort", f"must be one of: {', '.join(SORTS)}"))
     search = given.get("q")
     if search is not None and not (1 <= len(search) <= MAX_SEARCH_LENGTH and "\x00" not in search):
         problems.append(
-            FieldError("q", f"must have 1 to {MAX_SEARCH_LENGTH} characters, none of them NUL")
+            FieldError("q", f"must have 1 to {MAX_SEARCH_LENGTH} characters and no NUL character")
         )
     problems += [
         problem for name in filters if name in given and (problem := _wrong(name, given[name]))
     ]
     if problems:
-        names = ", ".join(problem.field for problem in problems)
-        raise Invalid(
-            f"Not acceptable: {names}. See errors.", code="bad-parameter", errors=problems
-        )
+        raise invalid_parameters(problems)
     chosen = {field: given[name] for name, field in filters.items() if name in given}
     query = Query(limit=int(limit), descending=sort.startswith("-"), search=search, filters=chosen)
     if "cursor" not in given:
@@ -84,7 +78,7 @@ def continued(call: Call, kind: type[Entity], query: Query, found: Sequence[Enti
 def _wrong(name: str, value: str) -> FieldError | None:
     if "\x00" in value or len(value) > MAX_SEARCH_LENGTH:
         return FieldError(
-            name, f"must have at most {MAX_SEARCH_LENGTH} characters, none of them NUL"
+            name, f"must have at most {MAX_SEARCH_LENGTH} characters and no NUL character"
         )
     if name.endswith("Id"):
         try:

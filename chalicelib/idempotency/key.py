@@ -50,7 +50,7 @@ def parse_key(header: str) -> str:
     """
     match = KEY.fullmatch(header.strip())
     if match is None:
-        reason = "must be 1 to 255 visible ASCII characters, bare or in double quotes"
+        reason = "must be 1 to 255 visible ASCII characters, with or without double quotes"
         raise Invalid(
             f"Idempotency-Key {reason}.",
             code="bad-idempotency-key",

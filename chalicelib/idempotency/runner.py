@@ -80,7 +80,7 @@ class IdempotentRunner:
             raise _reused()
         if isinstance(claim, Running):
             raise Conflict(
-                "A request with this Idempotency-Key is still at work. Send it again a little later.",
+                "A request with this Idempotency-Key is still in progress. Try again soon.",
                 code="request-in-progress",
                 headers={"Retry-After": str(max(1, round(min(claim.seconds, 5))))},
             )
@@ -107,7 +107,7 @@ class IdempotentRunner:
             kept = self._ledger.find(key)
             if kept is None or kept.answer is None:
                 raise Unavailable(
-                    "The answer is kept elsewhere and not to be had just now. Send it again soon."
+                    "The stored answer of this request cannot be read at the moment. Try again soon."
                 )
             answer = kept.answer
         logs.info(

@@ -8,7 +8,7 @@ from uuid import UUID
 from chalicelib.shared.schema import Model, Moment, Text
 
 MAX_LISTED = 100
-EVENT_TYPE = Annotated[str, Text(100, pattern=r"^[A-Za-z]+$")]
+EVENT_TYPE = Annotated[str, Text(100, pattern=r"^[A-Za-z]+$", reason="must consist of letters")]
 
 
 class Backlog(Model):

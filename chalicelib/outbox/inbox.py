@@ -40,9 +40,9 @@ class Receipt:
             return cls(key.decode() if key else given["key"].decode(), stream_seq, event_id)
         except (KeyError, ValueError):
             raise Invalid(
-                f"Not a record of this product: {wrong} is missing or unreadable.",
+                f"This is not an AetherLink event: {wrong} is missing or not valid.",
                 code="foreign-record",
-                errors=[FieldError(wrong, "missing or unreadable")],
+                errors=[FieldError(wrong, "is missing or not valid")],
             ) from None
 
 

@@ -45,9 +45,9 @@ class Cursors:
             created_at, hexadecimal = json.loads(place)
             return Position(datetime.fromisoformat(created_at), UUID(hexadecimal))
         except ValueError:
-            reason = "not a cursor of this list: start again without one, and keep the other parameters as they were"
+            reason = "is not valid for this list. Start again without a cursor, and keep the other parameters"
             raise Invalid(
-                f"cursor is {reason}.",
+                f"cursor {reason}.",
                 code="bad-cursor",
                 errors=[FieldError("cursor", reason)],
             ) from None

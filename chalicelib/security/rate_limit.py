@@ -87,6 +87,7 @@ class TenantRate:
             self._meter.flush()
             seconds = max(1, math.ceil(ends - now))
             raise RateLimited(
-                f"This tenant sends more than {self._burst} requests in {self._window:g} seconds. Slow down.",
+                f"This tenant has sent more than {self._burst} requests within {self._window:g} seconds. "
+                "Slow down.",
                 headers={"Retry-After": str(seconds)},
             )

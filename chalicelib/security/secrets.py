@@ -44,7 +44,9 @@ class Reference:
             try:
                 found = json.loads(text)[self.key]
             except (ValueError, TypeError, KeyError, IndexError):
-                raise Misconfigured(f"{self} has no key {self.key} in a JSON object.") from None
+                raise Misconfigured(
+                    f"{self} is not a JSON object with the key {self.key}."
+                ) from None
             text = found if isinstance(found, str) else json.dumps(found)
         return several(text, str(self))
 
@@ -79,7 +81,7 @@ def several(text: str, where: str) -> tuple[str, ...]:
         except ValueError:
             values = (text,)
     if not values or not all(values):
-        raise Misconfigured(f"{where} is empty, or lists an empty value.")
+        raise Misconfigured(f"{where} is empty or contains an empty value.")
     return values
 
 

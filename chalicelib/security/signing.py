@@ -109,10 +109,10 @@ class Links:
             stated = json.loads(unseal(token, purpose, self._keys, longest=LONGEST_LINK))
         except ValueError:
             raise BadLink(
-                "This link was not made here, or was changed on its way. Ask for a new one."
+                "This link is not valid or has been altered. Ask for a new one."
             ) from None
         if _microseconds(now) >= stated["until"]:
-            raise LinkExpired("This link is past its time. Ask for a new one.")
+            raise LinkExpired("This link has expired. Ask for a new one.")
         claims: dict[str, str] = stated["claims"]
         return claims
 

@@ -56,7 +56,7 @@ class Unauthenticated(AetherLinkError):
 
     status = 401
     code = "unauthenticated"
-    title = "Authentication needed"
+    title = "Authentication required"
 
 
 class Forbidden(AetherLinkError):
@@ -72,7 +72,7 @@ class BadLink(AetherLinkError):
 
     status = 403
     code = "bad-link"
-    title = "Link not valid"
+    title = "Invalid link"
 
 
 class LinkExpired(BadLink):
@@ -112,7 +112,7 @@ class PreconditionFailed(AetherLinkError):
 
     status = 412
     code = "stale-version"
-    title = "Version is stale"
+    title = "Stale version"
 
 
 class TooLarge(AetherLinkError):
@@ -144,7 +144,7 @@ class PreconditionRequired(AetherLinkError):
 
     status = 428
     code = "precondition-required"
-    title = "If-Match needed"
+    title = "If-Match required"
 
 
 class RateLimited(AetherLinkError):
@@ -168,7 +168,7 @@ class BadGateway(AetherLinkError):
 
     status = 502
     code = "bad-gateway"
-    title = "A service behind this one does not answer"
+    title = "Upstream service unavailable"
 
 
 class Misconfigured(AetherLinkError):
@@ -176,12 +176,12 @@ class Misconfigured(AetherLinkError):
 
     status = 500
     code = "misconfigured"
-    title = "Misconfigured"
+    title = "Service misconfigured"
 
     def __init__(self, detail: str) -> None:
         """Keep `detail` for whoever runs the service."""
         super().__init__(
-            "The service is not set up right; its log says what is wrong.", cause=detail
+            "The service is not configured correctly. Its log has the details.", cause=detail
         )
 
     def __str__(self) -> str:

@@ -1,8 +1,8 @@
-"""The base of everything that is read from or written as JSON, and the field types that the product shares.
+"""The base of every value that is read or written as JSON, and the field types they share.
 
 Keys are camelCase on the wire and snake_case in code. Unknown keys are refused, values are
-never coerced (`"1"` is no number), and text that PostgreSQL cannot hold (a NUL character)
-is refused here, by name.
+never coerced (`"1"` is not a number), and text that PostgreSQL cannot store (a NUL
+character) is refused here, with the name of the field.
 """
 
 import re
@@ -21,19 +21,22 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    ValidatorFunctionWrapHandler,
     WithJsonSchema,
+    WrapValidator,
 )
 from pydantic import ValidationError as PydanticError
 from pydantic.alias_generators import to_camel
 
 from chalicelib.shared.errors import FieldError, Invalid
+from chalicelib.shared.validation import BODY, describe, field_errors
 
 M = TypeVar("M", bound="Model")
 
 RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)")
-SHOWN = re.compile(r"[^\s\u0000-\u001f\u0085]")
+VISIBLE = re.compile(r"[^\s\u0000-\u001f\u0085]")
 NO_NUL = r"^[^\u0000]*$"
-NO_NUL_NOR_BLANK = rf"^[^\u0000]*{SHOWN.pattern}[^\u0000]*$"
+NO_NUL_NOR_BLANK = rf"^[^\u0000]*{VISIBLE.pattern}[^\u0000]*$"
 YEARS = r"^(19|20|21)\d\d-"
 EARLIEST = datetime(1899, 12, 31, tzinfo=UTC)
 LATEST = datetime(2200, 1, 2, tzinfo=UTC)
@@ -59,16 +62,15 @@ class Model(BaseModel):
 def _stripped(text: str, *, blank: bool) -> str:
     if "\x00" in text:
         raise ValueError("must not contain a NUL character")
-    if not blank and not SHOWN.search(text):
+    if not blank and not VISIBLE.search(text):
         raise ValueError("must not be empty")
     return text.strip()
 
 
 def _rfc3339(value: Any) -> Any:
     if isinstance(value, str) and RFC3339.fullmatch(value):
-        return datetime.fromisoformat(
-            value.upper()
-        )  # an impossible date is a ValueError of its own
+        # An impossible date raises a ValueError of its own.
+        return datetime.fromisoformat(value.upper())
     if isinstance(value, datetime):
         return value
     raise ValueError("must be an RFC 3339 time such as 2030-01-31T09:00:00Z")
@@ -78,80 +80,87 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _within_reach(moment: datetime) -> datetime:
+def _within_years(moment: datetime) -> datetime:
     if not EARLIEST <= moment < LATEST:
         raise ValueError("must be from 1900 to 2199")
     return moment.astimezone(UTC)
 
 
+def _with_reason(value: Any, validate: ValidatorFunctionWrapHandler, *, reason: str) -> Any:
+    """Validate `value`; where it does not match the pattern, say `reason` instead."""
+    try:
+        return validate(value)
+    except PydanticError as problem:
+        if any(error["type"] == "string_pattern_mismatch" for error in describe(problem)):
+            raise ValueError(reason) from None
+        raise
+
+
 @dataclass(frozen=True, slots=True)
 class Text(GroupedMetadata):
-    """Marks a text of at most `max_length` characters, without NUL; white space at its ends is taken away.
+    """Marks a text without NUL characters; white space at its ends is removed.
 
     Attributes:
-        max_length: counted with the white space.
-        blank: it may be empty.
-        pattern: what it must look like; leaves out NUL itself.
+        max_length: in characters, white space included.
+        blank: the text may be empty.
+        pattern: what the text must look like. It must exclude NUL itself.
+        reason: the error message where the text does not match the pattern.
     """
 
     max_length: int
     blank: bool = False
     pattern: str | None = None
+    reason: str = "does not have the expected format"
 
     def __iter__(self) -> Iterator[Any]:
-        """Yield what Pydantic is to check, in order, and the schema that says the same."""
+        """Yield the validators, in order, and the JSON Schema that states the same."""
         yield StringConstraints(max_length=self.max_length, pattern=self.pattern, strict=True)
+        if self.pattern:
+            yield WrapValidator(partial(_with_reason, reason=self.reason))
         yield AfterValidator(partial(_stripped, blank=self.blank))
-        described = self.pattern or (NO_NUL if self.blank else NO_NUL_NOR_BLANK)
-        least = {} if self.blank else {"minLength": 1}
+        pattern = self.pattern or (NO_NUL if self.blank else NO_NUL_NOR_BLANK)
+        minimum = {} if self.blank else {"minLength": 1}
         yield WithJsonSchema(
-            {"type": "string", **least, "maxLength": self.max_length, "pattern": described}
+            {"type": "string", **minimum, "maxLength": self.max_length, "pattern": pattern}
         )
 
 
 Moment = Annotated[
     AwareDatetime,
     BeforeValidator(_rfc3339),
-    AfterValidator(_within_reach),
+    AfterValidator(_within_years),
     Field(json_schema_extra={"pattern": YEARS}),
 ]
-"""A point in time, with an offset on the wire, in UTC here."""
+"""A point in time, with an offset on the wire, in UTC in code."""
 
 WHOLE = BeforeValidator(_whole)
-"""Lets `12.0` be an integer, as JSON Schema does."""
-
-
-def field_errors(problem: PydanticError) -> list[FieldError]:
-    """Say what is wrong with each field, in words for the caller; never repeats the input."""
-    return [
-        FieldError(
-            field=".".join(str(part) for part in one["loc"]) or "(body)",
-            message=one["msg"].removeprefix("Value error, "),
-        )
-        for one in problem.errors(include_url=False, include_context=False, include_input=False)
-    ]
+"""Accepts `12.0` as an integer, as JSON Schema does."""
 
 
 def parse(model: type[M], body: bytes) -> M:
-    """Read `body`, JSON, as a `model`.
+    """Return the `model` that `body` holds as JSON.
 
     Raises:
-        errors.Invalid: not JSON, or not such a model; names every wrong field.
+        errors.Invalid: it is not JSON, or not valid for the model; names every invalid field.
     """
     try:
         return model.model_validate_json(body, strict=True)
     except PydanticError as problem:
-        errors = field_errors(problem)
-        if any(
-            one["type"] == "json_invalid"
-            for one in problem.errors(include_url=False, include_input=False)
-        ):
-            raise Invalid(
-                "The body is not JSON: " + errors[0].message,
-                code="invalid-json",
-                errors=errors,
-            ) from None
-        names = ", ".join(error.field for error in errors)
-        raise Invalid(
-            f"Not acceptable: {names}. See errors.", code="validation-failed", errors=errors
-        ) from None
+        raise _invalid(problem) from None
+
+
+def _invalid(problem: PydanticError) -> Invalid:
+    errors = field_errors(problem)
+    if any(error["type"] == "json_invalid" for error in describe(problem)):
+        detail = f"The body {errors[0].message}."
+        return Invalid(detail, code="invalid-json", errors=errors)
+    return Invalid(_summary(errors), code="validation-failed", errors=errors)
+
+
+def _summary(errors: list[FieldError]) -> str:
+    names = ", ".join(error.field for error in errors)
+    if len(errors) == 1:
+        subject = "body is" if names == BODY else f"field {names} is"
+    else:
+        subject = f"fields {names} are"
+    return f"The {subject} not valid. See errors."

@@ -116,7 +116,7 @@ class FakeRepository(Generic[E]):
             raise Conflict(
                 "taken",
                 code="already-taken",
-                errors=[FieldError("email", "another contact has it")],
+                errors=[FieldError("email", "is already used by another contact")],
             )
 
 

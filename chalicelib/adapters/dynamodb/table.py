@@ -26,7 +26,7 @@ class _Table:
     def _translate_errors(self) -> Iterator[None]:
         """Tell a condition that did not hold from a store that is away, and leave the latter alone for a while."""
         if time.monotonic() < self._away_until:
-            raise _unavailable("left alone after trouble")
+            raise _unavailable("not tried again yet after a failure")
         try:
             yield
         except ClientError as problem:
@@ -50,7 +50,7 @@ class _Refused(Exception):
 def _unavailable(problem: Exception | str) -> Unavailable:
     cause = problem if isinstance(problem, str) else f"{type(problem).__name__}: {problem}"
     return Unavailable(
-        "The store of idempotency keys cannot be reached.",
+        "The store of idempotency keys cannot be reached. Try again soon.",
         code="idempotency-unavailable",
         cause=cause[:300],
     )

@@ -77,7 +77,7 @@ def run(dynamodb: Any, steps: Sequence[Step], *, seconds: float = DEFAULT_SECOND
                 return
         wait = random.uniform(0, pause)
         if time.monotonic() + wait >= deadline:
-            raise away("others touch the same items all the time")
+            raise away("too many concurrent writes to the same items")
         time.sleep(wait)
         pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
@@ -104,7 +104,7 @@ def read_all(
         waiting = put_off + waiting[MAX_ITEMS:]
         if put_off:
             if time.monotonic() + pause >= deadline:
-                raise away("it answers only a part of what is asked")
+                raise away("only some of the requested items were returned")
             time.sleep(random.uniform(0, pause))
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
     return found
@@ -154,7 +154,7 @@ def conditional_write(write: Callable[..., Any], call: Item) -> bool:
 def away(cause: str) -> Unavailable:
     """Return the error of a store that does not answer."""
     return Unavailable(
-        "The healer's store cannot be reached.",
+        "The store of the self-healing cannot be reached. Try again soon.",
         code="autoheal-store-unavailable",
         headers={"Retry-After": "5"},
         cause=cause[:300],

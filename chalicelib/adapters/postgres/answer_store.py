@@ -46,7 +46,7 @@ def write(connection: Connection, key: IdempotencyKey, answer: StoredAnswer) -> 
         WRITE, (*values, json.dumps(dict(answer.headers)), answer.body)
     )
     if written.row_count != 1:
-        raise AlreadyDone("This request was carried out before.")
+        raise AlreadyDone("This request has already been carried out.")
 
 
 class PostgresAnswerStore:

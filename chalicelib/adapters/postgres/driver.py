@@ -139,7 +139,7 @@ def connect(url: str, settings: DatabaseSettings, *, name: str) -> Connection:
     parts = urlsplit(_from_rds(url) if url.startswith("{") else url)
     if parts.scheme != "postgresql" or not parts.hostname or not parts.username:
         raise Misconfigured(
-            "The database URL is not postgresql://user:password@host:port/database: set DATABASE_URL."
+            "DATABASE_URL must have the form postgresql://user:password@host:port/database."
         )
     with translate_errors():
         connection = Connection(
@@ -205,7 +205,7 @@ def unavailable(problem: BaseException) -> Unavailable:
     """Return the error for the caller; the cause goes to the log, not to the answer."""
     kind = LoginRefused if sqlstate(problem).startswith(LOGIN_REFUSED) else Unavailable
     return kind(
-        "The database cannot be reached or is not ready. Nothing was changed unless you were told so. Try again soon.",
+        "The database cannot be reached. Try again soon.",
         code="database-unavailable",
         headers={"Retry-After": "2"},
         cause=type(problem).__name__ + (f" {sqlstate(problem)}" if sqlstate(problem) else ""),

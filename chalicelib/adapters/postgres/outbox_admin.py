@@ -125,7 +125,7 @@ class PostgresOutboxAdmin:
     def request_replay(self, operator: Operator, request: ReplayRequest) -> Replay:
         """Note a replay for the replayer."""
         if request.since >= request.until:
-            reason = "must be after since"
+            reason = "must be later than since"
             raise Unprocessable(
                 f"until {reason}.", code="bad-period", errors=[FieldError("until", reason)]
             )
@@ -153,7 +153,7 @@ class PostgresOutboxAdmin:
         """Return a replay and how far it is."""
         rows = self._rows(REPLAY, _text(operator.tenant_id), str(replay_id))
         if not rows:
-            raise NotFound(f"There is no replay {replay_id} here.")
+            raise NotFound(f"There is no replay {replay_id}.")
         return Replay(**dict(zip(Replay.model_fields, rows[0], strict=True)))
 
     def _unpark(self, connection: Any, operator: Operator, stream_key: str) -> UUID:
@@ -161,7 +161,7 @@ class PostgresOutboxAdmin:
             UNPARK_STREAM, (_text(operator.tenant_id), stream_key)
         ).rows
         if not rows:
-            raise NotFound(f"There is no parked stream {stream_key[:200]} here.")
+            raise NotFound(f"There is no parked stream {stream_key[:200]}.")
         return UUID(str(rows[0][0]))
 
     def _audit(

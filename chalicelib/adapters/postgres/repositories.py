@@ -42,11 +42,11 @@ SEARCHED: dict[type[Entity], tuple[str, ...]] = {
 
 OF_TENANT = "of_tenant"
 OF_ID = "of_id"
-TAKEN = {"contact_email_key": FieldError("email", "another contact has it")}
+TAKEN = {"contact_email_key": FieldError("email", "is already used by another contact")}
 REFERS = {
-    "contact_account_fkey": FieldError("accountId", "names no account"),
-    "job_account_fkey": FieldError("accountId", "names no account"),
-    "job_contact_fkey": FieldError("contactId", "names no contact"),
+    "contact_account_fkey": FieldError("accountId", "is not the id of an account"),
+    "job_account_fkey": FieldError("accountId", "is not the id of an account"),
+    "job_contact_fkey": FieldError("contactId", "is not the id of a contact"),
 }
 
 
@@ -157,7 +157,7 @@ def translated(problem: DBAPIError) -> AetherLinkError | DBAPIError:
     name = constraint(cause)
     if name in TAKEN:
         return Conflict(
-            f"{TAKEN[name].field}: {TAKEN[name].message}.",
+            f"{TAKEN[name].field} {TAKEN[name].message}.",
             code="already-taken",
             errors=[TAKEN[name]],
         )
@@ -168,11 +168,11 @@ def translated(problem: DBAPIError) -> AetherLinkError | DBAPIError:
     ):
         if "still referenced" in str(cause):
             return Conflict(
-                "Others refer to this. Delete or change them first.",
+                "Other items still refer to this one. Delete or change them first.",
                 code="still-referenced",
             )
         field = REFERS[name]
         return Unprocessable(
-            f"{field.field}: {field.message}.", code="unknown-reference", errors=[field]
+            f"{field.field} {field.message}.", code="unknown-reference", errors=[field]
         )
     return problem
