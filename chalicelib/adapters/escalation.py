@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chalicelib.shared.errors import Unavailable
 from chalicelib.telemetry import logs, names
 
-LONGEST_SUBJECT = 100
+MAX_SUBJECT_LENGTH = 100
 """What SNS takes."""
 
 
@@ -24,9 +24,11 @@ class SnsEscalation:
         self._topic = topic_arn
         self._limits = Config(connect_timeout=timeout_seconds, read_timeout=timeout_seconds)
 
-    def tell(self, subject: str, facts: Mapping[str, Any]) -> None:
+    def notify(self, subject: str, facts: Mapping[str, Any]) -> None:
         """Publish the facts, as JSON."""
-        plain = "".join(char if " " <= char <= "~" else "?" for char in subject)[:LONGEST_SUBJECT]
+        plain = "".join(char if " " <= char <= "~" else "?" for char in subject)[
+            :MAX_SUBJECT_LENGTH
+        ]
         try:
             sns = boto3.client("sns", config=self._limits)
             sns.publish(
@@ -47,7 +49,7 @@ class WebhookEscalation:
         limits = urllib3.Timeout(connect=timeout_seconds, read=timeout_seconds)
         self._pool = urllib3.PoolManager(timeout=limits, retries=False, maxsize=1)
 
-    def tell(self, subject: str, facts: Mapping[str, Any]) -> None:
+    def notify(self, subject: str, facts: Mapping[str, Any]) -> None:
         """Post the facts."""
         body = json.dumps({"text": subject, "facts": dict(facts)}).encode()
         headers = {"Content-Type": "application/json"}
@@ -64,7 +66,7 @@ class WebhookEscalation:
 class LogEscalation:
     """An `Escalation` for deployments that set none: an error line in the log."""
 
-    def tell(self, subject: str, facts: Mapping[str, Any]) -> None:
+    def notify(self, subject: str, facts: Mapping[str, Any]) -> None:
         """Write the line."""
         logs.error(
             names.AUTOHEAL_ESCALATION_FAILED,

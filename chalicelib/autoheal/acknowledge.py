@@ -19,21 +19,21 @@ from pydantic import ConfigDict, WithJsonSchema
 from chalicelib.autoheal.alert import (
     ALERTNAME,
     LABEL_NAME,
-    LONGEST_LABEL,
-    LONGEST_NAME,
+    MAX_LABEL_LENGTH,
     MAX_LABELS,
+    MAX_NAME_LENGTH,
     Alert,
     Status,
     read,
 )
 from chalicelib.autoheal.audit import AuditEvent, Kind
 from chalicelib.autoheal.dependencies import Dependencies
-from chalicelib.autoheal.records import counted
+from chalicelib.autoheal.records import count_event
 from chalicelib.shared.clock import rfc3339
 from chalicelib.shared.errors import Conflict, FieldError, Invalid, NotFound
 from chalicelib.shared.ids import uuid7
 from chalicelib.shared.schema import Model, Text
-from chalicelib.telemetry.totals import Increments
+from chalicelib.telemetry.increments import Increments
 
 IDENTITY: Final = (
     ALERTNAME,
@@ -48,8 +48,8 @@ IDENTITY: Final = (
     "namespace",
 )
 """Labels that a silence matches, of those that the alert has."""
-LONGEST: Final = timedelta(hours=24)
-USUAL: Final = "2h"
+MAX_DURATION: Final = timedelta(hours=24)
+DEFAULT_DURATION: Final = "2h"
 RESERVED: Final = timedelta(seconds=20)
 WAIT_SECONDS: Final = 3.0
 PAUSE_SECONDS: Final = 0.1
@@ -58,7 +58,7 @@ DURATION: Final = re.compile(
 )
 Comment = Annotated[str, Text(500, blank=True)]
 PLAIN: Final = r"^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]*$"
-Label = Annotated[str, Text(LONGEST_LABEL, blank=True)]
+Label = Annotated[str, Text(MAX_LABEL_LENGTH, blank=True)]
 Labels = Annotated[
     dict[str, Label],
     WithJsonSchema(
@@ -70,17 +70,17 @@ Labels = Annotated[
                 ALERTNAME: {
                     "type": "string",
                     "minLength": 1,
-                    "maxLength": LONGEST_NAME,
+                    "maxLength": MAX_NAME_LENGTH,
                     "pattern": PLAIN,
                 }
             },
             "propertyNames": {
                 "pattern": f"^{LABEL_NAME.pattern}$",
-                "maxLength": LONGEST_NAME,
+                "maxLength": MAX_NAME_LENGTH,
             },
             "additionalProperties": {
                 "type": "string",
-                "maxLength": LONGEST_LABEL,
+                "maxLength": MAX_LABEL_LENGTH,
                 "pattern": PLAIN,
             },
         }
@@ -111,7 +111,7 @@ class Acknowledgement(Model):
         Annotated[str, Text(16, pattern=r"^[0-9a-f]{16}$", reason="must be 16 hexadecimal digits")]
         | None
     ) = None
-    duration: Annotated[str, Text(20)] = USUAL
+    duration: Annotated[str, Text(20)] = DEFAULT_DURATION
     comment: Comment = ""
 
 
@@ -153,7 +153,7 @@ def parse_duration(said: str) -> timedelta:
         (int(part or 0) for part in match.groups()) if match else (0, 0, 0, 0)
     )
     found = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
-    if not timedelta(0) < found <= LONGEST:
+    if not timedelta(0) < found <= MAX_DURATION:
         reason = "must be a duration such as 30m, 2h or 1h30m, at most 24h"
         raise Invalid(
             f"duration {reason}.",
@@ -171,10 +171,10 @@ def matchers_of(labels: Mapping[str, str]) -> dict[str, str]:
 class Acknowledger:
     """Makes silences, and ends them."""
 
-    def __init__(self, parts: Dependencies, places: SilenceRegistry) -> None:
-        """Work with `parts`, and note who made what in `places`."""
-        self._parts = parts
-        self._places = places
+    def __init__(self, dependencies: Dependencies, silences: SilenceRegistry) -> None:
+        """Work with `dependencies`, and note who made what in `silences`."""
+        self._dependencies = dependencies
+        self._silences = silences
 
     def acknowledge(self, wanted: Acknowledgement, by: str) -> str:
         """Silence one alert; return the silence's id, the same for the same alert while it lasts.
@@ -185,23 +185,23 @@ class Acknowledger:
             errors.Conflict: somebody else is doing it just now.
             errors.BadGateway: Alertmanager does not answer.
         """
-        parts = self._parts
+        dependencies = self._dependencies
         lasts = parse_duration(wanted.duration)
         matchers = matchers_of(self._labels(wanted))
-        key = place_of(matchers)
+        key = silence_key(matchers)
         owner = str(uuid7())
         held = self._reserve(key, owner)
         if held is not None:
             return held.silence_id
         try:
-            now = parts.clock.now()
-            silence_id = self._present(matchers) or parts.alerts.silence(
+            now = dependencies.clock.now()
+            silence_id = self._present(matchers) or dependencies.alerts.silence(
                 matchers, now, now + lasts, by, wanted.comment or f"acknowledged by {by}"
             )
         except BaseException:
-            self._places.release(key, owner)
+            self._silences.release(key, owner)
             raise
-        self._places.keep(key, owner, silence_id, now + lasts)
+        self._silences.keep(key, owner, silence_id, now + lasts)
         facts = {
             "by": by,
             "silence_id": silence_id,
@@ -213,15 +213,15 @@ class Acknowledger:
 
     def end(self, silence_id: UUID, by: str) -> None:
         """End a silence. Raises `errors.NotFound` and `errors.BadGateway`."""
-        self._parts.alerts.expire(str(silence_id))
-        self._places.forget(str(silence_id))
+        self._dependencies.alerts.expire(str(silence_id))
+        self._silences.forget(str(silence_id))
         self._record(Kind.SILENCE_ENDED, "", {"by": by, "silence_id": str(silence_id)})
 
     def _labels(self, wanted: Acknowledgement) -> Mapping[str, str]:
         if wanted.labels and wanted.labels.get(ALERTNAME) and _plain(wanted.labels):
             return wanted.labels
         if wanted.labels is None and wanted.fingerprint:
-            for one in self._parts.alerts.alerts({}):
+            for one in self._dependencies.alerts.alerts({}):
                 if one.fingerprint == wanted.fingerprint:
                     return one.labels
             raise NotFound("No alert with this fingerprint is firing.")
@@ -234,10 +234,10 @@ class Acknowledger:
 
     def _reserve(self, key: str, owner: str) -> HeldSilence | None:
         """Take the place, or wait a little for whoever is making the silence."""
-        clock = self._parts.clock
+        clock = self._dependencies.clock
         deadline = clock.monotonic() + WAIT_SECONDS
         while True:
-            held = self._places.reserve(key, owner, clock.now(), clock.now() + RESERVED)
+            held = self._silences.reserve(key, owner, clock.now(), clock.now() + RESERVED)
             if held is None or held.silence_id:
                 return held
             if clock.monotonic() > deadline:
@@ -249,7 +249,7 @@ class Acknowledger:
 
     def _present(self, matchers: Mapping[str, str]) -> str | None:
         """Return a silence of exactly these matchers: one that was made, and whose maker died before noting it."""
-        for one in self._parts.alerts.silences():
+        for one in self._dependencies.alerts.silences():
             if one.get("status", {}).get("state") == "active" and _same(
                 one.get("matchers", []), matchers
             ):
@@ -257,11 +257,11 @@ class Acknowledger:
         return None
 
     def _record(self, kind: Kind, alertname: str, facts: Mapping[str, Any]) -> None:
-        event = AuditEvent(self._parts.clock.now(), kind, alertname, facts)
-        self._parts.record([event], counted(Increments(), event))
+        event = AuditEvent(self._dependencies.clock.now(), kind, alertname, facts)
+        self._dependencies.record([event], count_event(Increments(), event))
 
 
-def place_of(matchers: Mapping[str, str]) -> str:
+def silence_key(matchers: Mapping[str, str]) -> str:
     """Return what names the one silence of these matchers."""
     return hashlib.sha256(json.dumps(sorted(matchers.items())).encode()).hexdigest()
 

@@ -13,14 +13,14 @@ from chalicelib.autoheal.chaos import MAX_PERCENT
 from chalicelib.autoheal.dependencies import Dependencies
 from chalicelib.autoheal.dispatch import dispatch, finish, move
 from chalicelib.autoheal.modes import Config, Mode
-from chalicelib.autoheal.records import change_record, event_of
+from chalicelib.autoheal.records import action_event, change_record
 from chalicelib.shared.clock import rfc3339
 from chalicelib.shared.errors import Conflict, NotFound, PreconditionFailed
 from chalicelib.shared.schema import Model
-from chalicelib.telemetry.totals import Increments
+from chalicelib.telemetry.increments import Increments
 
 MAX_LISTED: Final = 100
-LONGEST_CHAOS: Final = timedelta(hours=24)
+MAX_CHAOS: Final = timedelta(hours=24)
 DEFAULT_CHAOS_SECONDS: Final = 1_800
 
 
@@ -36,9 +36,7 @@ class ChaosChange(Model):
     """Failures on purpose: `percent` of actions, for `seconds`, then none."""
 
     percent: Annotated[float, Field(ge=0, le=MAX_PERCENT)]
-    seconds: Annotated[int, Field(ge=1, le=int(LONGEST_CHAOS.total_seconds()))] = (
-        DEFAULT_CHAOS_SECONDS
-    )
+    seconds: Annotated[int, Field(ge=1, le=int(MAX_CHAOS.total_seconds()))] = DEFAULT_CHAOS_SECONDS
 
 
 class ConfigChange(Model):
@@ -51,13 +49,13 @@ class ConfigChange(Model):
 class AutohealAdmin:
     """Where people work with the healer."""
 
-    def __init__(self, parts: Dependencies) -> None:
-        """Work with `parts`."""
-        self._parts = parts
+    def __init__(self, dependencies: Dependencies) -> None:
+        """Work with `dependencies`."""
+        self._dependencies = dependencies
 
     def config(self) -> dict[str, Any]:
         """Return what is in force, and the breakers."""
-        return self._config_to_dict(self._parts.config())
+        return self._config_to_dict(self._dependencies.config())
 
     def change(
         self, change: ConfigChange, by: str, *, expected: int | None = None
@@ -67,9 +65,9 @@ class AutohealAdmin:
         Raises:
             errors.PreconditionFailed: somebody changed it meanwhile.
         """
-        parts = self._parts
-        now = self._parts.clock.now()
-        before = parts.config()
+        dependencies = self._dependencies
+        now = self._dependencies.clock.now()
+        before = dependencies.config()
         if expected is not None and expected != before.version:
             raise _stale(before.version)
         percent = before.chaos_percent
@@ -88,10 +86,10 @@ class AutohealAdmin:
         }
         if until:
             facts["chaos_until"] = rfc3339(until)
-        if not parts.store.change_config(
+        if not dependencies.store.change_config(
             after, change_record(AuditEvent(now, Kind.CONFIG_CHANGED, details=facts))
         ):
-            raise _stale(parts.config().version)
+            raise _stale(dependencies.config().version)
         return self._config_to_dict(after)
 
     def read(self, action_id: UUID) -> dict[str, Any]:
@@ -102,7 +100,7 @@ class AutohealAdmin:
         self, state: State | None, *, limit: int, after: str = ""
     ) -> tuple[list[dict[str, Any]], str]:
         """Return actions, and where to go on ("" at the end)."""
-        found, following = self._parts.store.actions(state, limit=limit, after=after)
+        found, following = self._dependencies.store.actions(state, limit=limit, after=after)
         return [action_to_dict(one) for one in found], following
 
     def approve(self, action_id: UUID, by: str, *, seconds: float) -> dict[str, Any]:
@@ -112,29 +110,29 @@ class AutohealAdmin:
             errors.NotFound: no such action.
             errors.Conflict: it does not wait for approval (any more).
         """
-        parts = self._parts
+        dependencies = self._dependencies
         action = self._waiting(action_id)
-        now = parts.clock.now()
-        soon = now + timedelta(seconds=parts.policy.dispatch_grace_seconds)
+        now = dependencies.clock.now()
+        soon = now + timedelta(seconds=dependencies.policy.dispatch_grace_seconds)
         planned = action.moved(State.PLANNED, now, approved_by=by, next_check=soon)
         if not move(
-            parts,
+            dependencies,
             action,
             planned,
-            change_record(event_of(planned, Kind.APPROVED, now, by=by)),
+            change_record(action_event(planned, Kind.APPROVED, now, by=by)),
             seconds=seconds,
         ):
             raise _not_waiting(self._action(action_id))
-        sent = dispatch(parts, planned, parts.config(), seconds=seconds)
-        parts.record([], Increments())
+        sent = dispatch(dependencies, planned, dependencies.config(), seconds=seconds)
+        dependencies.record([], Increments())
         return action_to_dict(sent)
 
     def reject(self, action_id: UUID, by: str, *, seconds: float) -> dict[str, Any]:
         """Cancel a waiting action. Raises as `approve` does."""
-        parts = self._parts
+        dependencies = self._dependencies
         action = self._waiting(action_id)
         ended = finish(
-            parts,
+            dependencies,
             action,
             State.CANCELLED,
             seconds=seconds,
@@ -142,17 +140,21 @@ class AutohealAdmin:
         )
         if ended.state is not State.CANCELLED or ended.version != action.version + 1:
             raise _not_waiting(ended)
-        parts.record(
-            [AuditEvent(parts.clock.now(), Kind.REJECTED, action.alertname, _who(action, by))],
+        dependencies.record(
+            [
+                AuditEvent(
+                    dependencies.clock.now(), Kind.REJECTED, action.alertname, _who(action, by)
+                )
+            ],
             Increments(),
         )
         return action_to_dict(ended)
 
     def _config_to_dict(self, config: Config) -> dict[str, Any]:
-        parts = self._parts
-        now = self._parts.clock.now()
+        dependencies = self._dependencies
+        now = self._dependencies.clock.now()
         percent = config.chaos_at(now)
-        breakers = parts.store.breakers(parts.runbooks)
+        breakers = dependencies.store.breakers(dependencies.runbooks)
         return {
             "mode": str(config.mode),
             "version": config.version,
@@ -165,7 +167,7 @@ class AutohealAdmin:
             "breakers": [
                 {
                     "runbook": name,
-                    "state": str(one.in_force(parts.policy.breaker_failures)),
+                    "state": str(one.in_force(dependencies.policy.breaker_failures)),
                     "failures": one.failures,
                     "openUntil": _moment(one.open_until),
                 }
@@ -174,7 +176,7 @@ class AutohealAdmin:
         }
 
     def _action(self, action_id: UUID) -> Action:
-        found = self._parts.store.action(action_id)
+        found = self._dependencies.store.action(action_id)
         if found is None:
             raise NotFound(f"There is no remediation {action_id}.")
         return found

@@ -20,8 +20,8 @@ MAX_DELIVERY = 2_000_000
 """Bytes of one webhook call."""
 MAX_ALERTS = 2_000
 MAX_LABELS = 64
-LONGEST_LABEL = 1_024
-LONGEST_NAME = 128
+MAX_LABEL_LENGTH = 1_024
+MAX_NAME_LENGTH = 128
 LABEL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 FINGERPRINT = re.compile(r"[0-9a-f]{16}")
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -29,7 +29,7 @@ MOMENT = re.compile(
     r"(\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d)(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII
 )
 ALERTNAME = "alertname"
-WANTED = "autoheal"
+OPT_IN_ANNOTATION = "autoheal"
 """The annotation that asks for healing."""
 
 
@@ -42,12 +42,12 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One alert. `wanted` tells whether it is annotated `autoheal: "true"`."""
+    """One alert. `opted_in`: whether it is annotated `autoheal: "true"`."""
 
     name: str
     status: Status
     labels: Mapping[str, str]
-    wanted: bool
+    opted_in: bool
     starts_at: datetime
     fingerprint: str
 
@@ -105,8 +105,8 @@ def read(raw: Any) -> Alert | Unreadable:
     if not isinstance(raw, dict) or not isinstance(labels, dict):
         return Unreadable("", "has no labels")
     name = labels.get(ALERTNAME)
-    if not isinstance(name, str) or not name or len(name) > LONGEST_NAME or CONTROL.search(name):
-        return Unreadable("", f"has no alertname of at most {LONGEST_NAME} plain characters")
+    if not isinstance(name, str) or not name or len(name) > MAX_NAME_LENGTH or CONTROL.search(name):
+        return Unreadable("", f"has no alertname of at most {MAX_NAME_LENGTH} plain characters")
     if len(labels) > MAX_LABELS or not all(_label(key, value) for key, value in labels.items()):
         return Unreadable(
             name,
@@ -117,12 +117,12 @@ def read(raw: Any) -> Alert | Unreadable:
     if status is None or starts_at is None:
         return Unreadable(name, "has no status or no startsAt")
     annotations = raw.get("annotations")
-    wanted = isinstance(annotations, dict) and annotations.get(WANTED) == "true"
+    opted_in = isinstance(annotations, dict) and annotations.get(OPT_IN_ANNOTATION) == "true"
     return Alert(
         name,
         status,
         labels,
-        wanted,
+        opted_in,
         starts_at,
         _fingerprint(raw.get("fingerprint"), labels),
     )
@@ -133,8 +133,8 @@ def _label(name: object, value: object) -> bool:
         isinstance(name, str)
         and isinstance(value, str)
         and LABEL_NAME.fullmatch(name) is not None
-        and len(name) <= LONGEST_NAME
-        and len(value) <= LONGEST_LABEL
+        and len(name) <= MAX_NAME_LENGTH
+        and len(value) <= MAX_LABEL_LENGTH
         and CONTROL.search(value) is None
     )
 

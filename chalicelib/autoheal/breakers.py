@@ -9,11 +9,11 @@ from chalicelib.autoheal.modes import Breaker, BreakerState
 from chalicelib.autoheal.records import change_record
 
 
-def look_after(parts: Dependencies) -> None:
+def update_breakers(dependencies: Dependencies) -> None:
     """Open, and half open, the breakers that are due."""
-    now = parts.clock.now()
-    for before in parts.store.breakers(parts.runbooks).values():
-        after = _next(parts, before)
+    now = dependencies.clock.now()
+    for before in dependencies.store.breakers(dependencies.runbooks).values():
+        after = _next(dependencies, before)
         if after is not None:
             facts = {
                 "runbook": after.runbook,
@@ -21,14 +21,14 @@ def look_after(parts: Dependencies) -> None:
                 "failures": before.failures,
             }
             event = AuditEvent(now, Kind.BREAKER_CHANGED, after.runbook, facts)
-            parts.store.change_breaker(before, after, change_record(event))
+            dependencies.store.change_breaker(before, after, change_record(event))
 
 
-def _next(parts: Dependencies, breaker: Breaker) -> Breaker | None:
-    now = parts.clock.now()
-    limit = parts.policy.breaker_failures
+def _next(dependencies: Dependencies, breaker: Breaker) -> Breaker | None:
+    now = dependencies.clock.now()
+    limit = dependencies.policy.breaker_failures
     if breaker.state is not BreakerState.OPEN and breaker.failures >= limit:
-        until = now + timedelta(seconds=parts.policy.breaker_open_seconds)
+        until = now + timedelta(seconds=dependencies.policy.breaker_open_seconds)
         return replace(breaker, state=BreakerState.OPEN, open_until=until, trial="")
     if breaker.state is BreakerState.OPEN and (
         breaker.open_until is None or breaker.open_until <= now

@@ -69,7 +69,7 @@ def plan(alert: Alert, known: Mapping[str, Runbook]) -> Decision | RemediationPl
     """Return what the alert's runbook would do, or why nothing is to be done; needs no history."""
     if alert.status is Status.RESOLVED:
         return Decision(Verdict.CANCEL, Reason.RESOLVED)
-    if not alert.wanted:
+    if not alert.opted_in:
         return Decision(Verdict.SKIP, Reason.NOT_ANNOTATED)
     if alert.name.startswith(runbooks.SELF):
         return Decision(Verdict.SKIP, Reason.SELF_ALERT)

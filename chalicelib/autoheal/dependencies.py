@@ -16,7 +16,8 @@ from chalicelib.autoheal.ports import (
 from chalicelib.autoheal.runbooks import Runbook
 from chalicelib.autoheal.timing import WriteTimes
 from chalicelib.shared.clock import Clock
-from chalicelib.telemetry.totals import Increments, MetricTotals
+from chalicelib.telemetry.increments import Increments
+from chalicelib.telemetry.totals import MetricTotals
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,4 +43,4 @@ class Dependencies:
         """Append `events`, and add what was counted and measured to the ledger. Raises `errors.Unavailable`."""
         if events:
             self.times.timed(self.clock, lambda: self.audit.append(events))
-        self.totals.add(self.times.into(increments))
+        self.totals.add(self.times.drain_into(increments))

@@ -14,7 +14,7 @@ from chalicelib.autoheal.dependencies import Dependencies
 from chalicelib.autoheal.modes import Config, Mode
 from chalicelib.autoheal.outcome import end
 from chalicelib.autoheal.ports import ChangeRecord, Ending, SendRefused, SendUnsure
-from chalicelib.autoheal.records import change_record, event_of
+from chalicelib.autoheal.records import action_event, change_record
 from chalicelib.telemetry import logs, names
 
 TRIES = 3
@@ -23,10 +23,10 @@ FIRST_LOOK = timedelta(seconds=2)
 
 
 def move(
-    parts: Dependencies,
+    dependencies: Dependencies,
     before: Action,
     after: Action,
-    what: ChangeRecord,
+    record: ChangeRecord,
     *,
     seconds: float,
     ending: Ending | None = None,
@@ -34,15 +34,15 @@ def move(
 ) -> bool:
     """Take an edge; return whether the action was still as `before`. Its audit write is timed."""
     write = partial(
-        parts.store.move,
+        dependencies.store.move,
         before,
         after,
-        what,
+        record,
         seconds=seconds,
         ending=ending,
         config_version=config_version,
     )
-    taken = parts.times.timed(parts.clock, write)
+    taken = dependencies.times.timed(dependencies.clock, write)
     if taken:
         logs.info(
             names.AUTOHEAL_MOVED,
@@ -54,7 +54,7 @@ def move(
 
 
 def finish(
-    parts: Dependencies,
+    dependencies: Dependencies,
     action: Action,
     to: State,
     *,
@@ -64,17 +64,19 @@ def finish(
     escalate: bool = False,
 ) -> Action:
     """End `action`; return it as it is now, ended by somebody else perhaps."""
-    ended, what, ending = end(parts, action, to, detail=detail, rc=rc, escalate=escalate)
-    if move(parts, action, ended, what, seconds=seconds, ending=ending):
+    ended, record, ending = end(dependencies, action, to, detail=detail, rc=rc, escalate=escalate)
+    if move(dependencies, action, ended, record, seconds=seconds, ending=ending):
         return ended
-    return parts.store.action(action.id) or action
+    return dependencies.store.action(action.id) or action
 
 
-def dispatch(parts: Dependencies, action: Action, config: Config, *, seconds: float) -> Action:
+def dispatch(
+    dependencies: Dependencies, action: Action, config: Config, *, seconds: float
+) -> Action:
     """Send what is PLANNED, unless the switch was turned meanwhile; return the action as it is then."""
     if action.dry_run:
         return finish(
-            parts,
+            dependencies,
             action,
             State.CANCELLED,
             seconds=seconds,
@@ -83,17 +85,17 @@ def dispatch(parts: Dependencies, action: Action, config: Config, *, seconds: fl
     for _ in range(TRIES):
         if config.mode is not Mode.LIVE:
             return finish(
-                parts,
+                dependencies,
                 action,
                 State.CANCELLED,
                 seconds=seconds,
                 detail=f"the mode is {config.mode}",
             )
-        now = parts.clock.now()
-        grace = timedelta(seconds=parts.policy.dispatch_grace_seconds)
+        now = dependencies.clock.now()
+        grace = timedelta(seconds=dependencies.policy.dispatch_grace_seconds)
         sending = action.moved(State.DISPATCHING, now, next_check=now + grace)
         if move(
-            parts,
+            dependencies,
             action,
             sending,
             ChangeRecord(),
@@ -101,28 +103,30 @@ def dispatch(parts: Dependencies, action: Action, config: Config, *, seconds: fl
             config_version=config.version,
         ):
             return (
-                _fail_on_purpose(parts, sending, seconds)
+                _fail_on_purpose(dependencies, sending, seconds)
                 if action.chaos
-                else _send(parts, sending, seconds)
+                else _send(dependencies, sending, seconds)
             )
-        found = parts.store.action(action.id)
+        found = dependencies.store.action(action.id)
         if found is None or (found.state, found.version) != (action.state, action.version):
             return found or action
-        config = parts.config()
+        config = dependencies.config()
     return action
 
 
-def _fail_on_purpose(parts: Dependencies, sending: Action, seconds: float) -> Action:
+def _fail_on_purpose(dependencies: Dependencies, sending: Action, seconds: float) -> Action:
     detail = "failed on purpose, nothing was sent"
-    return finish(parts, sending, State.FAILED, seconds=seconds, detail=detail, rc=CHAOS_RC)
+    return finish(dependencies, sending, State.FAILED, seconds=seconds, detail=detail, rc=CHAOS_RC)
 
 
-def _send(parts: Dependencies, sending: Action, seconds: float) -> Action:
-    runbook = parts.runbooks.get(sending.alertname)
+def _send(dependencies: Dependencies, sending: Action, seconds: float) -> Action:
+    runbook = dependencies.runbooks.get(sending.alertname)
     if runbook is None:
-        return finish(parts, sending, State.FAILED, seconds=seconds, detail="its runbook is gone")
+        return finish(
+            dependencies, sending, State.FAILED, seconds=seconds, detail="its runbook is gone"
+        )
     try:
-        command_id = parts.commander.send(
+        command_id = dependencies.commander.send(
             sending,
             document=runbook.document,
             version=runbook.document_version,
@@ -130,7 +134,7 @@ def _send(parts: Dependencies, sending: Action, seconds: float) -> Action:
         )
     except SendRefused as problem:
         return finish(
-            parts,
+            dependencies,
             sending,
             State.FAILED,
             seconds=seconds,
@@ -143,14 +147,16 @@ def _send(parts: Dependencies, sending: Action, seconds: float) -> Action:
             cause=f"unsure whether it was sent: {problem}",
         )
         return sending
-    return mark_sent(parts, sending, command_id, seconds=seconds)
+    return mark_sent(dependencies, sending, command_id, seconds=seconds)
 
 
-def mark_sent(parts: Dependencies, sending: Action, command_id: str, *, seconds: float) -> Action:
+def mark_sent(
+    dependencies: Dependencies, sending: Action, command_id: str, *, seconds: float
+) -> Action:
     """Note the command of a DISPATCHING action."""
-    now = parts.clock.now()
+    now = dependencies.clock.now()
     running = sending.moved(State.RUNNING, now, command_id=command_id, next_check=now + FIRST_LOOK)
-    what = change_record(event_of(running, Kind.ACTION_SENT, now, command_id=command_id))
-    if move(parts, sending, running, what, seconds=seconds):
+    record = change_record(action_event(running, Kind.ACTION_SENT, now, command_id=command_id))
+    if move(dependencies, sending, running, record, seconds=seconds):
         return running
-    return parts.store.action(sending.id) or sending
+    return dependencies.store.action(sending.id) or sending

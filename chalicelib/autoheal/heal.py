@@ -20,7 +20,7 @@ from chalicelib.autoheal.dependencies import Dependencies
 from chalicelib.autoheal.dispatch import dispatch, finish
 from chalicelib.autoheal.modes import Config
 from chalicelib.autoheal.ports import ActionClaim
-from chalicelib.autoheal.records import change_record, counted, event_of
+from chalicelib.autoheal.records import action_event, change_record, count_event
 from chalicelib.autoheal.runbooks import RemediationPlan
 from chalicelib.shared.errors import BadGateway
 from chalicelib.telemetry import logs, names
@@ -63,9 +63,9 @@ class Received:
 class Healer:
     """Takes alerts in."""
 
-    def __init__(self, parts: Dependencies) -> None:
-        """Work with `parts`."""
-        self._parts = parts
+    def __init__(self, dependencies: Dependencies) -> None:
+        """Work with `dependencies`."""
+        self._dependencies = dependencies
 
     def receive(self, body: bytes, *, seconds: float) -> Received:
         """Handle a webhook call within `seconds`, less what is kept, or the policy's.
@@ -77,21 +77,21 @@ class Healer:
             errors.Invalid: it is no payload of Alertmanager's.
             errors.Unavailable: the store is away.
         """
-        parts = self._parts
-        deadline = parts.clock.monotonic() + min(
-            seconds - LEFT_SECONDS, parts.policy.webhook_seconds
+        dependencies = self._dependencies
+        deadline = dependencies.clock.monotonic() + min(
+            seconds - LEFT_SECONDS, dependencies.policy.webhook_seconds
         )
         delivery = parse_delivery(body)
-        config = parts.config()
+        config = dependencies.config()
         received = Received()
         alerts = list(delivery.alerts)
         if delivery.truncated:
             alerts += self._rest(alerts, delivery.group, received)
         about = {"alerts": len(alerts), "truncated": delivery.truncated}
-        events = [AuditEvent(parts.clock.now(), Kind.WEBHOOK_RECEIVED, details=about)]
+        events = [AuditEvent(dependencies.clock.now(), Kind.WEBHOOK_RECEIVED, details=about)]
         increments = change_record(*events).increments
         for alert, history in self._with_history(_from_anywhere(alerts)):
-            left = deadline - parts.clock.monotonic()
+            left = deadline - dependencies.clock.monotonic()
             if left <= 0:
                 received.complete = False
                 received.problem = "out of time"
@@ -99,15 +99,15 @@ class Healer:
             outcome = self._outcome(alert, history, config, left)
             received.outcomes.append(outcome)
             if outcome.action is None:
-                events.append(_skipped(parts, alert, outcome))
-                counted(increments, events[-1])
+                events.append(_skipped(dependencies, alert, outcome))
+                count_event(increments, events[-1])
             if outcome.result is Result.COOLDOWN_SKIP:
                 increments.add(
                     names.AUTOHEAL_ACTIONS,
                     alertname=outcome.alert,
                     result=str(outcome.result),
                 )
-        parts.record(events, increments)
+        dependencies.record(events, increments)
         logs.info(
             names.AUTOHEAL_DELIVERY,
             alerts=len(alerts),
@@ -125,7 +125,7 @@ class Healer:
         history: History | None = None,
     ) -> Outcome:
         """Do what is to be done about one alert; `history` is what was just read of it, where it was."""
-        wanted = plan(alert, self._parts.runbooks)
+        wanted = plan(alert, self._dependencies.runbooks)
         if isinstance(wanted, Decision):
             if not self._ends(alert, wanted):
                 return Outcome(alert.name, Result.SKIPPED, str(wanted.reason))
@@ -133,13 +133,13 @@ class Healer:
                 return Outcome(alert.name, Result.SKIPPED, str(Reason.RESOLVED))
             return self._resolve(alert, seconds)
         for _ in range(CLAIM_TRIES):
-            known = history or self._parts.store.history(
-                alert.episode, wanted.target, self._parts.clock.now()
+            known = history or self._dependencies.store.history(
+                alert.episode, wanted.target, self._dependencies.clock.now()
             )
             outcome = self._attempt(alert, wanted, known, config, seconds)
             if outcome.reason != Reason.MODE_CHANGED:
                 return outcome
-            config = self._parts.config()
+            config = self._dependencies.config()
             history = None
         return outcome
 
@@ -153,7 +153,7 @@ class Healer:
             found = dict(
                 zip(
                     asked,
-                    self._parts.store.histories(asked, self._parts.clock.now()),
+                    self._dependencies.store.histories(asked, self._dependencies.clock.now()),
                     strict=True,
                 )
             )
@@ -164,14 +164,14 @@ class Healer:
         """Return the episode and the target of which the history counts, if it does."""
         if isinstance(alert, Unreadable):
             return None
-        wanted = plan(alert, self._parts.runbooks)
+        wanted = plan(alert, self._dependencies.runbooks)
         if isinstance(wanted, Decision):
             return (alert.episode, "") if self._ends(alert, wanted) else None
         return alert.episode, wanted.target
 
     def _ends(self, alert: Alert, decision: Decision) -> bool:
         """Tell whether it is the end of an alert that may have been healed."""
-        return decision.verdict is Verdict.CANCEL and alert.name in self._parts.runbooks
+        return decision.verdict is Verdict.CANCEL and alert.name in self._dependencies.runbooks
 
     def _outcome(
         self,
@@ -192,12 +192,12 @@ class Healer:
         config: Config,
         seconds: float,
     ) -> Outcome:
-        parts = self._parts
-        now = parts.clock.now()
-        decision = decide(alert, wanted, history, config, now, seed=parts.policy.chaos_seed)
+        dependencies = self._dependencies
+        now = dependencies.clock.now()
+        decision = decide(alert, wanted, history, config, now, seed=dependencies.policy.chaos_seed)
         if decision.verdict is Verdict.SKIP:
             return _stopped(alert.name, decision.reason)
-        action = _planned(parts, alert, wanted, decision, history.attempts + 1)
+        action = _planned(dependencies, alert, wanted, decision, history.attempts + 1)
         kinds = [Kind.ACTION_ELIGIBLE]
         if action.state is State.AWAITING_APPROVAL:
             kinds.append(Kind.APPROVAL_REQUESTED)
@@ -206,35 +206,37 @@ class Healer:
             config_version=config.version,
             attempts=wanted.runbook.attempts,
             hourly_cap=wanted.runbook.hourly_cap,
-            fleet_cap=parts.policy.fleet_cap,
-            breaker_failures=parts.policy.breaker_failures,
-            lease_until=now + parts.policy.lease(wanted.runbook),
-            note=change_record(
-                *(event_of(action, kind, now, reason=str(decision.reason)) for kind in kinds)
+            fleet_cap=dependencies.policy.fleet_cap,
+            breaker_failures=dependencies.policy.breaker_failures,
+            lease_until=now + dependencies.policy.lease(wanted.runbook),
+            record=change_record(
+                *(action_event(action, kind, now, reason=str(decision.reason)) for kind in kinds)
             ),
         )
-        claimed = parts.times.timed(parts.clock, lambda: parts.store.claim(claim, seconds=seconds))
+        claimed = dependencies.times.timed(
+            dependencies.clock, lambda: dependencies.store.claim(claim, seconds=seconds)
+        )
         if isinstance(claimed, Reason):
             return _stopped(alert.name, claimed)
         if claimed.state is State.AWAITING_APPROVAL:
             return Outcome(alert.name, Result.AWAITING_APPROVAL, action=claimed)
-        sent = dispatch(parts, claimed, config, seconds=seconds)
+        sent = dispatch(dependencies, claimed, config, seconds=seconds)
         return Outcome(alert.name, _told(sent), sent.detail, sent)
 
     def _resolve(self, alert: Alert, seconds: float) -> Outcome:
         """Note that the alert is over: what is not sent yet is cancelled, what is being verified has worked."""
-        parts = self._parts
-        open_id: UUID | None = parts.store.resolve(alert.episode, parts.clock.now())
-        action = parts.store.action(open_id) if open_id else None
+        dependencies = self._dependencies
+        open_id: UUID | None = dependencies.store.resolve(alert.episode, dependencies.clock.now())
+        action = dependencies.store.action(open_id) if open_id else None
         if action is None:
             return Outcome(alert.name, Result.SKIPPED, str(Reason.RESOLVED))
         if action.state in NOT_YET_SENT:
             action = finish(
-                parts, action, State.CANCELLED, seconds=seconds, detail="the alert is over"
+                dependencies, action, State.CANCELLED, seconds=seconds, detail="the alert is over"
             )
         elif action.state is State.VERIFYING:
             action = finish(
-                parts,
+                dependencies,
                 action,
                 State.SUCCEEDED,
                 seconds=seconds,
@@ -248,7 +250,7 @@ class Healer:
     ) -> list[Alert]:
         """Return what the delivery left out."""
         try:
-            firing = self._parts.alerts.alerts(group)
+            firing = self._dependencies.alerts.alerts(group)
         except BadGateway as problem:
             logs.warning(names.AUTOHEAL_TROUBLE, cause=problem.cause)
             received.complete = False
@@ -265,16 +267,20 @@ def _from_anywhere(alerts: Sequence[Alert | Unreadable]) -> list[Alert | Unreada
 
 
 def _planned(
-    parts: Dependencies,
+    dependencies: Dependencies,
     alert: Alert,
     wanted: RemediationPlan,
     decision: Decision,
     attempt: int,
 ) -> Action:
-    now = parts.clock.now()
+    now = dependencies.clock.now()
     dry = decision.verdict is Verdict.DRY_RUN
     waits = wanted.runbook.approval and not dry
-    wait = parts.policy.approval_seconds if waits else parts.policy.dispatch_grace_seconds
+    wait = (
+        dependencies.policy.approval_seconds
+        if waits
+        else dependencies.policy.dispatch_grace_seconds
+    )
     return Action(
         id=action_id(alert.episode, attempt),
         episode=alert.episode,
@@ -312,9 +318,9 @@ TELLING = ("service", "job", "instance", "severity")
 """Labels that tell people what an alert is about."""
 
 
-def _skipped(parts: Dependencies, alert: Alert | Unreadable, outcome: Outcome) -> AuditEvent:
+def _skipped(dependencies: Dependencies, alert: Alert | Unreadable, outcome: Outcome) -> AuditEvent:
     details: dict[str, Any] = {"reason": outcome.reason, "result": str(outcome.result)}
     if isinstance(alert, Alert):
         told = {name: alert.labels[name] for name in TELLING if name in alert.labels}
         details |= {"episode": alert.episode, "status": str(alert.status), "labels": told}
-    return AuditEvent(parts.clock.now(), Kind.DECISION_SKIP, outcome.alert, details)
+    return AuditEvent(dependencies.clock.now(), Kind.DECISION_SKIP, outcome.alert, details)

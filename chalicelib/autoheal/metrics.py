@@ -7,7 +7,7 @@ from chalicelib.autoheal.audit import Kind
 from chalicelib.autoheal.dependencies import Dependencies
 from chalicelib.autoheal.modes import Mode
 from chalicelib.telemetry import names
-from chalicelib.telemetry.totals import Series
+from chalicelib.telemetry.series import Series
 
 COUNTED = (
     Result.EXECUTED,
@@ -32,14 +32,14 @@ BAD = ("500", "503")
 
 
 def series(
-    parts: Dependencies, stage: str, routes: Iterable[tuple[str, str]] = ()
+    dependencies: Dependencies, stage: str, routes: Iterable[tuple[str, str]] = ()
 ) -> dict[Series, float]:
     """Return every series of the healer and of the API's `routes`: method and path.
 
     A counter that is born at 1 would show no increase, so all start at 0.
     """
     found = _born() | _born_with(routes)
-    for alertname in parts.runbooks:
+    for alertname in dependencies.runbooks:
         found[Series(names.AUTOHEAL_ACTION_FAILURES, (("alertname", alertname),))] = 0.0
         found[Series(names.AUTOHEAL_COOLDOWN, (("alertname", alertname),))] = 0.0
         for result in COUNTED:
@@ -49,12 +49,12 @@ def series(
                     (("alertname", alertname), ("result", str(result))),
                 )
             ] = 0.0
-    now = parts.clock.now().timestamp()
-    for one, value in parts.totals.totals().items():
+    now = dependencies.clock.now().timestamp()
+    for one, value in dependencies.totals.totals().items():
         found[one] = (
             max(0.0, round(value - now, 3)) if one.metric == names.AUTOHEAL_COOLDOWN else value
         )
-    enabled = parts.config().mode is not Mode.OFF
+    enabled = dependencies.config().mode is not Mode.OFF
     found[Series(names.AUTOHEAL_ENABLED, (("env", stage),))] = float(enabled)
     return found
 

@@ -6,13 +6,13 @@ from chalicelib.autoheal.actions import FAILURES, Action, FollowUp, Result, Stat
 from chalicelib.autoheal.audit import Kind
 from chalicelib.autoheal.dependencies import Dependencies
 from chalicelib.autoheal.ports import ChangeRecord, Ending
-from chalicelib.autoheal.records import change_record, event_of
+from chalicelib.autoheal.records import action_event, change_record
 from chalicelib.telemetry import names
-from chalicelib.telemetry.totals import Increments
+from chalicelib.telemetry.increments import Increments
 
 
 def end(
-    parts: Dependencies,
+    dependencies: Dependencies,
     action: Action,
     to: State,
     *,
@@ -21,9 +21,9 @@ def end(
     escalate: bool = False,
 ) -> tuple[Action, ChangeRecord, Ending]:
     """Return `action` at its end, what is recorded of it, and what it leaves behind; `escalate` tells people."""
-    now = parts.clock.now()
-    runbook = parts.runbooks.get(action.alertname)
-    cooldown = parts.policy.cooldown(runbook)
+    now = dependencies.clock.now()
+    runbook = dependencies.runbooks.get(action.alertname)
+    cooldown = dependencies.policy.cooldown(runbook)
     sent = action.state not in (State.PLANNED, State.AWAITING_APPROVAL)
     cools = now + cooldown if sent or action.dry_run else None
     more = runbook is not None and action.attempt < runbook.attempts
@@ -42,7 +42,7 @@ def end(
     elif ended.result is not None:
         kind = Kind.ACTION_OK if to is State.SUCCEEDED else Kind.ACTION_FAIL
     code = {"rc": rc} if rc is not None else {}
-    made = change_record(event_of(ended, kind, now, detail=detail, **code))
+    made = change_record(action_event(ended, kind, now, detail=detail, **code))
     _count_end(made.increments, ended, now, cools)
     healthy = (
         None if action.chaos or action.dry_run or to is State.CANCELLED else to is State.SUCCEEDED

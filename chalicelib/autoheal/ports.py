@@ -12,7 +12,7 @@ from chalicelib.autoheal.alert import Alert
 from chalicelib.autoheal.audit import AuditEvent, AuditPage, AuditQuery
 from chalicelib.autoheal.decide import History, Reason
 from chalicelib.autoheal.modes import Breaker, Config
-from chalicelib.telemetry.totals import Increments
+from chalicelib.telemetry.increments import Increments
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class ActionClaim:
     fleet_cap: int
     breaker_failures: int
     lease_until: datetime
-    note: ChangeRecord
+    record: ChangeRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class HealStore(Protocol):
         """Return what somebody set, read consistently; None where nobody has."""
         ...
 
-    def change_config(self, new: Config, note: ChangeRecord) -> bool:
+    def change_config(self, new: Config, record: ChangeRecord) -> bool:
         """Store `new` if its version follows the present one; return whether it did."""
         ...
 
@@ -77,7 +77,7 @@ class HealStore(Protocol):
         self,
         before: Action,
         after: Action,
-        note: ChangeRecord,
+        record: ChangeRecord,
         *,
         seconds: float,
         ending: Ending | None = None,
@@ -108,7 +108,7 @@ class HealStore(Protocol):
         """Return the breakers of `runbooks`."""
         ...
 
-    def change_breaker(self, before: Breaker, after: Breaker, note: ChangeRecord) -> bool:
+    def change_breaker(self, before: Breaker, after: Breaker, record: ChangeRecord) -> bool:
         """Store `after` if the breaker is still as `before`; return whether it was."""
         ...
 
@@ -216,6 +216,6 @@ class AlertSource(Protocol):
 class Escalation(Protocol):
     """Tells people."""
 
-    def tell(self, subject: str, facts: Mapping[str, Any]) -> None:
+    def notify(self, subject: str, facts: Mapping[str, Any]) -> None:
         """Tell them. Raises `errors.Unavailable`."""
         ...

@@ -6,25 +6,25 @@ from chalicelib.autoheal.actions import Action
 from chalicelib.autoheal.audit import AuditEvent, Kind
 from chalicelib.autoheal.ports import ChangeRecord
 from chalicelib.telemetry import names
-from chalicelib.telemetry.totals import Increments
+from chalicelib.telemetry.increments import Increments
 
 
 def change_record(*events: AuditEvent) -> ChangeRecord:
     """Return what is written with a change: the events, and their counts."""
     increments = Increments()
     for event in events:
-        counted(increments, event)
+        count_event(increments, event)
     return ChangeRecord(events, increments)
 
 
-def counted(increments: Increments, event: AuditEvent) -> Increments:
+def count_event(increments: Increments, event: AuditEvent) -> Increments:
     """Count `event` in `increments`."""
     return increments.add(names.AUTOHEAL_EVENTS, kind=str(event.kind)).at(
         names.AUTOHEAL_LAST_EVENT, event.time
     )
 
 
-def event_of(action: Action, kind: Kind, now: datetime, **more: object) -> AuditEvent:
+def action_event(action: Action, kind: Kind, now: datetime, **more: object) -> AuditEvent:
     """Return the audit event of something that happened to `action`."""
     details = {
         "action_id": str(action.id),

@@ -13,16 +13,16 @@ from typing import ClassVar
 from chalicelib.autoheal.actions import FAILURES, OPEN, Action, FollowUp, State
 from chalicelib.autoheal.alert import Alert
 from chalicelib.autoheal.audit import AuditEvent, Kind
-from chalicelib.autoheal.breakers import look_after
+from chalicelib.autoheal.breakers import update_breakers
 from chalicelib.autoheal.decide import Reason
 from chalicelib.autoheal.dependencies import Dependencies
 from chalicelib.autoheal.dispatch import dispatch, finish, mark_sent, move
 from chalicelib.autoheal.heal import Healer
 from chalicelib.autoheal.ports import ChangeRecord, CommandState
-from chalicelib.autoheal.records import change_record, counted, event_of
+from chalicelib.autoheal.records import action_event, change_record, count_event
 from chalicelib.shared.errors import AetherLinkError, BadGateway
 from chalicelib.telemetry import logs, names
-from chalicelib.telemetry.totals import Increments
+from chalicelib.telemetry.increments import Increments
 
 AT_ONCE = 50
 SAME_CLOCKS = timedelta(minutes=5)
@@ -51,26 +51,26 @@ class Settled:
 class Settler:
     """Looks after what is under way, and what is still owed after an end."""
 
-    def __init__(self, parts: Dependencies) -> None:
-        """Work with `parts`."""
-        self._parts = parts
-        self._healer = Healer(parts)
+    def __init__(self, dependencies: Dependencies) -> None:
+        """Work with `dependencies`."""
+        self._dependencies = dependencies
+        self._healer = Healer(dependencies)
         self._firing: dict[str, list[Alert]] = {}
         self._until = 0.0
 
     def run(self, seconds: float) -> Settled:
         """Settle for `seconds`, or until nothing is under way. Raises `errors.Unavailable`."""
-        clock = self._parts.clock
+        clock = self._dependencies.clock
         done = Settled()
         self._until = clock.monotonic() + seconds
         beat = AuditEvent(clock.now(), Kind.HEARTBEAT)
-        self._parts.record([], counted(Increments(), beat))
-        look_after(self._parts)
+        self._dependencies.record([], count_event(Increments(), beat))
+        update_breakers(self._dependencies)
         while True:
             soonest = self._pass(done)
-            self._parts.record([], Increments())
+            self._dependencies.record([], Increments())
             wait = (
-                max(self._parts.policy.poll_seconds, (soonest - clock.now()).total_seconds())
+                max(self._dependencies.policy.poll_seconds, (soonest - clock.now()).total_seconds())
                 if soonest
                 else None
             )
@@ -80,13 +80,13 @@ class Settler:
 
     def _pass(self, done: Settled) -> datetime | None:
         """Look at everything that is due once; return when the next one is, if that is before the end."""
-        clock = self._parts.clock
+        clock = self._dependencies.clock
         soonest = None
         self._firing = {}
         now = clock.now()
         horizon = now + timedelta(seconds=max(0.0, self._left()))
         for state in (*sorted(OPEN), *sorted(FAILURES), State.CANCELLED):
-            for action in self._parts.store.due(state, horizon, limit=AT_ONCE):
+            for action in self._dependencies.store.due(state, horizon, limit=AT_ONCE):
                 if self._left() <= 0:
                     return None
                 if action.next_check is not None and action.next_check > now:
@@ -114,13 +114,15 @@ class Settler:
             )
 
     def _planned(self, action: Action) -> Action:
-        return dispatch(self._parts, action, self._parts.config(), seconds=self._left())
+        return dispatch(
+            self._dependencies, action, self._dependencies.config(), seconds=self._left()
+        )
 
     def _awaiting(self, action: Action) -> Action:
         detail = "nobody approved it in time"
         seconds = self._left()
         return finish(
-            self._parts,
+            self._dependencies,
             action,
             State.CANCELLED,
             seconds=seconds,
@@ -129,17 +131,19 @@ class Settler:
         )
 
     def _dispatching(self, action: Action) -> Action:
-        command_id = self._parts.commander.find(action.comment, action.changed_at - SAME_CLOCKS)
+        command_id = self._dependencies.commander.find(
+            action.comment, action.changed_at - SAME_CLOCKS
+        )
         if command_id is not None:
-            return mark_sent(self._parts, action, command_id, seconds=self._left())
+            return mark_sent(self._dependencies, action, command_id, seconds=self._left())
         return self._finish(
             action, State.UNKNOWN, "nobody knows whether it was sent: it is not sent again"
         )
 
     def _running(self, action: Action) -> Action:
-        parts = self._parts
-        runbook = self._parts.runbooks.get(action.alertname)
-        status = parts.commander.status(action.command_id)
+        dependencies = self._dependencies
+        runbook = self._dependencies.runbooks.get(action.alertname)
+        status = dependencies.commander.status(action.command_id)
         if status.state is CommandState.SUCCEEDED:
             window = timedelta(seconds=runbook.verify_seconds if runbook else 0)
             now = self._now()
@@ -147,7 +151,7 @@ class Settler:
             verifying = action.moved(State.VERIFYING, now, **changes)
             return (
                 verifying
-                if move(parts, action, verifying, ChangeRecord(), seconds=self._left())
+                if move(dependencies, action, verifying, ChangeRecord(), seconds=self._left())
                 else action
             )
         if status.state in ENDED_BY:
@@ -155,23 +159,25 @@ class Settler:
             return self._finish(action, ENDED_BY[status.state], detail, rc=status.rc)
         allowed = timedelta(
             seconds=(runbook.timeout_seconds if runbook else 0)
-            + parts.policy.dispatch_grace_seconds
+            + dependencies.policy.dispatch_grace_seconds
         )
         if self._now() < action.changed_at + allowed:
             return action
         if status.state is CommandState.MISSING:
             return self._finish(action, State.UNKNOWN, "its command is not to be seen")
-        parts.commander.cancel(action.command_id)
+        dependencies.commander.cancel(action.command_id)
         return self._finish(action, State.TIMED_OUT, "still running past its time")
 
     def _verifying(self, action: Action) -> Action:
         until = action.verify_until or action.changed_at
-        if self._parts.store.history(action.episode, action.target, self._now()).resolved:
+        if self._dependencies.store.history(action.episode, action.target, self._now()).resolved:
             return self._finish(action, State.SUCCEEDED, "the alert is over", rc=action.rc)
         try:
             firing = self._fires(action)
         except BadGateway:
-            if self._now() < until + timedelta(seconds=self._parts.policy.verify_grace_seconds):
+            if self._now() < until + timedelta(
+                seconds=self._dependencies.policy.verify_grace_seconds
+            ):
                 return action
             return self._finish(
                 action, State.UNKNOWN, "Alertmanager does not say whether the alert is over"
@@ -186,28 +192,32 @@ class Settler:
         if action.follow_up is FollowUp.ESCALATE:
             return self._escalate(action)
         now = self._now()
-        if now > action.changed_at + timedelta(seconds=self._parts.policy.retry_window_seconds):
+        if now > action.changed_at + timedelta(
+            seconds=self._dependencies.policy.retry_window_seconds
+        ):
             return self._settle(
                 action,
                 replace(action.settled(now), follow_up=FollowUp.ESCALATE, next_check=now),
             )
         firing = [one for one in self._alerts(action.alertname) if one.episode == action.episode]
         if firing:
-            outcome = self._healer.handle(firing[0], self._parts.config(), seconds=self._left())
+            outcome = self._healer.handle(
+                firing[0], self._dependencies.config(), seconds=self._left()
+            )
             if outcome.action is None and outcome.reason in FOR_NOW:
                 return self._later(action)
         return self._settle(action, action.settled(now))
 
     def _escalate(self, action: Action) -> Action:
-        facts = event_of(
+        facts = action_event(
             action,
             Kind.ESCALATED,
             self._now(),
             detail=action.detail,
-            link=self._parts.policy.public_url,
+            link=self._dependencies.policy.public_url,
         )
         try:
-            self._parts.escalation.tell(
+            self._dependencies.escalation.notify(
                 f"{action.alertname} on {action.target}: {action.state}", facts.to_dict()
             )
         except AetherLinkError as problem:
@@ -222,32 +232,32 @@ class Settler:
     def _settle(self, before: Action, after: Action, *events: AuditEvent) -> Action:
         return (
             after
-            if move(self._parts, before, after, change_record(*events), seconds=self._left())
+            if move(self._dependencies, before, after, change_record(*events), seconds=self._left())
             else before
         )
 
     def _later(self, action: Action) -> Action:
         now = self._now()
-        check = now + timedelta(seconds=self._parts.policy.retry_seconds)
+        check = now + timedelta(seconds=self._dependencies.policy.retry_seconds)
         waiting = replace(action, version=action.version + 1, next_check=check)
         return self._settle(action, waiting)
 
     def _finish(self, action: Action, to: State, detail: str, *, rc: int | None = None) -> Action:
-        return finish(self._parts, action, to, seconds=self._left(), detail=detail, rc=rc)
+        return finish(self._dependencies, action, to, seconds=self._left(), detail=detail, rc=rc)
 
     def _fires(self, action: Action) -> bool:
         return any(one.episode == action.episode for one in self._alerts(action.alertname))
 
     def _alerts(self, alertname: str) -> list[Alert]:
         if alertname not in self._firing:
-            self._firing[alertname] = self._parts.alerts.alerts({"alertname": alertname})
+            self._firing[alertname] = self._dependencies.alerts.alerts({"alertname": alertname})
         return self._firing[alertname]
 
     def _now(self) -> datetime:
-        return self._parts.clock.now()
+        return self._dependencies.clock.now()
 
     def _left(self) -> float:
-        return self._until - self._parts.clock.monotonic()
+        return self._until - self._dependencies.clock.monotonic()
 
     _STEPS: ClassVar = {
         State.PLANNED: _planned,

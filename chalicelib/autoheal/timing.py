@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from chalicelib.shared.clock import Clock
 from chalicelib.telemetry import names
-from chalicelib.telemetry.totals import Increments
+from chalicelib.telemetry.increments import Increments
 
 T = TypeVar("T")
 
@@ -27,7 +27,7 @@ class WriteTimes:
             with self._lock:
                 self._waiting.observe(names.AUTOHEAL_AUDIT_WRITE, clock.monotonic() - started)
 
-    def into(self, increments: Increments) -> Increments:
+    def drain_into(self, increments: Increments) -> Increments:
         """Move what was measured into `increments`, and return them."""
         with self._lock:
             return increments.merge(self._waiting.take())

@@ -3,9 +3,11 @@
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from chalicelib.telemetry.buffer import RequestMetrics, TotalsMeter
 from chalicelib.telemetry.meter import Meter, Meters
-from chalicelib.telemetry.totals import MetricTotals, Pusher
+from chalicelib.telemetry.pusher import Pusher
+from chalicelib.telemetry.request_metrics import RequestMetrics
+from chalicelib.telemetry.totals import MetricTotals
+from chalicelib.telemetry.totals_meter import TotalsMeter
 
 if TYPE_CHECKING:
     from chalicelib.bootstrap.container import Container

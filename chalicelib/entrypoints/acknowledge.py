@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from chalice.app import Blueprint
 
-from chalicelib.autoheal.acknowledge import USUAL, Acknowledgement, matchers_of
+from chalicelib.autoheal.acknowledge import DEFAULT_DURATION, Acknowledgement, matchers_of
 from chalicelib.autoheal.alert import Alert, read
 from chalicelib.bootstrap import container
 from chalicelib.entrypoints import access
@@ -144,7 +144,7 @@ def confirm_acknowledgement(call: Call) -> Answer:
     return confirmation_page(labels, duration, action)
 
 
-def link_token(labels: dict[str, str], duration: str = USUAL) -> str | None:
+def link_token(labels: dict[str, str], duration: str = DEFAULT_DURATION) -> str | None:
     """Return the token of a link that acknowledges the alert with `labels`.
 
     None where the deployment has no secret for links, or the labels are too long for one.

@@ -16,7 +16,7 @@ from chalicelib.security.signing import bearer_is
 from chalicelib.shared.errors import AetherLinkError
 from chalicelib.telemetry import logs, names
 from chalicelib.telemetry.exposition import render
-from chalicelib.telemetry.totals import Series
+from chalicelib.telemetry.series import Series
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 

@@ -9,7 +9,7 @@ from chalicelib.bootstrap import container
 from chalicelib.entrypoints import metrics
 from chalicelib.shared.errors import Unavailable
 from chalicelib.telemetry import logs, names
-from chalicelib.telemetry.exposition import publish
+from chalicelib.telemetry.pusher import publish
 
 PUSH_LEASE = "metrics-push"
 PUSH_LEASE_TIME = timedelta(seconds=50)

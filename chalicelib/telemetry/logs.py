@@ -1,4 +1,4 @@
-"""Log lines that people and programs read: one JSON object a line, each with a stable `action`."""
+"""Log lines for people and programs: one JSON object a line, each with a stable `action`."""
 
 import json
 import logging
@@ -7,9 +7,8 @@ from typing import Any
 
 from chalicelib.shared.clock import SystemClock, rfc3339
 
-_logger = logging.getLogger(
-    "aetherlink.log"
-)  # apart from Chalice's own, which is named after the app
+# Not Chalice's own logger, which is named after the app.
+_logger = logging.getLogger("aetherlink.log")
 
 
 class _JsonLines(logging.Formatter):
@@ -26,7 +25,10 @@ class _JsonLines(logging.Formatter):
 
 
 def configure(level: str) -> None:
-    """Write lines of `level` and above to standard error; calling it again changes the level only."""
+    """Write lines of `level` and above to standard error.
+
+    Calling it again only changes the level.
+    """
     if not _logger.handlers:
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(_JsonLines())
@@ -36,15 +38,15 @@ def configure(level: str) -> None:
 
 
 def info(action: str, **fields: Any) -> None:
-    """Tell of something that went as it should."""
+    """Log something that went as it should."""
     _logger.info(action, extra={"fields": fields})
 
 
 def warning(action: str, **fields: Any) -> None:
-    """Tell of trouble that the product deals with itself."""
+    """Log a problem that the product handles by itself."""
     _logger.warning(action, extra={"fields": fields})
 
 
 def error(action: str, *, exc_info: bool = False, **fields: Any) -> None:
-    """Tell of something that a person has to look at."""
+    """Log something that a person has to look at."""
     _logger.error(action, extra={"fields": fields}, exc_info=exc_info)

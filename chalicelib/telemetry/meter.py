@@ -1,4 +1,4 @@
-"""Measuring, as a dependency: rooms say what they saw, a `Meter` knows where it goes."""
+"""Measuring, as a dependency: rooms report what they measured, and a `Meter` sends it on."""
 
 from typing import Protocol
 
@@ -11,23 +11,23 @@ class Meter(Protocol):
         ...
 
     def gauge(self, name: str, value: float) -> None:
-        """Set what something is now."""
+        """Set the present value of a gauge."""
         ...
 
     def observe(self, name: str, value: float) -> None:
-        """Add one to a distribution."""
+        """Add an observation to a distribution."""
         ...
 
     def flush(self) -> None:
-        """Send what was measured since the last time."""
+        """Send what was measured since the last flush."""
         ...
 
 
 class Meters:
-    """Several meters that are told the same."""
+    """A `Meter` that passes each measurement to several others."""
 
     def __init__(self, *meters: Meter) -> None:
-        """Tell each of `meters`, in order."""
+        """Pass measurements to each of `meters`, in order."""
         self._meters = meters
 
     def count(self, name: str, times: float = 1) -> None:
@@ -36,16 +36,16 @@ class Meters:
             meter.count(name, times)
 
     def gauge(self, name: str, value: float) -> None:
-        """Set what something is now."""
+        """Set the present value of a gauge."""
         for meter in self._meters:
             meter.gauge(name, value)
 
     def observe(self, name: str, value: float) -> None:
-        """Add one to a distribution."""
+        """Add an observation to a distribution."""
         for meter in self._meters:
             meter.observe(name, value)
 
     def flush(self) -> None:
-        """Have each send what was measured."""
+        """Flush each meter."""
         for meter in self._meters:
             meter.flush()

@@ -1,8 +1,8 @@
-"""Names that others rely on: log actions and metrics. Each is stated once, here."""
+"""Names that others rely on: log actions and metrics. Each is defined once, here."""
 
 from typing import Final
 
-# Log lines: `action` of each.
+# Log actions.
 REQUEST_FINISHED: Final = "request.finished"
 REQUEST_FAILED: Final = "request.failed"
 REQUEST_CRASHED: Final = "request.crashed"

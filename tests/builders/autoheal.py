@@ -36,7 +36,7 @@ class HealerWorld:
 
     clock: FakeClock = field(default_factory=FakeClock)
     audit: FakeAudit = field(default_factory=FakeAudit)
-    ledger: FakeMetricTotals = field(default_factory=FakeMetricTotals)
+    totals: FakeMetricTotals = field(default_factory=FakeMetricTotals)
     alertmanager: FakeAlertmanager = field(default_factory=FakeAlertmanager)
     escalation: FakeEscalation = field(default_factory=FakeEscalation)
     policy: AutohealPolicy = field(
@@ -45,16 +45,16 @@ class HealerWorld:
     runbooks: dict[str, Runbook] = field(default_factory=lambda: dict(runbooks.load()))
 
     def __post_init__(self) -> None:
-        self.store = FakeHealStore(self.clock, self.audit, self.ledger)
+        self.store = FakeHealStore(self.clock, self.audit, self.totals)
         self.commander = FakeCommander(self.clock)
-        self.places = FakeSilenceRegistry(self.clock)
+        self.silences = FakeSilenceRegistry(self.clock)
 
     @property
-    def parts(self) -> Dependencies:
+    def dependencies(self) -> Dependencies:
         return Dependencies(
             self.store,
             self.audit,
-            self.ledger,
+            self.totals,
             self.commander,
             self.alertmanager,
             self.escalation,
@@ -64,12 +64,12 @@ class HealerWorld:
         )
 
     @property
-    def desk(self) -> AutohealAdmin:
-        return AutohealAdmin(self.parts)
+    def admin(self) -> AutohealAdmin:
+        return AutohealAdmin(self.dependencies)
 
     @property
     def acknowledger(self) -> Acknowledger:
-        return Acknowledger(self.parts, self.places)
+        return Acknowledger(self.dependencies, self.silences)
 
     def tuned(self, **values: Any) -> "HealerWorld":
         self.policy = replace(self.policy, **values)
@@ -78,7 +78,7 @@ class HealerWorld:
     def receive(
         self, *alerts: Mapping[str, Any], seconds: float = 28, **more: Any
     ) -> list[Outcome]:
-        received = Healer(self.parts).receive(delivery(*alerts, **more), seconds=seconds)
+        received = Healer(self.dependencies).receive(delivery(*alerts, **more), seconds=seconds)
         assert received.complete, received.problem
         return received.outcomes
 
@@ -86,7 +86,7 @@ class HealerWorld:
         return self.receive(raw)[0]
 
     def tick(self, seconds: float = 50) -> Settled:
-        return Settler(self.parts).run(seconds)
+        return Settler(self.dependencies).run(seconds)
 
     def later(self, seconds: float) -> None:
         self.clock.seconds += seconds
@@ -95,6 +95,6 @@ class HealerWorld:
         wanted = labels.items()
         return sum(
             v
-            for s, v in self.ledger.values.items()
+            for s, v in self.totals.values.items()
             if s.metric == metric and set(wanted) <= set(s.labels)
         )

@@ -34,8 +34,8 @@ PARAMS = ["fake", "moto", "emulator", "conflicting"]
 class Suite:
     store: HealStore
     audit: AuditLog
-    ledger: MetricTotals
-    places: SilenceRegistry
+    totals: MetricTotals
+    silences: SilenceRegistry
     clock: FakeClock
 
     @property
@@ -126,11 +126,11 @@ def suites(request: pytest.FixtureRequest) -> Iterator[Suite]:
     prefix = f"t{uuid4().hex[:12]}"
     if request.param == "fake":
         audit = FakeAudit()
-        ledger = FakeMetricTotals()
+        totals = FakeMetricTotals()
         yield Suite(
-            FakeHealStore(clock, audit, ledger),
+            FakeHealStore(clock, audit, totals),
             audit,
-            ledger,
+            totals,
             FakeSilenceRegistry(clock),
             clock,
         )

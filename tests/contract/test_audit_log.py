@@ -11,7 +11,8 @@ import pytest
 from chalicelib.autoheal.acknowledge import HeldSilence
 from chalicelib.autoheal.audit import AuditEvent, AuditQuery, Kind
 from chalicelib.telemetry import names
-from chalicelib.telemetry.totals import Increments, Series
+from chalicelib.telemetry.increments import Increments
+from chalicelib.telemetry.series import Series
 from tests.contract.autoheal_suites import PARAMS, Suite, suites
 from tests.fakes.clock import START
 
@@ -108,8 +109,8 @@ def test_the_ledger_adds_up_and_keeps_the_latest(suite: Suite) -> None:
             .add(names.AUTOHEAL_EVENTS, kind="ack")
             .observe(names.AUTOHEAL_AUDIT_WRITE, 0.15)
         )
-        suite.ledger.add(adding.at(names.AUTOHEAL_LAST_EVENT, START + number * MINUTE))
-    totals = suite.ledger.totals()
+        suite.totals.add(adding.at(names.AUTOHEAL_LAST_EVENT, START + number * MINUTE))
+    totals = suite.totals.totals()
     assert totals[Series(names.AUTOHEAL_EVENTS, (("kind", "ack"),))] == 3
     assert totals[Series(names.AUTOHEAL_AUDIT_WRITE, (), "le=0.2")] == 3
     assert totals[Series(names.AUTOHEAL_AUDIT_WRITE, (), "sum")] == pytest.approx(0.45)
@@ -117,46 +118,46 @@ def test_the_ledger_adds_up_and_keeps_the_latest(suite: Suite) -> None:
 
 
 def test_nothing_to_add_is_nothing(suite: Suite) -> None:
-    suite.ledger.add(Increments())
-    assert suite.ledger.totals() == {}
+    suite.totals.add(Increments())
+    assert suite.totals.totals() == {}
 
 
 def test_a_thousand_additions_at_once_add_up_to_a_thousand(suite: Suite) -> None:
     def add() -> None:
         for _ in range(50):
-            suite.ledger.add(Increments().add(names.AUTOHEAL_EVENTS, kind="ack"))
+            suite.totals.add(Increments().add(names.AUTOHEAL_EVENTS, kind="ack"))
 
     threads = [threading.Thread(target=add) for _ in range(20)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(120)
-    assert suite.ledger.totals()[Series(names.AUTOHEAL_EVENTS, (("kind", "ack"),))] == 1_000
+    assert suite.totals.totals()[Series(names.AUTOHEAL_EVENTS, (("kind", "ack"),))] == 1_000
 
 
 def test_a_place_has_one_silence_until_it_ends(suite: Suite) -> None:
-    places = suite.places
+    silences = suite.silences
     until = START + MINUTE
     ends = START + 30 * MINUTE
-    assert places.reserve("k", "a", suite.now, until) is None
-    assert places.reserve("k", "b", suite.now, until) == HeldSilence("")
-    assert not places.keep("k", "b", "other", ends)
-    assert places.keep("k", "a", "s", ends)
-    places.release("k", "a")
-    assert places.reserve("k", "b", suite.now, until) == HeldSilence("s")
+    assert silences.reserve("k", "a", suite.now, until) is None
+    assert silences.reserve("k", "b", suite.now, until) == HeldSilence("")
+    assert not silences.keep("k", "b", "other", ends)
+    assert silences.keep("k", "a", "s", ends)
+    silences.release("k", "a")
+    assert silences.reserve("k", "b", suite.now, until) == HeldSilence("s")
     suite.later(31 * 60)
-    assert places.reserve("k", "b", suite.now, suite.now + MINUTE) is None
+    assert silences.reserve("k", "b", suite.now, suite.now + MINUTE) is None
 
 
 def test_a_place_that_was_let_go_or_whose_silence_was_ended_is_free(suite: Suite) -> None:
-    places = suite.places
+    silences = suite.silences
     until = START + MINUTE
-    places.reserve("k", "a", suite.now, until)
-    places.release("k", "b")
-    assert places.reserve("k", "b", suite.now, until) == HeldSilence("")
-    places.release("k", "a")
-    assert places.reserve("k", "b", suite.now, until) is None
-    places.keep("k", "b", "s", START + 30 * MINUTE)
-    places.forget("other")
-    places.forget("s")
-    assert places.reserve("k", "c", suite.now, until) is None
+    silences.reserve("k", "a", suite.now, until)
+    silences.release("k", "b")
+    assert silences.reserve("k", "b", suite.now, until) == HeldSilence("")
+    silences.release("k", "a")
+    assert silences.reserve("k", "b", suite.now, until) is None
+    silences.keep("k", "b", "s", START + 30 * MINUTE)
+    silences.forget("other")
+    silences.forget("s")
+    assert silences.reserve("k", "c", suite.now, until) is None

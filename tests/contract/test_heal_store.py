@@ -74,7 +74,7 @@ def claim(action: Action, **values: Any) -> ActionClaim:
         "fleet_cap": 3,
         "breaker_failures": 3,
         "lease_until": START + 20 * MINUTE,
-        "note": change_record(event),
+        "record": change_record(event),
     }
     return ActionClaim(**(made | values))
 
@@ -97,7 +97,7 @@ def test_a_claim_writes_the_action_the_event_and_the_counts_together(suite: Suit
     assert suite.store.history("a1#t", "tag=crm", suite.now) == History(1, busy=True, locked=True)
     [event] = suite.audit.find(AuditQuery(kind="action_eligible"), suite.now).events
     assert event.details["action_id"] == str(action.id)
-    totals = suite.ledger.totals()
+    totals = suite.totals.totals()
     assert [v for s, v in totals.items() if s.metric == names.AUTOHEAL_EVENTS] == [1.0]
     assert [v for s, v in totals.items() if s.metric == names.AUTOHEAL_LAST_EVENT] == [
         START.timestamp()

@@ -10,10 +10,10 @@ class FakeEscalation:
     """An `Escalation` that remembers."""
 
     def __init__(self) -> None:
-        self.told: list[tuple[str, Mapping[str, Any]]] = []
+        self.notices: list[tuple[str, Mapping[str, Any]]] = []
         self.down = False
 
-    def tell(self, subject: str, facts: Mapping[str, Any]) -> None:
+    def notify(self, subject: str, facts: Mapping[str, Any]) -> None:
         if self.down:
             raise Unavailable("away", cause="test")
-        self.told.append((subject, facts))
+        self.notices.append((subject, facts))

@@ -34,12 +34,12 @@ class _Lock:
 
 
 class FakeHealStore:
-    """A `HealStore` in memory; notes go to the audit and the ledger it is made with."""
+    """A `HealStore` in memory; notes go to the audit and the totals it is made with."""
 
-    def __init__(self, clock: Clock, audit: FakeAudit, ledger: FakeMetricTotals) -> None:
+    def __init__(self, clock: Clock, audit: FakeAudit, totals: FakeMetricTotals) -> None:
         self.clock = clock
         self.audit = audit
-        self.ledger = ledger
+        self.totals = totals
         self.lock = threading.RLock()
         self.down = False
         self.on_move: Callable[[Action], None] = lambda _: None
@@ -56,13 +56,13 @@ class FakeHealStore:
         self._answer()
         return self._config
 
-    def change_config(self, new: Config, note: ChangeRecord) -> bool:
+    def change_config(self, new: Config, record: ChangeRecord) -> bool:
         self._answer()
         with self.lock:
             if new.version != (self._config.version if self._config else 0) + 1:
                 return False
             self._config = new
-            self._write(note)
+            self._write(record)
             return True
 
     def history(self, episode: str, target: str, now: datetime) -> History:
@@ -126,14 +126,14 @@ class FakeHealStore:
         if trial:
             self._breakers[action.alertname] = replace(breaker, trial=str(action.id))
         self.kept[action.id] = action
-        self._write(claim.note)
+        self._write(claim.record)
         return action
 
     def move(
         self,
         before: Action,
         after: Action,
-        note: ChangeRecord,
+        record: ChangeRecord,
         *,
         seconds: float,
         ending: Ending | None = None,
@@ -155,7 +155,7 @@ class FakeHealStore:
             self.kept[after.id] = after
             if ending is not None:
                 self._end(after, ending)
-            self._write(note)
+            self._write(record)
             return True
 
     def _end(self, action: Action, ending: Ending) -> None:
@@ -211,7 +211,7 @@ class FakeHealStore:
         self._answer()
         return {name: self._breakers.get(name, Breaker(name)) for name in runbooks}
 
-    def change_breaker(self, before: Breaker, after: Breaker, note: ChangeRecord) -> bool:
+    def change_breaker(self, before: Breaker, after: Breaker, record: ChangeRecord) -> bool:
         self._answer()
         there = self._breakers.get(before.runbook)
         if there is None or (there.state, there.failures) != (
@@ -220,7 +220,7 @@ class FakeHealStore:
         ):
             return False
         self._breakers[after.runbook] = after
-        self._write(note)
+        self._write(record)
         return True
 
     def hold(self, name: str, owner: str, now: datetime, until: datetime) -> bool:
@@ -238,9 +238,9 @@ class FakeHealStore:
             if self.leases.get(name, ("",))[0] == owner:
                 del self.leases[name]
 
-    def _write(self, note: ChangeRecord) -> None:
-        self.audit.append(note.events)
-        self.ledger.add(note.increments)
+    def _write(self, record: ChangeRecord) -> None:
+        self.audit.append(record.events)
+        self.totals.add(record.increments)
 
     def _answer(self) -> None:
         if self.down:

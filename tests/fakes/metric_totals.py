@@ -5,7 +5,8 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from chalicelib.shared.errors import Unavailable
-from chalicelib.telemetry.totals import Increments, Series
+from chalicelib.telemetry.increments import Increments
+from chalicelib.telemetry.series import Series
 
 
 class FakeMetricTotals:

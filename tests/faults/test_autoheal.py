@@ -73,7 +73,7 @@ class Between:
 @dataclass
 class World:
     environment: dict[str, str]
-    parts: Dependencies
+    dependencies: Dependencies
     ssm: LocalSsm
     escalation: FakeEscalation
 
@@ -105,12 +105,12 @@ class World:
             between.close()
 
     def commands(self) -> list[str]:
-        [action] = self.parts.store.actions(None, limit=9)[0]
+        [action] = self.dependencies.store.actions(None, limit=9)[0]
         listed = self.ssm.client().list_commands()["Commands"]
         return [one["CommandId"] for one in listed if one["Comment"] == action.comment]
 
     def state(self) -> State:
-        [action] = self.parts.store.actions(None, limit=9)[0]
+        [action] = self.dependencies.store.actions(None, limit=9)[0]
         return action.state
 
 
@@ -149,11 +149,11 @@ def world(
 
 def _wait_for_grace(world: World) -> None:
     """The killed process allowed itself a minute: look as if it had passed."""
-    [action] = world.parts.store.due(
+    [action] = world.dependencies.store.due(
         State.DISPATCHING, datetime.now(UTC) + timedelta(hours=1), limit=9
     )
     due = replace(action, version=action.version + 1, next_check=datetime.now(UTC))
-    assert world.parts.store.move(action, due, ChangeRecord(), seconds=5)
+    assert world.dependencies.store.move(action, due, ChangeRecord(), seconds=5)
 
 
 def test_a_command_that_was_taken_is_found_again_and_none_is_sent_after_it(
@@ -162,12 +162,12 @@ def test_a_command_that_was_taken_is_found_again_and_none_is_sent_after_it(
     raw = raw_alert(starts_at=datetime.now(UTC))
     world.killed_while_sending(raw, passes_on=True)
     assert world.state() is State.DISPATCHING
-    again = Healer(world.parts).receive(delivery(raw), seconds=28).outcomes[0]
+    again = Healer(world.dependencies).receive(delivery(raw), seconds=28).outcomes[0]
     assert again.reason == "in_progress"
     _wait_for_grace(world)
-    Settler(world.parts).run(SECONDS)
+    Settler(world.dependencies).run(SECONDS)
     assert (world.state(), len(world.commands())) == (State.SUCCEEDED, 1)
-    assert world.escalation.told == []
+    assert world.escalation.notices == []
 
 
 def test_a_command_that_nobody_took_is_not_sent_again_but_told(world: World) -> None:
@@ -175,11 +175,11 @@ def test_a_command_that_nobody_took_is_not_sent_again_but_told(world: World) -> 
     world.killed_while_sending(raw, passes_on=False)
     assert world.state() is State.DISPATCHING
     _wait_for_grace(world)
-    Settler(world.parts).run(10)
+    Settler(world.dependencies).run(10)
     assert (world.state(), world.commands()) == (State.UNKNOWN, [])
-    assert [subject for subject, _ in world.escalation.told] == [
+    assert [subject for subject, _ in world.escalation.notices] == [
         "TcpEndpointDownFast on AetherLinkService=crm-api: UNKNOWN"
     ]
-    again = Healer(world.parts).receive(delivery(raw), seconds=28).outcomes[0]
+    again = Healer(world.dependencies).receive(delivery(raw), seconds=28).outcomes[0]
     assert again.reason in ("attempts_spent", "cooldown")
     assert world.commands() == []

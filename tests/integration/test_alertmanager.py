@@ -118,7 +118,7 @@ def test_alerts_are_read_with_their_labels_silenced_ones_too(
     fire(alertmanager, alertname=name, service=hostile)
     fire(alertmanager, alertname=name, service="other")
     [found] = client.alerts({"alertname": name, "service": hostile})
-    assert (found.name, found.status, found.wanted, found.labels["service"]) == (
+    assert (found.name, found.status, found.opted_in, found.labels["service"]) == (
         name,
         Status.FIRING,
         True,

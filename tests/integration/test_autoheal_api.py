@@ -233,7 +233,7 @@ def test_dynamodb_down_is_503_and_never_400(
 
 def test_five_hundred_alerts_are_answered_in_time(api: Api) -> None:
     raws = [
-        raw_alert(wanted=None if n % 2 else "true", service=f"s{n}", fingerprint=f"{n:016x}")
+        raw_alert(autoheal=None if n % 2 else "true", service=f"s{n}", fingerprint=f"{n:016x}")
         for n in range(500)
     ]
     answer = api.deliver(*raws)

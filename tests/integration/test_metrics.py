@@ -1,4 +1,4 @@
-"""From a request or an event to Prometheus text: the ledger, /metrics and a real pushgateway tell the same."""
+"""From a request or an event to Prometheus text: the totals, /metrics and a real pushgateway tell the same."""
 
 import json
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from chalicelib.autoheal.heal import Healer
 from chalicelib.bootstrap import container
 from chalicelib.config import Settings
 from chalicelib.entrypoints import schedule
-from chalicelib.telemetry.buffer import RequestMetrics
+from chalicelib.telemetry.request_metrics import RequestMetrics
 from infra.local.emulator import Emulator
 from infra.local.kafka import Broker
 from infra.local.ports import free_port
@@ -143,7 +143,7 @@ def test_a_thousand_invocations_at_once_are_a_thousand_everywhere(
 def _push() -> None:
     """Push without asking for the lease, as two pushers would whose leases overlap."""
     from chalicelib.entrypoints.metrics import everything
-    from chalicelib.telemetry.exposition import publish
+    from chalicelib.telemetry.pusher import publish
 
     pusher = container().telemetry.pusher
     assert pusher is not None
@@ -202,7 +202,7 @@ def test_audit_writes_keep_their_objective_by_their_own_histogram(
     composed(settings.changed(autoheal={"enabled": True}))
     healer = Healer(container().autoheal.dependencies)
     for _ in range(40):
-        healer.receive(delivery(raw_alert(fingerprint=uuid4().hex[:16], wanted=None)), seconds=10)
+        healer.receive(delivery(raw_alert(fingerprint=uuid4().hex[:16], autoheal=None)), seconds=10)
     numbers = world.numbers()
     count, quick = (
         numbers[f"autoheal_audit_write_seconds_{part}"] for part in ("count", "bucket{le=0.2}")

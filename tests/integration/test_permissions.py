@@ -180,7 +180,7 @@ def _heal(send: Send) -> None:
     first = raw_alert(starts_at=datetime.now(UTC), fingerprint=uuid4().hex[:16])
     sent = deliver(first)
     assert sent[0]["result"] == "executed", sent
-    deliver(first, raw_alert(wanted=None), {**first, "status": "resolved"})
+    deliver(first, raw_alert(autoheal=None), {**first, "status": "resolved"})
     for name in sorted(load()):
         deliver(
             raw_alert(

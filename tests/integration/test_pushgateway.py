@@ -9,7 +9,7 @@ import requests
 from chalicelib.adapters.pushgateway import Pushgateway
 from chalicelib.autoheal.metrics import series
 from chalicelib.shared.errors import Unavailable
-from chalicelib.telemetry.exposition import publish
+from chalicelib.telemetry.pusher import publish
 from infra.local.errors import ServiceFailed
 from infra.local.ports import free_port
 from infra.local.pushgateway import LocalPushgateway
@@ -43,14 +43,14 @@ def test_the_whole_set_is_published_and_replaces_what_was_there(
 ) -> None:
     world = HealerWorld()
     pusher = Pushgateway(gateway.url, timeout_seconds=3)
-    publish(series(world.parts, "local"), pusher)
+    publish(series(world.dependencies, "local"), pusher)
     executed = (
         f'autoheal_actions_total{{alertname="{TCP}",instance="",job="autoheal",result="executed"}}'
     )
     assert _scraped(gateway)[executed] == 0
     world.one(raw_alert())
     world.tick()
-    publish(series(world.parts, "local"), pusher)
+    publish(series(world.dependencies, "local"), pusher)
     found = _scraped(gateway)
     assert found[executed] == 1
     assert found['autoheal_enabled{env="local",instance="",job="autoheal"}'] == 1

@@ -9,7 +9,7 @@ from chalicelib.autoheal.acknowledge import (
     Acknowledgement,
     matchers_of,
     parse_duration,
-    place_of,
+    silence_key,
 )
 from chalicelib.shared.errors import BadGateway, Conflict, Invalid, NotFound
 from tests.builders.alerts import TCP, alert
@@ -21,7 +21,7 @@ LABELS = {
     "instance": "10.0.0.7:8080",
     "pod": "x-123",
 }
-WANTED = Acknowledgement(labels=LABELS, duration="30m", comment="on it")
+ACKNOWLEDGEMENT = Acknowledgement(labels=LABELS, duration="30m", comment="on it")
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def world() -> HealerWorld:
 
 
 def test_the_server_builds_exact_matchers_of_name_and_identity(world: HealerWorld) -> None:
-    silence_id = world.acknowledger.acknowledge(WANTED, "ada")
+    silence_id = world.acknowledger.acknowledge(ACKNOWLEDGEMENT, "ada")
     made = world.alertmanager.made[silence_id]
     assert {one["name"]: one["value"] for one in made["matchers"]} == {
         "alertname": TCP,
@@ -44,34 +44,34 @@ def test_the_server_builds_exact_matchers_of_name_and_identity(world: HealerWorl
 
 
 def test_twice_is_once(world: HealerWorld) -> None:
-    first = world.acknowledger.acknowledge(WANTED, "ada")
-    assert world.acknowledger.acknowledge(WANTED, "bob") == first
+    first = world.acknowledger.acknowledge(ACKNOWLEDGEMENT, "ada")
+    assert world.acknowledger.acknowledge(ACKNOWLEDGEMENT, "bob") == first
     assert len(world.alertmanager.made) == 1
 
 
 def test_a_double_click_waits_for_the_first_and_gets_its_silence(
     world: HealerWorld,
 ) -> None:
-    key = place_of(matchers_of(LABELS))
+    key = silence_key(matchers_of(LABELS))
     now = world.clock.now()
-    world.places.reserve(key, "first", now, now + timedelta(seconds=20))
+    world.silences.reserve(key, "first", now, now + timedelta(seconds=20))
 
     def first_is_done() -> None:
-        world.places.keep(key, "first", "its-silence", now + timedelta(minutes=30))
+        world.silences.keep(key, "first", "its-silence", now + timedelta(minutes=30))
 
     world.clock.on_sleep = first_is_done
-    assert world.acknowledger.acknowledge(WANTED, "ada") == "its-silence"
+    assert world.acknowledger.acknowledge(ACKNOWLEDGEMENT, "ada") == "its-silence"
     assert world.alertmanager.made == {}
 
 
 def test_a_first_that_never_ends_is_told_of_and_then_replaced(world: HealerWorld) -> None:
-    key = place_of(matchers_of(LABELS))
+    key = silence_key(matchers_of(LABELS))
     now = world.clock.now()
-    world.places.reserve(key, "first", now, now + timedelta(seconds=20))
+    world.silences.reserve(key, "first", now, now + timedelta(seconds=20))
     with pytest.raises(Conflict):
-        world.acknowledger.acknowledge(WANTED, "ada")
+        world.acknowledger.acknowledge(ACKNOWLEDGEMENT, "ada")
     world.later(20)
-    assert world.acknowledger.acknowledge(WANTED, "ada") in world.alertmanager.made
+    assert world.acknowledger.acknowledge(ACKNOWLEDGEMENT, "ada") in world.alertmanager.made
 
 
 def test_by_fingerprint_the_labels_come_from_alertmanager(world: HealerWorld) -> None:
@@ -84,18 +84,18 @@ def test_by_fingerprint_the_labels_come_from_alertmanager(world: HealerWorld) ->
 
 
 def test_after_the_silence_a_new_one_may_be_made(world: HealerWorld) -> None:
-    first = world.acknowledger.acknowledge(WANTED, "ada")
+    first = world.acknowledger.acknowledge(ACKNOWLEDGEMENT, "ada")
     world.alertmanager.made[first]["status"]["state"] = "expired"
     world.later(1_801)
-    assert world.acknowledger.acknowledge(WANTED, "ada") != first
+    assert world.acknowledger.acknowledge(ACKNOWLEDGEMENT, "ada") != first
 
 
 def test_a_silence_that_is_ended_by_hand_makes_place_for_another(
     world: HealerWorld,
 ) -> None:
-    first = world.acknowledger.acknowledge(WANTED, "ada")
+    first = world.acknowledger.acknowledge(ACKNOWLEDGEMENT, "ada")
     world.acknowledger.end(UUID(first), "ada")
-    assert world.acknowledger.acknowledge(WANTED, "ada") != first
+    assert world.acknowledger.acknowledge(ACKNOWLEDGEMENT, "ada") != first
     with pytest.raises(NotFound):
         world.acknowledger.end(uuid4(), "ada")
 
@@ -109,17 +109,19 @@ def test_a_silence_whose_maker_died_is_found_again(world: HealerWorld) -> None:
 
     world.alertmanager.on_silence = crash
     with pytest.raises(Crash):
-        world.acknowledger.acknowledge(WANTED, "ada")
+        world.acknowledger.acknowledge(ACKNOWLEDGEMENT, "ada")
     world.alertmanager.on_silence = lambda: None
-    assert [world.acknowledger.acknowledge(WANTED, "ada")] == list(world.alertmanager.made)
+    assert [world.acknowledger.acknowledge(ACKNOWLEDGEMENT, "ada")] == list(
+        world.alertmanager.made
+    )
 
 
 def test_an_alertmanager_that_is_down_is_told_and_blocks_nobody(world: HealerWorld) -> None:
     world.alertmanager.down = True
     with pytest.raises(BadGateway):
-        world.acknowledger.acknowledge(WANTED, "ada")
+        world.acknowledger.acknowledge(ACKNOWLEDGEMENT, "ada")
     world.alertmanager.down = False
-    assert world.acknowledger.acknowledge(WANTED, "ada")
+    assert world.acknowledger.acknowledge(ACKNOWLEDGEMENT, "ada")
 
 
 @pytest.mark.parametrize(

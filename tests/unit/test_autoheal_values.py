@@ -17,8 +17,11 @@ from chalicelib.autoheal.audit import AuditEvent, Kind, as_csv, guarded
 from chalicelib.autoheal.metrics import series
 from chalicelib.shared.errors import Conflict, Invalid, Unavailable
 from chalicelib.telemetry import names
-from chalicelib.telemetry.exposition import publish, render
-from chalicelib.telemetry.totals import CRM, Increments, Series
+from chalicelib.telemetry.catalog import CRM
+from chalicelib.telemetry.exposition import render
+from chalicelib.telemetry.increments import Increments
+from chalicelib.telemetry.pusher import publish
+from chalicelib.telemetry.series import Series
 from tests.builders.alerts import TCP, alert, delivery, raw_alert
 from tests.builders.autoheal import HealerWorld
 from tests.fakes.clock import START
@@ -228,7 +231,7 @@ def test_a_series_is_found_again_by_its_key() -> None:
 def test_every_counter_is_there_from_the_start_at_zero() -> None:
     world = HealerWorld()
     pusher = FakePusher()
-    publish(series(world.parts, "local"), pusher)
+    publish(series(world.dependencies, "local"), pusher)
     text = pusher.groups["autoheal"]
     assert f'autoheal_actions_total{{alertname="{TCP}",result="chaos_injected_failure"}} 0' in text
     assert 'autoheal_event_total{kind="action_eligible"} 0' in text
@@ -237,7 +240,7 @@ def test_every_counter_is_there_from_the_start_at_zero() -> None:
 
 
 def test_every_route_can_be_seen_to_fail_for_the_first_time() -> None:
-    text = render(series(HealerWorld().parts, "local", [("POST", "/api/crm/jobs")]), CRM)
+    text = render(series(HealerWorld().dependencies, "local", [("POST", "/api/crm/jobs")]), CRM)
     assert 'crm_http_requests_total{code="500",method="POST",route="/api/crm/jobs"} 0' in text
     assert 'crm_http_request_duration_seconds_bucket{code="200",le="0.5"} 0' in text
     assert "outbox_parked_total 0" in text
@@ -248,20 +251,20 @@ def test_the_cooldown_that_remains_is_computed_when_it_is_asked_for() -> None:
     world.one(raw_alert())
     world.tick()
     remaining = Series(names.AUTOHEAL_COOLDOWN, (("alertname", TCP),))
-    assert 590 <= series(world.parts, "local")[remaining] <= 600
+    assert 590 <= series(world.dependencies, "local")[remaining] <= 600
     world.later(10_000)
-    assert series(world.parts, "local")[remaining] == 0
+    assert series(world.dependencies, "local")[remaining] == 0
 
 
 def test_a_pushgateway_that_is_down_says_so_and_the_totals_stay() -> None:
     world = HealerWorld()
     pusher = FakePusher()
-    world.one(raw_alert(wanted=None))
+    world.one(raw_alert(autoheal=None))
     pusher.down = True
     with pytest.raises(Unavailable):
-        publish(series(world.parts, "local"), pusher)
+        publish(series(world.dependencies, "local"), pusher)
     pusher.down = False
-    publish(series(world.parts, "local"), pusher)
+    publish(series(world.dependencies, "local"), pusher)
     assert 'autoheal_event_total{kind="decision_skip"} 1' in pusher.groups["autoheal"]
 
 

@@ -60,9 +60,9 @@ def test_a_resolved_alert_is_not_healed(world: HealerWorld) -> None:
 @pytest.mark.parametrize(
     ("raw", "reason"),
     [
-        (raw_alert(wanted=None), "not_annotated"),
-        (raw_alert(wanted="yes"), "not_annotated"),
-        (raw_alert(wanted="True"), "not_annotated"),
+        (raw_alert(autoheal=None), "not_annotated"),
+        (raw_alert(autoheal="yes"), "not_annotated"),
+        (raw_alert(autoheal="True"), "not_annotated"),
         (raw_alert("SomethingElse"), "not_allowlisted"),
         (raw_alert("AutohealServiceDown"), "self_alert"),
         (raw_alert(service="crm;rm -rf /"), "bad_parameters"),
@@ -86,7 +86,7 @@ def test_what_is_not_to_be_healed_is_skipped_and_the_reason_recorded(
 
 
 def test_not_annotated_is_looked_at_before_the_allowlist(world: HealerWorld) -> None:
-    assert world.one(raw_alert("SomethingElse", wanted=None)).reason == "not_annotated"
+    assert world.one(raw_alert("SomethingElse", autoheal=None)).reason == "not_annotated"
 
 
 def test_a_cooldown_skip_does_not_restart_the_cooldown(world: HealerWorld) -> None:
@@ -112,7 +112,7 @@ def test_two_instances_of_one_alert_do_not_block_each_other(world: HealerWorld) 
 def test_the_cooldown_survives_the_process_that_started_it(world: HealerWorld) -> None:
     world.one(raw_alert())
     world.tick()
-    other = Healer(world.parts)
+    other = Healer(world.dependencies)
     assert (
         other.handle(alert(starts_at=START + MINUTE), LIVE, seconds=9).result
         is Result.COOLDOWN_SKIP
@@ -137,7 +137,7 @@ def test_an_alert_s_own_cooldown_wins_over_the_default() -> None:
 
 
 def test_counters_move_while_nobody_watches(world: HealerWorld) -> None:
-    world.one(raw_alert(wanted=None))
+    world.one(raw_alert(autoheal=None))
     assert world.total("autoheal_event_total", kind="webhook_received") == 1
     assert world.total("autoheal_event_total", kind="decision_skip") == 1
     assert world.total("autoheal_last_event_timestamp") >= START.timestamp()
@@ -327,7 +327,9 @@ def test_a_delivery_whose_rest_cannot_be_fetched_is_to_be_sent_again(
     world: HealerWorld,
 ) -> None:
     world.alertmanager.down = True
-    received = Healer(world.parts).receive(delivery(raw_alert(), truncatedAlerts=1), seconds=28)
+    received = Healer(world.dependencies).receive(
+        delivery(raw_alert(), truncatedAlerts=1), seconds=28
+    )
     assert (received.complete, len(received.outcomes)) == (False, 1)
 
 
@@ -336,7 +338,7 @@ def test_when_time_runs_out_the_rest_is_left_for_the_next_delivery(
 ) -> None:
     world.store.on_move = lambda _: world.later(3)
     raws = [raw_alert(service=f"s{n}", fingerprint=f"{n:016x}") for n in range(9)]
-    received = Healer(world.parts).receive(delivery(*raws), seconds=15)
+    received = Healer(world.dependencies).receive(delivery(*raws), seconds=15)
     assert not received.complete
     assert 0 < len(received.outcomes) < 9
     assert world.clock.seconds <= 16, "5 s are kept"

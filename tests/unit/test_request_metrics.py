@@ -1,18 +1,14 @@
-"""Counting requests in a warm function: soon in the ledger, never in anybody's way, nothing lost to trouble."""
+"""Counting requests in a warm function: soon in the totals, never in anybody's way, nothing lost to trouble."""
 
 import threading
 
 import pytest
 
 from chalicelib.telemetry import names
-from chalicelib.telemetry.buffer import (
-    EVERY_REQUESTS,
-    EVERY_SECONDS,
-    LEFT_ALONE_SECONDS,
-    RequestMetrics,
-    TotalsMeter,
-)
-from chalicelib.telemetry.totals import Series
+from chalicelib.telemetry.buffer import LEFT_ALONE_SECONDS
+from chalicelib.telemetry.request_metrics import EVERY_REQUESTS, EVERY_SECONDS, RequestMetrics
+from chalicelib.telemetry.series import Series
+from chalicelib.telemetry.totals_meter import TotalsMeter
 from tests.fakes.clock import FakeClock
 from tests.fakes.metric_totals import FakeMetricTotals
 
@@ -20,8 +16,8 @@ from tests.fakes.metric_totals import FakeMetricTotals
 class Counted:
     def __init__(self) -> None:
         self.clock = FakeClock()
-        self.ledger = FakeMetricTotals()
-        self.metrics = RequestMetrics(lambda: self.ledger, self.clock)
+        self.totals = FakeMetricTotals()
+        self.metrics = RequestMetrics(lambda: self.totals, self.clock)
 
     def request(self, times: int = 1) -> None:
         for _ in range(times):
@@ -31,7 +27,7 @@ class Counted:
     def total(self) -> float:
         return sum(
             value
-            for series, value in self.ledger.values.items()
+            for series, value in self.totals.values.items()
             if series.metric == names.CRM_REQUESTS
         )
 
@@ -57,9 +53,9 @@ def test_requests_that_are_few_are_each_added_at_once(counted: Counted) -> None:
 
 
 def test_trouble_loses_nothing_and_is_left_alone_for_a_while(counted: Counted) -> None:
-    counted.ledger.down = True
+    counted.totals.down = True
     counted.request(EVERY_REQUESTS)
-    counted.ledger.down = False
+    counted.totals.down = False
     counted.request(EVERY_REQUESTS)
     assert counted.total == 0
     counted.clock.seconds += LEFT_ALONE_SECONDS
@@ -79,25 +75,25 @@ def test_many_threads_lose_nothing(counted: Counted) -> None:
 
 
 def test_a_meter_adds_the_sums_that_the_ledger_has_and_leaves_gauges_alone() -> None:
-    ledger = FakeMetricTotals()
+    totals = FakeMetricTotals()
     clock = FakeClock()
-    meter = TotalsMeter(lambda: ledger, clock)
+    meter = TotalsMeter(lambda: totals, clock)
     meter.count(names.OUTBOX_PUBLISHED, 2)
     meter.count(names.OUTBOX_PUBLISHED, 3)
     meter.count("known_to_nobody_total")
     meter.gauge(names.OUTBOX_PENDING, 7)
     meter.observe(names.OUTBOX_PUBLISH_SECONDS, 0.3)
     meter.observe("known_to_nobody_seconds", 1)
-    ledger.down = True
+    totals.down = True
     meter.flush()
-    assert not ledger.values
-    ledger.down = False
+    assert not totals.values
+    totals.down = False
     clock.seconds += LEFT_ALONE_SECONDS
     meter.flush()
     meter.flush()
-    assert ledger.values[Series(names.OUTBOX_PUBLISHED)] == 5
-    assert ledger.values[Series(names.OUTBOX_PUBLISH_SECONDS, (), "le=0.5")] == 1
-    assert {series.metric for series in ledger.values} == {
+    assert totals.values[Series(names.OUTBOX_PUBLISHED)] == 5
+    assert totals.values[Series(names.OUTBOX_PUBLISH_SECONDS, (), "le=0.5")] == 1
+    assert {series.metric for series in totals.values} == {
         names.OUTBOX_PUBLISHED,
         names.OUTBOX_PUBLISH_SECONDS,
     }

@@ -112,14 +112,14 @@ def test_where_nobody_knows_whether_it_was_sent_people_are_told_and_nothing_is_s
     world.later(61)
     world.tick(5)
     assert _state(world) is State.UNKNOWN
-    assert world.escalation.told[0][0] == f"{TCP} on AetherLinkService=crm-api: UNKNOWN"
+    assert world.escalation.notices[0][0] == f"{TCP} on AetherLinkService=crm-api: UNKNOWN"
     world.commander.takes_nothing = False
     for _ in range(5):
         world.later(700)
         assert world.one(raw_alert()).reason == "attempts_spent"
         world.tick(5)
     assert world.commander.sent == []
-    assert len(world.escalation.told) == 1
+    assert len(world.escalation.notices) == 1
 
 
 def test_a_crash_before_dispatching_is_made_up_for(world: HealerWorld) -> None:
@@ -146,14 +146,14 @@ def test_what_failed_is_tried_again_after_the_cooldown_and_then_told(
     world.alertmanager.firing = [alert()]
     world.one(raw_alert())
     world.tick(5)
-    assert (len(world.commander.sent), world.escalation.told) == (1, [])
+    assert (len(world.commander.sent), world.escalation.notices) == (1, [])
     world.later(600)
     world.tick(10)
     assert len(world.commander.sent) == 2
-    assert "FAILED" in world.escalation.told[0][0]
+    assert "FAILED" in world.escalation.notices[0][0]
     world.later(6_000)
     world.tick(10)
-    assert (len(world.commander.sent), len(world.escalation.told)) == (2, 1)
+    assert (len(world.commander.sent), len(world.escalation.notices)) == (2, 1)
     assert {one.follow_up for one in world.store.kept.values()} == {FollowUp.NOTHING}
 
 
@@ -164,7 +164,7 @@ def test_what_is_over_by_itself_is_not_tried_again(world: HealerWorld) -> None:
     world.alertmanager.firing = []
     world.later(601)
     world.tick(10)
-    assert (len(world.commander.sent), world.escalation.told) == (1, [])
+    assert (len(world.commander.sent), world.escalation.notices) == (1, [])
 
 
 def test_nobody_is_told_less_because_telling_failed(world: HealerWorld) -> None:
@@ -173,11 +173,11 @@ def test_nobody_is_told_less_because_telling_failed(world: HealerWorld) -> None:
     world.escalation.down = True
     world.one(raw_alert())
     world.tick(5)
-    assert world.escalation.told == []
+    assert world.escalation.notices == []
     world.escalation.down = False
     world.later(61)
     world.tick(5)
-    assert len(world.escalation.told) == 1
+    assert len(world.escalation.notices) == 1
 
 
 def test_an_alertmanager_that_is_down_does_not_make_a_cure_of_a_command(
@@ -213,26 +213,26 @@ def test_what_waits_for_approval_is_sent_when_it_is_approved(world: HealerWorld)
     outcome = world.one(raw_alert())
     assert outcome.action
     assert world.commander.sent == []
-    approved = world.desk.approve(outcome.action.id, "ada", seconds=9)
+    approved = world.admin.approve(outcome.action.id, "ada", seconds=9)
     assert (approved["state"], approved["approvedBy"], len(world.commander.sent)) == (
         "RUNNING",
         "ada",
         1,
     )
     with pytest.raises(Conflict):
-        world.desk.approve(outcome.action.id, "bob", seconds=9)
+        world.admin.approve(outcome.action.id, "bob", seconds=9)
     with pytest.raises(NotFound):
-        world.desk.approve(uuid7(), "bob", seconds=9)
+        world.admin.approve(uuid7(), "bob", seconds=9)
 
 
 def test_what_is_rejected_is_never_sent(world: HealerWorld) -> None:
     world.runbooks = changed(approval=True)
     outcome = world.one(raw_alert())
     assert outcome.action
-    assert world.desk.reject(outcome.action.id, "ada", seconds=9)["state"] == "CANCELLED"
+    assert world.admin.reject(outcome.action.id, "ada", seconds=9)["state"] == "CANCELLED"
     world.later(4_000)
     world.tick(5)
-    assert (world.commander.sent, world.escalation.told) == ([], [])
+    assert (world.commander.sent, world.escalation.notices) == ([], [])
 
 
 def test_what_nobody_approves_is_cancelled_and_told(world: HealerWorld) -> None:
@@ -240,7 +240,7 @@ def test_what_nobody_approves_is_cancelled_and_told(world: HealerWorld) -> None:
     world.one(raw_alert())
     world.later(1_801)
     world.tick(5)
-    assert (_state(world), world.commander.sent, len(world.escalation.told)) == (
+    assert (_state(world), world.commander.sent, len(world.escalation.notices)) == (
         State.CANCELLED,
         [],
         1,
@@ -253,21 +253,21 @@ def test_an_approval_after_the_switch_was_turned_off_sends_nothing(
     world.runbooks = changed(approval=True)
     outcome = world.one(raw_alert())
     assert outcome.action
-    world.desk.change(ConfigChange(mode=ModeName.OFF), "ada")
-    assert world.desk.approve(outcome.action.id, "ada", seconds=9)["state"] == "CANCELLED"
+    world.admin.change(ConfigChange(mode=ModeName.OFF), "ada")
+    assert world.admin.approve(outcome.action.id, "ada", seconds=9)["state"] == "CANCELLED"
     assert world.commander.sent == []
 
 
 def test_the_config_is_changed_by_whoever_read_it(world: HealerWorld) -> None:
-    assert world.desk.config()["version"] == 0
-    after = world.desk.change(
+    assert world.admin.config()["version"] == 0
+    after = world.admin.change(
         ConfigChange(chaos=ChaosChange(percent=10, seconds=60)), "ada", expected=0
     )
     assert (after["version"], after["mode"], after["chaos"]["percent"]) == (1, "live", 10)
     with pytest.raises(PreconditionFailed):
-        world.desk.change(ConfigChange(mode=ModeName.OFF), "bob", expected=0)
+        world.admin.change(ConfigChange(mode=ModeName.OFF), "bob", expected=0)
     world.later(61)
-    assert world.desk.config()["chaos"] == {"percent": 0.0, "until": None}
+    assert world.admin.config()["chaos"] == {"percent": 0.0, "until": None}
     assert "config_changed" in world.audit.kinds()
 
 

@@ -175,4 +175,4 @@ class DynamoAudit:
             if not waiting:
                 return
             time.sleep(PAUSE_SECONDS * 2**attempt)
-        raise transactions.away("audit events were not accepted")
+        raise transactions.unavailable("audit events were not accepted")

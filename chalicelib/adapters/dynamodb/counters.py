@@ -1,9 +1,9 @@
 """Leases of idempotency keys in DynamoDB: one conditional write to claim, one to finish or let go. And counters."""
 
-from chalicelib.adapters.dynamodb.table import _Table
+from chalicelib.adapters.dynamodb.table import IdempotencyTable
 
 
-class DynamoCounters(_Table):
+class DynamoCounters(IdempotencyTable):
     """`Counters`, beside the idempotency keys."""
 
     def add(self, key: str, *, expires_at: int) -> int:

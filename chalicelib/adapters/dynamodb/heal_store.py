@@ -11,11 +11,11 @@ from chalicelib.adapters.dynamodb.items import (
     ALL,
     at,
     event_item,
-    ledger_updates,
     moment_of,
     number,
     read_action,
     text,
+    total_updates,
 )
 from chalicelib.adapters.dynamodb.transactions import Step, Stopped, Tables
 from chalicelib.autoheal.actions import Action, State
@@ -51,7 +51,7 @@ class DynamoHealStore:
             changed_at=moment_of(item.get("changed_at")),
         )
 
-    def change_config(self, new: Config, note: ChangeRecord) -> bool:
+    def change_config(self, new: Config, record: ChangeRecord) -> bool:
         """Store all copies of `new`, if its version follows the present one."""
         item = {
             "mode": text(new.mode),
@@ -81,7 +81,9 @@ class DynamoHealStore:
             }
             steps.append(Step({"Put": put}, rails.MODE))
         try:
-            self._run([*steps, *self._noted(note, new.version)], transactions.DEFAULT_SECONDS)
+            self._run(
+                [*steps, *self._record_steps(record, new.version)], transactions.DEFAULT_SECONDS
+            )
         except Stopped:
             return False
         return True
@@ -116,7 +118,7 @@ class DynamoHealStore:
             action = replace(claim.action, slot=slot, trial=trial)
             steps = [
                 *self._rails.claim(claim, action, now),
-                *self._noted(claim.note, action.id.int),
+                *self._record_steps(claim.record, action.id.int),
             ]
             try:
                 self._run(steps, deadline - self._clock.monotonic())
@@ -132,7 +134,7 @@ class DynamoHealStore:
         self,
         before: Action,
         after: Action,
-        note: ChangeRecord,
+        record: ChangeRecord,
         *,
         seconds: float,
         ending: Ending | None = None,
@@ -144,7 +146,7 @@ class DynamoHealStore:
             steps.append(self._rails.config(after, config_version))
         if ending is not None:
             steps += self._rails.ending(after, ending)
-        steps += self._noted(note, after.id.int)
+        steps += self._record_steps(record, after.id.int)
         deadline = self._clock.monotonic() + seconds
         while True:
             try:
@@ -230,7 +232,7 @@ class DynamoHealStore:
         """Return the breakers of `runbooks`."""
         return {name: self._breaker(name) for name in runbooks}
 
-    def change_breaker(self, before: Breaker, after: Breaker, note: ChangeRecord) -> bool:
+    def change_breaker(self, before: Breaker, after: Breaker, record: ChangeRecord) -> bool:
         """Store `after` if the breaker is still as `before`."""
         item = {"pk": text(rails.breaker_key(after.runbook)), "state": text(after.state)}
         item["failures"] = number(after.failures)
@@ -250,7 +252,7 @@ class DynamoHealStore:
         }
         try:
             self._run(
-                [Step({"Put": put}, rails.BREAKER), *self._noted(note, 0)],
+                [Step({"Put": put}, rails.BREAKER), *self._record_steps(record, 0)],
                 transactions.DEFAULT_SECONDS,
             )
         except Stopped:
@@ -302,16 +304,16 @@ class DynamoHealStore:
             )
         return dict(got.get("Item", {}))
 
-    def _noted(self, note: ChangeRecord, shard: int) -> list[Step]:
+    def _record_steps(self, record: ChangeRecord, shard: int) -> list[Step]:
         events = [
             {"Put": {"TableName": self._tables.audit, "Item": event_item(event)}}
-            for event in note.events
+            for event in record.events
         ]
         return [
             Step(write)
             for write in (
                 *events,
-                *ledger_updates(self._tables.ledger, note.increments, shard),
+                *total_updates(self._tables.totals, record.increments, shard),
             )
         ]
 

@@ -8,10 +8,11 @@ from uuid import UUID
 from chalicelib.autoheal.actions import Action, FollowUp, State
 from chalicelib.autoheal.audit import RETENTION_DAYS, AuditEvent, Kind
 from chalicelib.shared.clock import rfc3339
-from chalicelib.telemetry.totals import Increments, Series
+from chalicelib.telemetry.increments import Increments
+from chalicelib.telemetry.series import Series
 
 AUDIT_SHARDS = 4
-LEDGER_SHARDS = 8
+TOTALS_SHARDS = 8
 KEPT = timedelta(days=RETENTION_DAYS)
 ALL = "action"
 MOMENTS = ("created_at", "changed_at", "next_check", "verify_until")
@@ -107,19 +108,19 @@ def read_event(item: Item) -> AuditEvent:
     )
 
 
-def ledger_updates(table: str, increments: Increments, shard: int) -> list[Item]:
+def total_updates(table: str, increments: Increments, shard: int) -> list[Item]:
     """Return the writes that add `increments`, all in one shard."""
     return [
-        _ledger_update(table, series, value, shard) for series, value in increments.values.items()
+        _total_update(table, series, value, shard) for series, value in increments.values.items()
     ]
 
 
-def _ledger_update(table: str, series: Series, value: float, shard: int) -> Item:
+def _total_update(table: str, series: Series, value: float, shard: int) -> Item:
     change = "SET #v = :v" if series.latest else "ADD #v :v"
     return {
         "Update": {
             "TableName": table,
-            "Key": {"pk": text(f"shard#{shard % LEDGER_SHARDS}"), "sk": text(series.key)},
+            "Key": {"pk": text(f"shard#{shard % TOTALS_SHARDS}"), "sk": text(series.key)},
             "UpdateExpression": change,
             "ExpressionAttributeNames": {"#v": "value"},
             "ExpressionAttributeValues": {":v": number(value)},

@@ -4,7 +4,7 @@ import time
 from typing import Any
 from uuid import UUID
 
-from chalicelib.adapters.dynamodb.table import _Refused, _Table
+from chalicelib.adapters.dynamodb.table import ConditionFailed, IdempotencyTable
 from chalicelib.idempotency.key import KEPT_SECONDS, IdempotencyKey
 from chalicelib.idempotency.ports import (
     Claimed,
@@ -32,7 +32,7 @@ ALIAS_STATE = {"#state": "state"}
 ALIAS_OWNER = {"#state": "state", "#owner": "owner"}
 
 
-class DynamoLeaseStore(_Table):
+class DynamoLeaseStore(IdempotencyTable):
     """A `LeaseStore`. Times are Unix seconds of this machine: they bound leases, they do not order anything."""
 
     def claim(self, key: IdempotencyKey, owner: UUID, *, lease_seconds: float) -> LeaseClaim:
@@ -60,7 +60,7 @@ class DynamoLeaseStore(_Table):
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 )
             return Claimed()
-        except _Refused as refused:
+        except ConditionFailed as refused:
             return _read(refused.item, now)
 
     def finish(self, key: IdempotencyKey, owner: UUID, answer: StoredAnswer | None) -> bool:
@@ -108,7 +108,7 @@ class DynamoLeaseStore(_Table):
                 else:
                     self._dynamodb.update_item(**call, UpdateExpression=update)
             return True
-        except _Refused:
+        except ConditionFailed:
             return False
 
 

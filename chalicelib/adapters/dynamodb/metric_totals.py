@@ -5,23 +5,25 @@ from collections.abc import Mapping
 from typing import Any
 
 from chalicelib.adapters.dynamodb import transactions
-from chalicelib.adapters.dynamodb.items import LEDGER_SHARDS, ledger_updates, text
-from chalicelib.telemetry.totals import METRICS, Increments, Series
+from chalicelib.adapters.dynamodb.items import TOTALS_SHARDS, text, total_updates
+from chalicelib.telemetry.catalog import METRICS
+from chalicelib.telemetry.increments import Increments
+from chalicelib.telemetry.series import Series
 
 
 class DynamoMetricTotals:
     """A `MetricsLedger`."""
 
     def __init__(self, dynamodb: Any, tables: transactions.Tables) -> None:
-        """Use `tables.ledger`."""
+        """Use `tables.totals`."""
         self._dynamodb = dynamodb
-        self._table = tables.ledger
+        self._table = tables.totals
 
     def add(self, increments: Increments) -> None:
         """Add everything; each hundred at once or not at all."""
-        shard = random.randrange(LEDGER_SHARDS)
+        shard = random.randrange(TOTALS_SHARDS)  # noqa: S311
         steps = [
-            transactions.Step(write) for write in ledger_updates(self._table, increments, shard)
+            transactions.Step(write) for write in total_updates(self._table, increments, shard)
         ]
         for start in range(0, len(steps), transactions.MAX_ITEMS):
             transactions.run(self._dynamodb, steps[start : start + transactions.MAX_ITEMS])
@@ -29,7 +31,7 @@ class DynamoMetricTotals:
     def totals(self) -> Mapping[Series, float]:
         """Return every total: sums over the shards, or the greatest."""
         found: dict[Series, float] = {}
-        for shard in range(LEDGER_SHARDS):
+        for shard in range(TOTALS_SHARDS):
             for item in self._shard(shard):
                 series = Series.read(item["sk"]["S"])
                 value = float(item["value"]["N"])

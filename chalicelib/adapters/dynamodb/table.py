@@ -13,34 +13,34 @@ LEFT_ALONE_SECONDS = 2.0
 """How long a store that was away is not asked: each request would wait for it, and the ledger decides anyway."""
 
 
-class _Table:
+class IdempotencyTable:
     """A table that is left alone for a while after trouble."""
 
     def __init__(self, dynamodb: Any, table: str) -> None:
         """Use `table`, whose key is `pk` and whose TTL attribute is `expires_at`."""
         self._dynamodb = dynamodb
         self._table = table
-        self._away_until = float("-inf")
+        self._unavailable_until = float("-inf")
 
     @contextmanager
     def _translate_errors(self) -> Iterator[None]:
         """Tell a condition that did not hold from a store that is away, and leave the latter alone for a while."""
-        if time.monotonic() < self._away_until:
+        if time.monotonic() < self._unavailable_until:
             raise _unavailable("not tried again yet after a failure")
         try:
             yield
         except ClientError as problem:
             if problem.response["Error"]["Code"] == "ConditionalCheckFailedException":
                 item: Any = problem.response.get("Item")
-                raise _Refused(item or {}) from None
-            self._away_until = time.monotonic() + LEFT_ALONE_SECONDS
+                raise ConditionFailed(item or {}) from None
+            self._unavailable_until = time.monotonic() + LEFT_ALONE_SECONDS
             raise _unavailable(problem) from problem
         except BotoCoreError as problem:
-            self._away_until = time.monotonic() + LEFT_ALONE_SECONDS
+            self._unavailable_until = time.monotonic() + LEFT_ALONE_SECONDS
             raise _unavailable(problem) from problem
 
 
-class _Refused(Exception):
+class ConditionFailed(Exception):
     """A condition did not hold; `item` is what is there."""
 
     def __init__(self, item: dict[str, Any]) -> None:

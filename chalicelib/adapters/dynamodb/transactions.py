@@ -20,7 +20,7 @@ CONDITION = "ConditionalCheckFailed"
 CONFLICT = "TransactionConflict"
 PASSING = {CONFLICT, "ThrottlingError", "ProvisionedThroughputExceeded"}
 FIRST_PAUSE_SECONDS = 0.02
-LONGEST_PAUSE_SECONDS = 0.5
+MAX_PAUSE_SECONDS = 0.5
 DEFAULT_SECONDS = 5.0
 MAX_ITEMS = 100
 """What one transaction takes, and one reading of many."""
@@ -35,7 +35,7 @@ class Tables:
     state: str
     actions: str
     audit: str
-    ledger: str
+    totals: str
 
     @classmethod
     def of(cls, prefix: str) -> "Tables":
@@ -75,11 +75,11 @@ def run(dynamodb: Any, steps: Sequence[Step], *, seconds: float = DEFAULT_SECOND
                 _passing(problem, steps)
             else:
                 return
-        wait = random.uniform(0, pause)
+        wait = random.uniform(0, pause)  # noqa: S311
         if time.monotonic() + wait >= deadline:
-            raise away("too many concurrent writes to the same items")
+            raise unavailable("too many concurrent writes to the same items")
         time.sleep(wait)
-        pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+        pause = min(pause * 2, MAX_PAUSE_SECONDS)
 
 
 def read_all(
@@ -104,9 +104,9 @@ def read_all(
         waiting = put_off + waiting[MAX_ITEMS:]
         if put_off:
             if time.monotonic() + pause >= deadline:
-                raise away("only some of the requested items were returned")
+                raise unavailable("only some of the requested items were returned")
             time.sleep(random.uniform(0, pause))
-            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+            pause = min(pause * 2, MAX_PAUSE_SECONDS)
     return found
 
 
@@ -135,7 +135,7 @@ def translate_errors() -> Iterator[None]:
     try:
         yield
     except (BotoCoreError, ClientError) as problem:
-        raise away(f"{type(problem).__name__}: {problem}") from problem
+        raise unavailable(f"{type(problem).__name__}: {problem}") from problem
 
 
 def conditional_write(write: Callable[..., Any], call: Item) -> bool:
@@ -151,7 +151,7 @@ def conditional_write(write: Callable[..., Any], call: Item) -> bool:
     return True
 
 
-def away(cause: str) -> Unavailable:
+def unavailable(cause: str) -> Unavailable:
     """Return the error of a store that does not answer."""
     return Unavailable(
         "The store of the self-healing cannot be reached. Try again soon.",
