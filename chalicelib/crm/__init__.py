@@ -1,1 +1,1 @@
-"""The business: accounts, contacts and jobs, their rules, and the events that tell of every change."""
+"""The business: accounts, contacts and jobs, their rules, and an event for every change."""

@@ -1,4 +1,8 @@
-"""What callers may ask for, checked field by field before any of it is acted on."""
+"""What callers may ask for. Every field is checked before anything is done.
+
+These are the rules of today. `model` has no such rules, because what is stored was accepted
+under the rules of its time.
+"""
 
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -9,7 +13,7 @@ from chalicelib.crm.model import JobStatus
 from chalicelib.shared.schema import WHOLE, Model, Moment, Text
 
 CONTROL = r"\x00-\x1f\x7f-\x9f"
-"""Regular expressions disagree on which of these are white space, so patterns name them."""
+"""Regex dialects disagree on which of these are white space, so the patterns name them."""
 EMAIL = rf"^[ \t\r\n]*[^@\s{CONTROL}]+@[^@\s.{CONTROL}]+(\.[^@\s.{CONTROL}]+)+[ \t\r\n]*$"
 WEBSITE = rf"^[ \t\r\n]*https?://[^\s{CONTROL}]+[ \t\r\n]*$"
 CURRENCY = r"^[A-Z]{3}$"
@@ -29,22 +33,22 @@ Currency = Annotated[
 Cents = Annotated[int, Field(ge=0, le=MAX_CENTS), WHOLE]
 
 ABSENT: Any = None
-"""Default of a patch's field that may be absent and, by its type, may not be null."""
+"""The default of a patch's field that may be absent but, by its type, not null."""
 
 
 class Command(Model):
     """A request to do something."""
 
     def values(self) -> dict[str, Any]:
-        """Return the fields by their names in code."""
+        """Return every field by its name in code."""
         return {name: getattr(self, name) for name in type(self).model_fields}
 
 
 class Patch(Model):
-    """A JSON merge patch (RFC 7396): absent leaves a field alone, null clears it.
+    """A JSON merge patch (RFC 7396): an absent field stays as it is, null clears it.
 
-    A field that is not optional has a default all the same, for it may be absent; null is
-    refused by its type.
+    A required field has the default `ABSENT` here, because a patch may leave it out; its
+    type refuses null.
     """
 
     def values(self) -> dict[str, Any]:
@@ -52,8 +56,8 @@ class Patch(Model):
         return {name: getattr(self, name) for name in self.model_fields_set}
 
 
-class CreateAccount(Command):
-    """Open an account."""
+class AccountInput(Model):
+    """What callers may set of an account."""
 
     name: Name
     industry: ShortText | None = None
@@ -61,17 +65,18 @@ class CreateAccount(Command):
     phone: Phone | None = None
 
 
-class ChangeAccount(Patch):
+class CreateAccount(AccountInput, Command):
+    """Create an account."""
+
+
+class ChangeAccount(AccountInput, Patch):
     """Change an account."""
 
     name: Name = ABSENT
-    industry: ShortText | None = None
-    website: Website | None = None
-    phone: Phone | None = None
 
 
-class CreateContact(Command):
-    """Add a contact."""
+class ContactInput(Model):
+    """What callers may set of a contact."""
 
     account_id: UUID | None = None
     name: Name
@@ -80,18 +85,18 @@ class CreateContact(Command):
     title: ShortText | None = None
 
 
-class ChangeContact(Patch):
+class CreateContact(ContactInput, Command):
+    """Create a contact."""
+
+
+class ChangeContact(ContactInput, Patch):
     """Change a contact."""
 
-    account_id: UUID | None = None
     name: Name = ABSENT
-    email: Email | None = None
-    phone: Phone | None = None
-    title: ShortText | None = None
 
 
 class CreateJob(Command):
-    """Add a job. It starts as Open."""
+    """Create a job. It starts as Open."""
 
     account_id: UUID
     contact_id: UUID | None = None
@@ -104,7 +109,7 @@ class CreateJob(Command):
 
 
 class ChangeJob(Patch):
-    """Change a job. Its status moves by `MoveJob` alone."""
+    """Change a job, except for its status: only `MoveJob` changes that."""
 
     account_id: UUID = ABSENT
     contact_id: UUID | None = None

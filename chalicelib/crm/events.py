@@ -1,7 +1,7 @@
-"""What happened, in the past tense. Every change of the business is told by exactly one of these.
+"""The events of the business, in the past tense. Every change is described by exactly one.
 
 An event's JSON form is the value of its Kafka record: the fields that every event has, the
-id of the aggregate, and the aggregate's state after the change.
+id of the aggregate, and, unless the event says otherwise, its state after the change.
 """
 
 from datetime import datetime
@@ -10,13 +10,13 @@ from uuid import UUID
 
 from pydantic import Field
 
-from chalicelib.crm.model import Account, Contact, Job, JobStatus
+from chalicelib.crm.model import AccountFields, ContactFields, JobFields, JobStatus
 from chalicelib.shared.ids import uuid7
 from chalicelib.shared.schema import Model
 
 
 class Event(Model):
-    """What every event has. `version` is the aggregate's version that the change made."""
+    """What every event has. `version` is the aggregate's version after the change."""
 
     aggregate: ClassVar[str]
     schema_version: ClassVar[int] = 1
@@ -33,98 +33,78 @@ class Event(Model):
 
     @property
     def stream_key(self) -> str:
-        """Return the stream whose order the event belongs to, e.g. `job:0197...`."""
+        """Return the stream within which the order of events is kept, e.g. `job:0197...`."""
         return f"{self.aggregate}:{getattr(self, self.aggregate + '_id')}"
 
 
-class _AccountEvent(Event):
+class AccountEvent(Event):
+    """An event of an account."""
+
     aggregate = "account"
     account_id: UUID
 
 
-class _AccountState(_AccountEvent):
-    name: str
-    industry: str | None
-    website: str | None
-    phone: str | None
+class AccountCreated(AccountFields, AccountEvent):
+    """An account was created."""
 
 
-class AccountCreated(_AccountState):
-    """An account was opened."""
-
-
-class AccountUpdated(_AccountState):
-    """An account was changed; `changed` names the fields, as on the wire."""
+class AccountUpdated(AccountFields, AccountEvent):
+    """An account was changed; `changed` names the fields, as in its JSON form."""
 
     changed: list[str]
 
 
-class AccountDeleted(_AccountEvent):
+class AccountDeleted(AccountEvent):
     """An account was deleted."""
 
 
-class _ContactEvent(Event):
+class ContactEvent(Event):
+    """An event of a contact."""
+
     aggregate = "contact"
     contact_id: UUID
 
 
-class _ContactState(_ContactEvent):
-    account_id: UUID | None
-    name: str
-    email: str | None
-    phone: str | None
-    title: str | None
+class ContactCreated(ContactFields, ContactEvent):
+    """A contact was created."""
 
 
-class ContactCreated(_ContactState):
-    """A contact was added."""
-
-
-class ContactUpdated(_ContactState):
-    """A contact was changed; `changed` names the fields, as on the wire."""
+class ContactUpdated(ContactFields, ContactEvent):
+    """A contact was changed; `changed` names the fields, as in its JSON form."""
 
     changed: list[str]
 
 
-class ContactDeleted(_ContactEvent):
+class ContactDeleted(ContactEvent):
     """A contact was deleted."""
 
 
-class _JobEvent(Event):
+class JobEvent(Event):
+    """An event of a job."""
+
     aggregate = "job"
     job_id: UUID
 
 
-class _JobState(_JobEvent):
-    account_id: UUID
-    contact_id: UUID | None
-    title: str
-    description: str | None
-    status: JobStatus
-    scheduled_for: datetime | None
-    amount_cents: int | None
-    currency: str
+class JobCreated(JobFields, JobEvent):
+    """A job was created."""
 
 
-class JobCreated(_JobState):
-    """A job was added."""
-
-
-class JobUpdated(_JobState):
-    """A job was changed, its status apart; `changed` names the fields, as on the wire."""
+class JobUpdated(JobFields, JobEvent):
+    """A job was changed, except for its status; `changed` names the fields, as in its JSON form."""
 
     changed: list[str]
 
 
-class JobStatusChanged(_JobEvent):
-    """A job moved from one status to another; `changedBy` is the subject of who moved it."""
+class JobStatusChanged(JobEvent):
+    """A job moved from one status to another; `changedBy` is the subject of the caller."""
 
     old_status: JobStatus
     new_status: JobStatus
     changed_by: str
 
 
-class JobDeleted(_JobEvent):
+class JobDeleted(JobEvent):
     """A job was deleted."""
 
 
@@ -140,69 +120,4 @@ TYPES: tuple[type[Event], ...] = (
     JobStatusChanged,
     JobDeleted,
 )
-"""Every event of the CRM."""
-
-CREATED: dict[type[Account | Contact | Job], type[Event]] = {
-    Account: AccountCreated,
-    Contact: ContactCreated,
-    Job: JobCreated,
-}
-UPDATED: dict[type[Account | Contact | Job], type[Event]] = {
-    Account: AccountUpdated,
-    Contact: ContactUpdated,
-    Job: JobUpdated,
-}
-DELETED: dict[type[Account | Contact | Job], type[Event]] = {
-    Account: AccountDeleted,
-    Contact: ContactDeleted,
-    Job: JobDeleted,
-}
-
-
-def _about(kind: type[Event], entity: Account | Contact | Job, **extra: object) -> Event:
-    """Return an event of `kind` that carries what of `entity` it has fields for."""
-    state = {
-        name: getattr(entity, name)
-        for name in kind.model_fields
-        if name in type(entity).model_fields
-    }
-    return kind(
-        **state,
-        **{f"{kind.aggregate}_id": entity.id},
-        occurred_at=entity.updated_at,
-        **extra,
-    )
-
-
-def created(entity: Account | Contact | Job) -> Event:
-    """Return the event that tells of a new `entity`."""
-    return _about(CREATED[type(entity)], entity)
-
-
-def updated(before: Account | Contact | Job, after: Account | Contact | Job) -> Event:
-    """Return the event that tells how `before` became `after`."""
-    fields = type(after).model_fields
-    changed = [
-        str(fields[name].alias)
-        for name in fields
-        if name not in ("version", "updated_at") and getattr(before, name) != getattr(after, name)
-    ]
-    return _about(UPDATED[type(after)], after, changed=changed)
-
-
-def deleted(entity: Account | Contact | Job, now: datetime) -> Event:
-    """Return the event that tells that `entity` is gone; its version is one past the last."""
-    return _about(DELETED[type(entity)], entity.changed(now))
-
-
-def status_changed(before: Job, after: Job, changed_by: str) -> JobStatusChanged:
-    """Return the event that tells of a job's move."""
-    return JobStatusChanged(
-        tenant_id=after.tenant_id,
-        occurred_at=after.updated_at,
-        version=after.version,
-        job_id=after.id,
-        old_status=before.status,
-        new_status=after.status,
-        changed_by=changed_by,
-    )
+"""Every event type. Topics, schemas and documents are made from this list."""

@@ -1,7 +1,8 @@
-"""What the business is about: accounts, their contacts, and the jobs done for them.
+"""Accounts, their contacts, and the jobs done for them, as they are stored.
 
-Things hold what was stored, under whatever rules it was accepted then; `commands` has the
-rules of today.
+An entity holds what was accepted at some time, under the rules of that time; the rules of
+today are in `commands`. The fields of each kind are stated once, in a base class that its
+events share.
 """
 
 from datetime import datetime
@@ -18,7 +19,7 @@ E = TypeVar("E", bound="Entity")
 
 
 class JobStatus(StrEnum):
-    """Where a job stands."""
+    """The stages of a job."""
 
     OPEN = "Open"
     SCHEDULED = "Scheduled"
@@ -40,7 +41,7 @@ MOVES: dict[JobStatus, frozenset[JobStatus]] = {
 
 
 class Entity(Model):
-    """What every stored thing has. `version` counts its changes from 1 and is its ETag."""
+    """What every stored entity has. `version` counts its changes from 1 and is its ETag."""
 
     id: UUID
     tenant_id: UUID
@@ -53,50 +54,68 @@ class Entity(Model):
         return self.model_copy(update={**values, "version": self.version + 1, "updated_at": now})
 
 
-class Account(Entity):
+class AccountFields(Model):
+    """The fields of an account."""
+
+    name: str
+    industry: str | None
+    website: str | None
+    phone: str | None
+
+
+class Account(AccountFields, Entity):
     """A company that jobs are done for."""
 
+
+class ContactFields(Model):
+    """The fields of a contact."""
+
+    account_id: UUID | None
     name: str
-    industry: str | None = None
-    website: str | None = None
-    phone: str | None = None
+    email: str | None
+    phone: str | None
+    title: str | None
 
 
-class Contact(Entity):
-    """A person, at an account or on their own. The email is unique within a tenant, whatever its case."""
+class Contact(ContactFields, Entity):
+    """A person, at an account or independent.
 
-    account_id: UUID | None = None
-    name: str
-    email: str | None = None
-    phone: str | None = None
-    title: str | None = None
+    The email is unique within a tenant, in upper or lower case.
+    """
 
 
-class Job(Entity):
-    """Work for an account."""
+class JobFields(Model):
+    """The fields of a job."""
 
     account_id: UUID
-    contact_id: UUID | None = None
+    contact_id: UUID | None
     title: str
-    description: str | None = None
+    description: str | None
+    status: JobStatus
+    scheduled_for: datetime | None
+    amount_cents: int | None
+    currency: str
+
+
+class Job(JobFields, Entity):
+    """Work for an account."""
+
     status: JobStatus = JobStatus.OPEN
-    scheduled_for: datetime | None = None
-    amount_cents: int | None = None
     currency: str = "USD"
 
     def moved(self, to: JobStatus, now: datetime) -> "Job":
         """Return the job in status `to`.
 
         Raises:
-            errors.Conflict: no such move from here; `allowed` names the legal ones.
+            errors.Conflict: the move is illegal; `allowed` lists the legal ones.
         """
         allowed = [status.value for status in JobStatus if status in MOVES[self.status]]
         if to.value not in allowed:
-            choice = (
-                f"Allowed: {', '.join(allowed)}." if allowed else f"{self.status.value} is final."
-            )
+            rule = f"{self.status.value} is final."
+            if allowed:
+                rule = f"Allowed: {', '.join(allowed)}."
             raise Conflict(
-                f"A job with status {self.status.value} cannot become {to.value}. {choice}",
+                f"A job with status {self.status.value} cannot become {to.value}. {rule}",
                 code="illegal-status-change",
                 allowed=allowed,
             )

@@ -5,11 +5,14 @@ argument.
 """
 
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Any
+from uuid import UUID
 
-from chalicelib.crm.model import Entity
+from chalicelib.crm.entities import EntityType
+from chalicelib.entrypoints import schemas
 from chalicelib.entrypoints.call import PATCH_TYPES
-from chalicelib.entrypoints.listing import MAX_LIMIT, MAX_SEARCH_LENGTH, SORTS
+from chalicelib.entrypoints.listing import DEFAULT_LIMIT, MAX_LIMIT, MAX_SEARCH_LENGTH, SORTS
 from chalicelib.entrypoints.operation import (
     READ_ERRORS,
     WRITE_ERRORS,
@@ -17,17 +20,17 @@ from chalicelib.entrypoints.operation import (
     Parameter,
     Tag,
 )
-from chalicelib.entrypoints.schemas import STRING, count_up_to, page_of, text_of
-from chalicelib.shared.schema import Model
+from chalicelib.entrypoints.schemas import STRING, count_up_to, enum_of, page_of, text_of
 
-FILTER_TEXT = text_of(MAX_SEARCH_LENGTH)
 LIST_PARAMETERS = (
     Parameter(
         "cursor",
         STRING,
         "The `nextCursor` of the page before. All other parameters must stay the same.",
     ),
-    Parameter("limit", count_up_to(MAX_LIMIT, default=50), "The number of items on a page."),
+    Parameter(
+        "limit", count_up_to(MAX_LIMIT, default=DEFAULT_LIMIT), "The number of items on a page."
+    ),
     Parameter(
         "q",
         text_of(MAX_SEARCH_LENGTH, min_length=1),
@@ -42,20 +45,19 @@ LIST_PARAMETERS = (
 
 
 def create_operation(
-    entity: type[Entity],
-    command: type[Model],
+    kind: EntityType[Any],
     *,
     summary: str,
     example: Mapping[str, Any],
     links: tuple[str, ...],
 ) -> Operation:
-    """Return the operation that creates an `entity`; `links` are what can be done with it."""
+    """Return the operation that creates an entity; `links` are what can be done with it."""
     return Operation(
         summary=summary,
         tag=Tag.CRM,
-        request=command,
+        request=kind.create,
         example=example,
-        response=entity,
+        response=kind.model,
         response_description="Created. `Location` is its address.",
         status=201,
         response_headers=("ETag", "Location"),
@@ -66,27 +68,25 @@ def create_operation(
     )
 
 
-def list_operation(
-    entity: type[Entity], *, summary: str, filters: tuple[Parameter, ...] = ()
-) -> Operation:
+def list_operation(kind: EntityType[Any], *, summary: str) -> Operation:
     """Return the operation that lists entities, a page at a time."""
     return Operation(
         summary=summary,
         tag=Tag.CRM,
         description="Pages through the tenant's own items, in order of creation.",
-        parameters=(*filters, *LIST_PARAMETERS),
-        response=page_of(entity),
+        parameters=(*_filters(kind), *LIST_PARAMETERS),
+        response=page_of(kind.model),
         response_description="One page, and the cursor of the next one.",
         errors=(400, *READ_ERRORS),
     )
 
 
-def read_operation(entity: type[Entity], *, summary: str) -> Operation:
+def read_operation(kind: EntityType[Any], *, summary: str) -> Operation:
     """Return the operation that reads one entity."""
     return Operation(
         summary=summary,
         tag=Tag.CRM,
-        response=entity,
+        response=kind.model,
         response_description="The current version.",
         response_headers=("ETag",),
         errors=(400, 404, *READ_ERRORS),
@@ -94,17 +94,17 @@ def read_operation(entity: type[Entity], *, summary: str) -> Operation:
 
 
 def change_operation(
-    entity: type[Entity], patch: type[Model], *, summary: str, example: Mapping[str, Any]
+    kind: EntityType[Any], *, summary: str, example: Mapping[str, Any]
 ) -> Operation:
     """Return the operation that changes some fields of an entity."""
     return Operation(
         summary=summary,
         tag=Tag.CRM,
         description="A JSON merge patch (RFC 7396): absent fields stay, `null` clears a field.",
-        request=patch,
+        request=kind.change,
         example=example,
         request_types=PATCH_TYPES,
-        response=entity,
+        response=kind.model,
         response_description="Changed. This is the new version.",
         response_headers=("ETag",),
         errors=(*WRITE_ERRORS, 404, 412, 428),
@@ -125,3 +125,22 @@ def delete_operation(*, summary: str, description: str = "") -> Operation:
         if_match="optional",
         idempotent=True,
     )
+
+
+def _filters(kind: EntityType[Any]) -> tuple[Parameter, ...]:
+    return tuple(
+        Parameter(
+            kind.wire_name(filter_.field),
+            _filter_schema(kind.value_type(filter_.field)),
+            filter_.description,
+        )
+        for filter_ in kind.filters
+    )
+
+
+def _filter_schema(value_type: type) -> Mapping[str, Any]:
+    if value_type is UUID:
+        return schemas.UUID
+    if issubclass(value_type, StrEnum):
+        return enum_of(value_type)
+    return text_of(MAX_SEARCH_LENGTH)

@@ -1,20 +1,24 @@
 """Jobs over HTTP."""
 
-from functools import partial
-
 from chalice.app import Blueprint
 
 from chalicelib.bootstrap import container
 from chalicelib.crm import use_cases
-from chalicelib.crm.commands import (
-    ChangeJob,
-    CreateJob,
-    MoveJob,
-)
-from chalicelib.crm.model import Job, JobStatus
+from chalicelib.crm.commands import MoveJob
+from chalicelib.crm.entities import JOB
+from chalicelib.crm.model import Job
 from chalicelib.entrypoints.answer import Answer
-from chalicelib.entrypoints.call import PATCH_TYPES, Call
-from chalicelib.entrypoints.crm import BASE, created, listed, no_content, one_entity, unit_of_work
+from chalicelib.entrypoints.call import Call
+from chalicelib.entrypoints.crm import (
+    BASE,
+    change_entity,
+    create_entity,
+    delete_entity,
+    entity_answer,
+    list_entities,
+    read_entity,
+    unit_of_work,
+)
 from chalicelib.entrypoints.crm_operations import (
     change_operation,
     create_operation,
@@ -23,8 +27,7 @@ from chalicelib.entrypoints.crm_operations import (
     read_operation,
 )
 from chalicelib.entrypoints.endpoint import endpoint
-from chalicelib.entrypoints.operation import WRITE_ERRORS, Operation, Parameter, Tag
-from chalicelib.entrypoints.schemas import UUID, enum_of
+from chalicelib.entrypoints.operation import WRITE_ERRORS, Operation, Tag
 from chalicelib.shared.schema import parse
 
 routes = Blueprint(__name__)
@@ -34,8 +37,7 @@ routes = Blueprint(__name__)
 @endpoint(
     routes,
     create_operation(
-        Job,
-        CreateJob,
+        JOB,
         summary="Create a job",
         example={
             "title": "Replace the meter",
@@ -49,69 +51,45 @@ routes = Blueprint(__name__)
 )
 def create_job(call: Call) -> Answer:
     """Add a job."""
-    command = parse(CreateJob, call.body())
-    answer = partial(created, call, "jobs")
-    return answer(use_cases.create_job(command, unit_of_work(call, answer), container().clock))
+    return create_entity(call, JOB)
 
 
 @routes.route(f"{BASE}/jobs", methods=["GET"])
 @endpoint(
     routes,
-    list_operation(
-        Job,
-        summary="List jobs",
-        filters=(
-            Parameter("status", enum_of(JobStatus), "Only jobs with this status."),
-            Parameter("accountId", UUID, "Only jobs of this account."),
-            Parameter("contactId", UUID, "Only jobs of this contact."),
-        ),
-    ),
+    list_operation(JOB, summary="List jobs"),
 )
 def list_jobs(call: Call) -> Answer:
     """List jobs."""
-    uow = unit_of_work(call)
-    filters = {"status": "status", "accountId": "account_id", "contactId": "contact_id"}
-    return listed(call, Job, uow, uow.jobs, filters)
+    return list_entities(call, JOB)
 
 
 @routes.route(f"{BASE}/jobs/{{id}}", methods=["GET"])
-@endpoint(routes, read_operation(Job, summary="Read a job"))
+@endpoint(routes, read_operation(JOB, summary="Read a job"))
 def read_job(call: Call) -> Answer:
     """Read a job."""
-    uow = unit_of_work(call)
-    return one_entity(use_cases.read(uow, uow.jobs, call.id))
+    return read_entity(call, JOB)
 
 
 @routes.route(f"{BASE}/jobs/{{id}}", methods=["PATCH"], content_types=[])
 @endpoint(
     routes,
     change_operation(
-        Job,
-        ChangeJob,
+        JOB,
         summary="Change a job",
         example={"title": "Replace the meter", "amountCents": 12_500},
     ),
 )
 def change_job(call: Call) -> Answer:
     """Change a job, its status apart."""
-    job_id = call.id
-    expected = call.expected_version(required=True)
-    patch = parse(ChangeJob, call.body(PATCH_TYPES))
-    return one_entity(
-        use_cases.change_job(
-            job_id, patch, expected, unit_of_work(call, one_entity), container().clock
-        )
-    )
+    return change_entity(call, JOB)
 
 
 @routes.route(f"{BASE}/jobs/{{id}}", methods=["DELETE"], content_types=[])
 @endpoint(routes, delete_operation(summary="Delete a job"))
 def delete_job(call: Call) -> Answer:
     """Delete a job."""
-    use_cases.delete_job(
-        call.id, call.expected_version(), unit_of_work(call, no_content), container().clock
-    )
-    return no_content()
+    return delete_entity(call, JOB)
 
 
 @routes.route(f"{BASE}/jobs/{{id}}/status", methods=["POST"], content_types=[])
@@ -136,8 +114,13 @@ def move_job(call: Call) -> Answer:
     expected = call.expected_version()
     command = parse(MoveJob, call.body())
     moved_by = call.principal.subject
-    return one_entity(
+    return entity_answer(
         use_cases.move_job(
-            job_id, command, expected, moved_by, unit_of_work(call, one_entity), container().clock
+            job_id,
+            command,
+            expected,
+            moved_by,
+            unit_of_work(call, entity_answer),
+            container().clock,
         )
     )

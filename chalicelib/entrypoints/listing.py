@@ -1,90 +1,121 @@
 """Lists over HTTP: query parameters to a `Query`, and a page to an answer."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from chalicelib.bootstrap import container
-from chalicelib.crm.model import Entity, JobStatus
+from chalicelib.crm.entities import EntityType
+from chalicelib.crm.model import Entity
 from chalicelib.entrypoints.answer import Answer
 from chalicelib.entrypoints.call import Call
 from chalicelib.entrypoints.parameters import invalid_parameters, unknown_parameters
 from chalicelib.shared.errors import FieldError
 from chalicelib.shared.paging import Position, Query
 
+DEFAULT_LIMIT = 50
 MAX_LIMIT = 100
 MAX_SEARCH_LENGTH = 200
 SORTS = ("createdAt", "-createdAt")
 
 
-def query_of(call: Call, kind: type[Entity], filters: Mapping[str, str]) -> Query:
-    """Read the list parameters; `filters` maps those that this list has to the fields they look at.
+def query_of(call: Call, kind: EntityType[Any]) -> Query:
+    """Return the query that the parameters of a list describe.
 
     Raises:
-        errors.Invalid: names each parameter that is unknown or not as it should be.
+        errors.Invalid: names each parameter that is unknown or has an invalid value.
     """
-    given = dict(call.query)
-    problems = unknown_parameters(given, {"limit", "cursor", "q", "sort", *filters})
-    limit = given.get("limit", "50")
-    if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:4]) <= MAX_LIMIT):
-        problems.append(FieldError("limit", f"must be from 1 to {MAX_LIMIT}"))
-    sort = given.get("sort", SORTS[0])
-    if sort not in SORTS:
-        problems.append(FieldError("sort", f"must be one of: {', '.join(SORTS)}"))
-    search = given.get("q")
-    if search is not None and not (1 <= len(search) <= MAX_SEARCH_LENGTH and "\x00" not in search):
-        problems.append(
-            FieldError("q", f"must have 1 to {MAX_SEARCH_LENGTH} characters and no NUL character")
-        )
-    problems += [
-        problem for name in filters if name in given and (problem := _wrong(name, given[name]))
-    ]
-    if problems:
-        raise invalid_parameters(problems)
-    chosen = {field: given[name] for name, field in filters.items() if name in given}
-    query = Query(limit=int(limit), descending=sort.startswith("-"), search=search, filters=chosen)
-    if "cursor" not in given:
+    parameters = dict(call.query)
+    errors = list(_errors(parameters, kind))
+    if errors:
+        raise invalid_parameters(errors)
+    query = Query(
+        limit=int(parameters.get("limit", DEFAULT_LIMIT)),
+        descending=parameters.get("sort", SORTS[0]).startswith("-"),
+        search=parameters.get("q"),
+        filters={
+            field: parameters[name]
+            for name, field in _filter_fields(kind).items()
+            if name in parameters
+        },
+    )
+    if "cursor" not in parameters:
         return query
-    tenant_id = call.principal.tenant_id
-    return replace(
-        query,
-        after=container()
+    end = (
+        container()
         .access.cursors()
-        .read(given["cursor"], tenant_id=tenant_id, kind=kind.__name__, query=query),
+        .read(
+            parameters["cursor"],
+            tenant_id=call.principal.tenant_id,
+            kind=kind.model.__name__,
+            query=query,
+        )
+    )
+    return replace(query, after=end)
+
+
+def page_answer(
+    call: Call, kind: EntityType[Any], query: Query, entities: Sequence[Entity]
+) -> Answer:
+    """Return the answer with one page, and the cursor of the next one.
+
+    `entities` has one more than `query.limit` if another page follows.
+    """
+    page = entities[: query.limit]
+    cursor = b"null"
+    if len(entities) > query.limit:
+        cursor = b'"' + _next_cursor(call, kind, query, page[-1]).encode() + b'"'
+    items = b",".join(entity.to_json() for entity in page)
+    return Answer(b'{"items":[' + items + b'],"nextCursor":' + cursor + b"}")
+
+
+def _next_cursor(call: Call, kind: EntityType[Any], query: Query, last: Entity) -> str:
+    return (
+        container()
+        .access.cursors()
+        .write(
+            Position(last.created_at, last.id),
+            tenant_id=call.principal.tenant_id,
+            kind=kind.model.__name__,
+            query=replace(query, after=None),
+        )
     )
 
 
-def continued(call: Call, kind: type[Entity], query: Query, found: Sequence[Entity]) -> Answer:
-    """Answer with one page of `found`, and the cursor of the next where there is one more than a page."""
-    page = found[: query.limit]
-    cursor = None
-    if len(found) > query.limit:
-        end = Position(page[-1].created_at, page[-1].id)
-        cursor = (
-            container()
-            .access.cursors()
-            .write(
-                end,
-                tenant_id=call.principal.tenant_id,
-                kind=kind.__name__,
-                query=replace(query, after=None),
-            )
-        )
-    items = b",".join(entity.to_json() for entity in page)
-    following = b"null" if cursor is None else b'"' + cursor.encode() + b'"'
-    return Answer(b'{"items":[' + items + b'],"nextCursor":' + following + b"}")
+def _filter_fields(kind: EntityType[Any]) -> dict[str, str]:
+    """Return the filters of a list: the parameter, and the field that it looks at."""
+    return {kind.wire_name(filter_.field): filter_.field for filter_ in kind.filters}
 
 
-def _wrong(name: str, value: str) -> FieldError | None:
+def _errors(parameters: Mapping[str, str], kind: EntityType[Any]) -> Iterator[FieldError]:
+    filter_fields = _filter_fields(kind)
+    yield from unknown_parameters(parameters, {"limit", "cursor", "q", "sort", *filter_fields})
+    limit = parameters.get("limit", str(DEFAULT_LIMIT))
+    if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:4]) <= MAX_LIMIT):
+        yield FieldError("limit", f"must be from 1 to {MAX_LIMIT}")
+    if parameters.get("sort", SORTS[0]) not in SORTS:
+        yield FieldError("sort", f"must be one of: {', '.join(SORTS)}")
+    search = parameters.get("q")
+    if search is not None and not (1 <= len(search) <= MAX_SEARCH_LENGTH and "\x00" not in search):
+        yield FieldError("q", f"must have 1 to {MAX_SEARCH_LENGTH} characters and no NUL character")
+    for name, field in filter_fields.items():
+        if name in parameters:
+            message = _invalid_value(kind.value_type(field), parameters[name])
+            if message:
+                yield FieldError(name, message)
+
+
+def _invalid_value(value_type: type, value: str) -> str | None:
+    """Return what is wrong with the value of a filter, or None."""
     if "\x00" in value or len(value) > MAX_SEARCH_LENGTH:
-        return FieldError(
-            name, f"must have at most {MAX_SEARCH_LENGTH} characters and no NUL character"
-        )
-    if name.endswith("Id"):
+        return f"must have at most {MAX_SEARCH_LENGTH} characters and no NUL character"
+    if value_type is UUID:
         try:
             UUID(value)
         except ValueError:
-            return FieldError(name, "must be a UUID")
-    if name == "status" and value not in set(JobStatus):
-        return FieldError(name, f"must be one of: {', '.join(JobStatus)}")
+            return "must be a UUID"
+    if issubclass(value_type, StrEnum) and value not in set(value_type):
+        return f"must be one of: {', '.join(value_type)}"
     return None

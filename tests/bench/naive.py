@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 from chalice.app import Chalice, Response
 from sqlalchemy import create_engine, insert, text
 
-from chalicelib.adapters.postgres.tables import jobs
+from chalicelib.adapters.postgres.tables import TABLES
 from chalicelib.crm.commands import CreateJob
 from chalicelib.crm.model import Job
 
@@ -51,7 +51,7 @@ def create_job() -> Response:
         connection.execute(
             text("SELECT set_config('app.tenant', :tenant, true)"), {"tenant": str(tenant)}
         )
-        connection.execute(insert(jobs).values(**row))
+        connection.execute(insert(TABLES["job"]).values(**row))
     return Response(
         body=json.loads(job.to_json()),
         status_code=201,

@@ -1,15 +1,15 @@
-"""What any `UnitOfWork` does; the fake and PostgreSQL pass the same suite."""
+"""What every `UnitOfWork` does. The fake and PostgreSQL pass the same suite."""
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 import pytest
 
 from chalicelib.adapters.postgres.unit_of_work import PostgresUnitOfWork, engine
 from chalicelib.config import Settings
-from chalicelib.crm import events, use_cases
+from chalicelib.crm import changes, use_cases
 from chalicelib.crm.commands import (
     ChangeAccount,
     ChangeContact,
@@ -18,8 +18,10 @@ from chalicelib.crm.commands import (
     CreateContact,
     CreateJob,
     MoveJob,
+    Patch,
 )
-from chalicelib.crm.model import JobStatus
+from chalicelib.crm.entities import ACCOUNT, CONTACT, JOB, EntityType
+from chalicelib.crm.model import Account, Contact, Entity, Job, JobStatus
 from chalicelib.crm.ports import UnitOfWork
 from chalicelib.security.secrets import plain
 from chalicelib.shared.clock import SystemClock
@@ -30,190 +32,214 @@ from tests.builders import crm as builders
 from tests.fakes.clock import START
 from tests.fakes.unit_of_work import FakeUnitOfWork, Memory
 
+E = TypeVar("E", bound=Entity)
+
 CLOCK = SystemClock()
 
 
 class Suite:
-    """One kind of unit of work, and how to see what it told."""
+    """One implementation of the unit of work, and how to see the events that it committed."""
 
     def __init__(
         self,
-        begin: Callable[[UUID], UnitOfWork],
-        told: Callable[[UUID], list[str]],
+        begin_for: Callable[[UUID], UnitOfWork],
+        events_of: Callable[[UUID], list[str]],
         tenant: UUID,
     ) -> None:
-        self.begin_for = begin
-        self.told_of = told
-        self.tenant = tenant
+        self._begin_for = begin_for
+        self._events_of = events_of
+        self._tenant = tenant
+
+    @property
+    def tenant(self) -> UUID:
+        return self._tenant
+
+    def of_another_tenant(self) -> "Suite":
+        return Suite(self._begin_for, self._events_of, uuid4())
 
     def begin(self) -> UnitOfWork:
-        return self.begin_for(self.tenant)
+        return self._begin_for(self._tenant)
 
-    def told(self) -> list[str]:
-        return self.told_of(self.tenant)
+    def events(self) -> list[str]:
+        return self._events_of(self._tenant)
+
+    def create_account(self, **values: Any) -> Account:
+        command = CreateAccount(**{"name": "Northwind", **values})
+        return use_cases.create(ACCOUNT, command, self.begin(), CLOCK)
+
+    def create_contact(self, **values: Any) -> Contact:
+        command = CreateContact(**{"name": "Ada", **values})
+        return use_cases.create(CONTACT, command, self.begin(), CLOCK)
+
+    def create_job(self, account_id: UUID, **values: Any) -> Job:
+        command = CreateJob(**{"account_id": account_id, "title": "Meter", **values})
+        return use_cases.create(JOB, command, self.begin(), CLOCK)
+
+    def read(self, kind: EntityType[E], entity_id: UUID) -> E:
+        return use_cases.read(kind, entity_id, self.begin())
+
+    def find(self, kind: EntityType[E], query: Query) -> list[E]:
+        return use_cases.find(kind, query, self.begin())
+
+    def change(
+        self, kind: EntityType[E], entity_id: UUID, patch: Patch, expected: int | None = None
+    ) -> E:
+        return use_cases.change(kind, entity_id, patch, expected, self.begin(), CLOCK)
+
+    def move(self, job: Job, status: JobStatus) -> Job:
+        command = MoveJob(status=status)
+        return use_cases.move_job(job.id, command, None, "ada", self.begin(), CLOCK)
+
+    def delete(self, kind: EntityType[Any], entity_id: UUID, expected: int | None = None) -> None:
+        use_cases.delete(kind, entity_id, expected, self.begin(), CLOCK)
 
 
 @pytest.fixture(params=["fake", "postgres"])
 def suite(request: pytest.FixtureRequest, tenant: UUID) -> Iterator[Suite]:
     if request.param == "fake":
         memory = Memory()
-        told = lambda who: [event.type for event in memory.events if event.tenant_id == who]
-        yield Suite(lambda who: FakeUnitOfWork(memory, who), told, tenant)
+        yield Suite(
+            lambda owner: FakeUnitOfWork(memory, owner),
+            lambda owner: [event.type for event in memory.events if event.tenant_id == owner],
+            tenant,
+        )
         return
     settings: Settings = request.getfixturevalue("database")
     server: Postgres = request.getfixturevalue("postgres")
     database = engine(plain(settings.database.url), settings.database)
 
-    def read(who: UUID) -> list[str]:
+    def events_of(owner: UUID) -> list[str]:
         with server.connect() as connection:
             query = "SELECT event_type FROM outbox_event WHERE tenant_id = $1::uuid ORDER BY id"
-            return [row[0] for row in connection.execute_unnamed(query, (str(who),)).rows]
+            return [row[0] for row in connection.execute_unnamed(query, (str(owner),)).rows]
 
-    yield Suite(lambda who: PostgresUnitOfWork(database, settings.outbox, who), read, tenant)
+    yield Suite(
+        lambda owner: PostgresUnitOfWork(database, settings.outbox, owner), events_of, tenant
+    )
     database.dispose()
 
 
-def _account(suite: Suite, **values: Any) -> Any:
-    return use_cases.create_account(CreateAccount(name="Northwind", **values), suite.begin(), CLOCK)
+def test_a_created_entity_is_read_back_and_has_an_event(suite: Suite) -> None:
+    account = suite.create_account(industry="Utilities")
+    contact = suite.create_contact(account_id=account.id, email="ada@example.test")
+    job = suite.create_job(account.id, contact_id=contact.id, scheduled_for=START, amount_cents=500)
+    assert suite.read(ACCOUNT, account.id) == account
+    assert suite.read(CONTACT, contact.id) == contact
+    assert suite.read(JOB, job.id) == job
+    assert suite.events() == ["AccountCreated", "ContactCreated", "JobCreated"]
 
 
-def _contact(suite: Suite, **values: Any) -> Any:
-    return use_cases.create_contact(
-        CreateContact(**{"name": "Ada", **values}), suite.begin(), CLOCK
-    )
-
-
-def _job(suite: Suite, account_id: UUID, **values: Any) -> Any:
-    return use_cases.create_job(
-        CreateJob(account_id=account_id, title="Meter", **values), suite.begin(), CLOCK
-    )
-
-
-def _read(suite: Suite, collection: str, entity_id: UUID) -> Any:
-    uow = suite.begin()
-    return use_cases.read(uow, getattr(uow, collection), entity_id)
-
-
-def test_what_was_created_is_read_back_and_told(suite: Suite) -> None:
-    account = _account(suite, industry="Utilities")
-    contact = _contact(suite, account_id=account.id, email="ada@example.test")
-    job = _job(suite, account.id, contact_id=contact.id, scheduled_for=START, amount_cents=500)
-    assert _read(suite, "accounts", account.id) == account
-    assert _read(suite, "contacts", contact.id) == contact
-    assert _read(suite, "jobs", job.id) == job
-    assert suite.told() == ["AccountCreated", "ContactCreated", "JobCreated"]
-
-
-def test_what_was_not_committed_is_gone_with_its_events(suite: Suite) -> None:
+def test_without_a_commit_neither_the_entity_nor_its_event_is_kept(suite: Suite) -> None:
     account = builders.account(suite.tenant)
     with suite.begin() as uow:
-        uow.accounts.add(account)
-        uow.record(events.created(account))
+        uow.repository(ACCOUNT).add(account)
+        uow.record(changes.created(account))
     with pytest.raises(NotFound):
-        _read(suite, "accounts", account.id)
-    assert suite.told() == []
+        suite.read(ACCOUNT, account.id)
+    assert suite.events() == []
 
 
-def test_another_tenant_sees_changes_and_deletes_nothing(suite: Suite) -> None:
-    account = _account(suite)
-    stranger = Suite(suite.begin_for, suite.told_of, uuid4())
+def test_another_tenant_reads_changes_and_deletes_nothing(suite: Suite) -> None:
+    account = suite.create_account()
+    stranger = suite.of_another_tenant()
     with pytest.raises(NotFound):
-        _read(stranger, "accounts", account.id)
+        stranger.read(ACCOUNT, account.id)
     with pytest.raises(NotFound):
-        use_cases.change_account(account.id, ChangeAccount(name="x"), None, stranger.begin(), CLOCK)
+        stranger.change(ACCOUNT, account.id, ChangeAccount(name="x"))
     with pytest.raises(NotFound):
-        use_cases.delete_account(account.id, None, stranger.begin(), CLOCK)
+        stranger.delete(ACCOUNT, account.id)
     with pytest.raises(Unprocessable):
-        _job(stranger, account.id)
-    uow = stranger.begin()
-    assert use_cases.find(uow, uow.accounts, Query()) == []
-    assert stranger.told() == []
+        stranger.create_job(account.id)
+    assert stranger.find(ACCOUNT, Query()) == []
+    assert stranger.events() == []
 
 
-def test_a_change_makes_the_next_version_and_tells_which_fields(suite: Suite) -> None:
-    account = _account(suite)
-    changed = use_cases.change_account(
-        account.id, ChangeAccount(phone="+49 30 1"), 1, suite.begin(), CLOCK
-    )
+def test_a_change_makes_the_next_version_and_an_event(suite: Suite) -> None:
+    account = suite.create_account()
+    changed = suite.change(ACCOUNT, account.id, ChangeAccount(phone="+49 30 1"), expected=1)
     assert (changed.version, changed.phone) == (2, "+49 30 1")
-    assert _read(suite, "accounts", account.id) == changed
-    assert suite.told() == ["AccountCreated", "AccountUpdated"]
+    assert suite.read(ACCOUNT, account.id) == changed
+    assert suite.events() == ["AccountCreated", "AccountUpdated"]
 
 
-def test_a_change_that_changes_nothing_tells_nothing(suite: Suite) -> None:
-    account = _account(suite)
-    same = use_cases.change_account(
-        account.id, ChangeAccount(name="Northwind"), 1, suite.begin(), CLOCK
-    )
+def test_a_change_to_the_same_values_makes_no_version_and_no_event(suite: Suite) -> None:
+    account = suite.create_account()
+    same = suite.change(ACCOUNT, account.id, ChangeAccount(name="Northwind"), expected=1)
     assert same.version == 1
-    assert suite.told() == ["AccountCreated"]
+    assert suite.events() == ["AccountCreated"]
 
 
-def test_a_stale_change_is_refused_and_says_the_present_version(suite: Suite) -> None:
-    account = _account(suite)
-    use_cases.change_account(account.id, ChangeAccount(name="A"), 1, suite.begin(), CLOCK)
+def test_a_stale_version_is_refused_with_the_current_one(suite: Suite) -> None:
+    account = suite.create_account()
+    suite.change(ACCOUNT, account.id, ChangeAccount(name="A"), expected=1)
     with pytest.raises(PreconditionFailed) as refused:
-        use_cases.change_account(account.id, ChangeAccount(name="B"), 1, suite.begin(), CLOCK)
+        suite.change(ACCOUNT, account.id, ChangeAccount(name="B"), expected=1)
     assert refused.value.headers["ETag"] == '"2"'
 
 
-def test_an_email_is_unique_within_the_tenant_whatever_its_case(suite: Suite) -> None:
-    _contact(suite, email="Ada@Example.test")
+def test_an_email_is_unique_within_the_tenant_in_any_case(suite: Suite) -> None:
+    suite.create_contact(email="Ada@Example.test")
     with pytest.raises(Conflict) as refused:
-        _contact(suite, email="ada@example.TEST")
+        suite.create_contact(email="ada@example.TEST")
     assert refused.value.errors[0].field == "email"
-    _contact(Suite(suite.begin_for, suite.told_of, uuid4()), email="ada@example.test")
-    other = _contact(suite, email="eve@example.test")
+    suite.of_another_tenant().create_contact(email="ada@example.test")
+    other = suite.create_contact(email="eve@example.test")
     with pytest.raises(Conflict):
-        use_cases.change_contact(
-            other.id, ChangeContact(email="ADA@example.test"), None, suite.begin(), CLOCK
-        )
+        suite.change(CONTACT, other.id, ChangeContact(email="ADA@example.test"))
 
 
-@pytest.mark.parametrize("field", ["account_id", "contact_id"])
-def test_a_reference_to_nothing_is_refused_by_name(suite: Suite, field: str) -> None:
-    job = _job(suite, _account(suite).id)
+@pytest.mark.parametrize(
+    ("field", "wire_name"), [("account_id", "accountId"), ("contact_id", "contactId")]
+)
+def test_a_reference_to_an_unknown_id_is_refused_by_name(
+    suite: Suite, field: str, wire_name: str
+) -> None:
+    job = suite.create_job(suite.create_account().id)
     with pytest.raises(Unprocessable) as refused:
-        use_cases.change_job(job.id, ChangeJob(**{field: uuid4()}), None, suite.begin(), CLOCK)
-    assert (
-        refused.value.errors[0].field
-        == {"account_id": "accountId", "contact_id": "contactId"}[field]
-    )
+        suite.change(JOB, job.id, ChangeJob(**{field: uuid4()}))
+    assert refused.value.errors[0].field == wire_name
 
 
-def test_a_job_moves_and_tells_from_where_to_where(suite: Suite) -> None:
-    job = _job(suite, _account(suite).id)
-    moved = use_cases.move_job(
-        job.id, MoveJob(status=JobStatus.SCHEDULED), None, "ada", suite.begin(), CLOCK
-    )
+def test_a_job_moves_with_an_event_of_its_own(suite: Suite) -> None:
+    job = suite.create_job(suite.create_account().id)
+    moved = suite.move(job, JobStatus.SCHEDULED)
     assert (moved.status, moved.version) == (JobStatus.SCHEDULED, 2)
     with pytest.raises(Conflict):
-        use_cases.move_job(
-            job.id, MoveJob(status=JobStatus.OPEN), None, "ada", suite.begin(), CLOCK
-        )
-    assert suite.told()[-1] == "JobStatusChanged"
+        suite.move(job, JobStatus.OPEN)
+    assert suite.events()[-1] == "JobStatusChanged"
 
 
-def test_an_account_with_jobs_stays(suite: Suite) -> None:
-    account = _account(suite)
-    job = _job(suite, account.id)
+def test_an_account_with_jobs_is_not_deleted(suite: Suite) -> None:
+    account = suite.create_account()
+    job = suite.create_job(account.id)
+    with pytest.raises(Conflict) as refused:
+        suite.delete(ACCOUNT, account.id)
+    assert refused.value.code == "account-has-jobs"
+    suite.delete(JOB, job.id, expected=1)
+    suite.delete(ACCOUNT, account.id, expected=1)
+    assert suite.events() == ["AccountCreated", "JobCreated", "JobDeleted", "AccountDeleted"]
+
+
+def test_a_refused_deletion_detaches_nothing(suite: Suite) -> None:
+    account = suite.create_account()
+    contact = suite.create_contact(account_id=account.id)
+    suite.create_job(account.id)
     with pytest.raises(Conflict):
-        use_cases.delete_account(account.id, None, suite.begin(), CLOCK)
-    use_cases.delete_job(job.id, 1, suite.begin(), CLOCK)
-    use_cases.delete_account(account.id, 1, suite.begin(), CLOCK)
-    assert suite.told() == ["AccountCreated", "JobCreated", "JobDeleted", "AccountDeleted"]
+        suite.delete(ACCOUNT, account.id)
+    assert suite.read(CONTACT, contact.id).account_id == account.id
+    assert "ContactUpdated" not in suite.events()
 
 
-def test_what_referred_to_the_deleted_is_detached_and_told_of(suite: Suite) -> None:
-    account = _account(suite)
-    contact = _contact(suite, account_id=account.id)
-    other = _account(suite)
-    job = _job(suite, other.id, contact_id=contact.id)
-    use_cases.delete_account(account.id, None, suite.begin(), CLOCK)
-    assert _read(suite, "contacts", contact.id).account_id is None
-    use_cases.delete_contact(contact.id, None, suite.begin(), CLOCK)
-    assert _read(suite, "jobs", job.id).contact_id is None
-    assert sorted(suite.told()[4:]) == [
+def test_a_deletion_detaches_what_refers_to_the_entity_with_events(suite: Suite) -> None:
+    account = suite.create_account()
+    contact = suite.create_contact(account_id=account.id)
+    other = suite.create_account()
+    job = suite.create_job(other.id, contact_id=contact.id)
+    suite.delete(ACCOUNT, account.id)
+    assert suite.read(CONTACT, contact.id).account_id is None
+    suite.delete(CONTACT, contact.id)
+    assert suite.read(JOB, job.id).contact_id is None
+    assert sorted(suite.events()[4:]) == [
         "AccountDeleted",
         "ContactDeleted",
         "ContactUpdated",
@@ -221,42 +247,44 @@ def test_what_referred_to_the_deleted_is_detached_and_told_of(suite: Suite) -> N
     ]
 
 
-def test_a_list_is_paged_by_keyset_in_both_directions(suite: Suite) -> None:
-    made = [
+@pytest.mark.parametrize("descending", [False, True])
+def test_a_list_is_paged_by_keyset_in_both_directions(suite: Suite, descending: bool) -> None:
+    accounts = [
         builders.account(suite.tenant, name=f"A{n}", created_at=START + timedelta(seconds=n // 2))
         for n in range(7)
     ]
     with suite.begin() as uow:
-        for account in made:
-            uow.accounts.add(account)
+        for account in accounts:
+            uow.repository(ACCOUNT).add(account)
         uow.commit()
-    ordered = sorted(made, key=lambda one: (one.created_at, one.id))
-    for descending in (False, True):
-        seen: list[Any] = []
-        after = None
-        while True:
-            uow = suite.begin()
-            page = use_cases.find(
-                uow, uow.accounts, Query(limit=3, descending=descending, after=after)
-            )
-            seen += page[:3]
-            if len(page) <= 3:
-                break
-            after = Position(page[2].created_at, page[2].id)
-        assert seen == (ordered[::-1] if descending else ordered)
+    ordered = sorted(accounts, key=lambda account: (account.created_at, account.id))
+    seen: list[Account] = []
+    after = None
+    while True:
+        page = suite.find(ACCOUNT, Query(limit=3, descending=descending, after=after))
+        seen += page[:3]
+        if len(page) <= 3:
+            break
+        after = Position(page[2].created_at, page[2].id)
+    assert seen == (ordered[::-1] if descending else ordered)
 
 
 def test_a_list_is_filtered_and_searched(suite: Suite) -> None:
-    account = _account(suite)
-    ada = _contact(suite, account_id=account.id, email="Ada@x.test", title="100%_sure")
-    eve = _contact(suite, name="Eve")
+    account = suite.create_account()
+    ada = suite.create_contact(account_id=account.id, email="Ada@x.test", title="100%_sure")
+    eve = suite.create_contact(name="Eve")
     for query, expected in (
         (Query(filters={"account_id": str(account.id)}), [ada]),
         (Query(filters={"email": "ADA@X.test"}), [ada]),
         (Query(search="EV"), [eve]),
         (Query(search="%_s"), [ada]),
         (Query(search="a%a"), []),
-        (Query(search="nobody"), []),
+        (Query(search="zoe"), []),
     ):
-        uow = suite.begin()
-        assert use_cases.find(uow, uow.contacts, query) == expected, query
+        assert suite.find(CONTACT, query) == expected, query
+
+
+@pytest.mark.parametrize("kind", [ACCOUNT, CONTACT, JOB])
+def test_a_list_has_no_filter_beyond_those_of_its_kind(suite: Suite, kind: EntityType[Any]) -> None:
+    with pytest.raises(KeyError):
+        suite.find(kind, Query(filters={"version": "1"}))

@@ -1,160 +1,135 @@
-"""One fake for each port. They pass the same contract suites as the real adapters."""
+"""The CRM's unit of work, in memory."""
 
 from collections import defaultdict
 from copy import deepcopy
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
+from chalicelib.crm.entities import ENTITIES, EntityType, Filter, references_to
 from chalicelib.crm.events import Event
-from chalicelib.crm.model import Account, Contact, Entity, Job
+from chalicelib.crm.model import Entity
 from chalicelib.shared.errors import Conflict, FieldError, Unprocessable
 from chalicelib.shared.paging import Query
 
 E = TypeVar("E", bound=Entity)
 
+BY_NAME = {kind.name: kind for kind in ENTITIES}
+
 
 @dataclass
 class Memory:
-    """What in-memory units of work share: rows by kind and id, and the events that were committed."""
+    """What units of work share: entities by kind and id, and the committed events."""
 
-    rows: dict[type[Entity], dict[UUID, Any]] = field(default_factory=lambda: defaultdict(dict))
+    rows: dict[str, dict[UUID, Any]] = field(default_factory=lambda: defaultdict(dict))
     events: list[Event] = field(default_factory=list)
 
 
 class FakeRepository(Generic[E]):
-    searched: ClassVar = {
-        Account: ("name", "industry", "website"),
-        Contact: ("name", "email", "title"),
-        Job: ("title", "description"),
-    }
+    """A repository of whatever transaction of `uow` is open when it is used."""
 
-    def __init__(self, memory: Memory, kind: type[E], tenant_id: UUID) -> None:
-        self._memory = memory
+    def __init__(self, uow: "FakeUnitOfWork", kind: EntityType[E]) -> None:
+        self._uow = uow
         self._kind = kind
-        self._tenant_id = tenant_id
-
-    @property
-    def _rows(self) -> dict[UUID, E]:
-        return {
-            i: row
-            for i, row in self._memory.rows[self._kind].items()
-            if row.tenant_id == self._tenant_id
-        }
 
     def add(self, entity: E) -> None:
-        self._check(entity)
-        self._memory.rows[self._kind][entity.id] = entity
+        self._check_references(entity)
+        self._check_unique(entity)
+        self._uow.rows[self._kind.name][entity.id] = entity
 
     def get(self, entity_id: UUID, *, lock: bool = False) -> E | None:
-        return self._rows.get(entity_id)
+        return self._own(self._kind).get(entity_id)
 
     def save(self, entity: E) -> None:
-        self._check(entity)
-        self._memory.rows[self._kind][entity.id] = entity
+        self.add(entity)
 
     def remove(self, entity_id: UUID) -> None:
-        for kind, name in (
-            (Contact, "account_id"),
-            (Job, "account_id"),
-            (Job, "contact_id"),
-        ):
-            refers = self._kind is (Account if name == "account_id" else Contact)
-            if refers and any(
-                getattr(row, name) == entity_id for row in self._memory.rows[kind].values()
-            ):
-                raise Conflict("referred to", code="still-referenced")
-        del self._memory.rows[self._kind][entity_id]
+        for other, name in references_to(self._kind):
+            rows = self._uow.rows[other.name].values()
+            if any(getattr(row, name) == entity_id for row in rows):
+                raise Conflict("still referenced", code="still-referenced")
+        del self._uow.rows[self._kind.name][entity_id]
 
     def find(self, query: Query) -> list[E]:
-        def wanted(row: E) -> bool:
-            for name, value in query.filters.items():
-                found = str(getattr(row, name) or "")
-                if (found.lower() != value.lower()) if name == "email" else (found != value):
-                    return False
-            texts = [getattr(row, name) or "" for name in self.searched[self._kind]]
-            return query.search is None or any(
-                query.search.lower() in text.lower() for text in texts
-            )
-
-        rows = sorted(filter(wanted, self._rows.values()), key=lambda row: (row.created_at, row.id))
-        if query.descending:
-            rows.reverse()
+        known = {filter_.field: filter_ for filter_ in self._kind.filters}
+        filters = [(known[field], value) for field, value in query.filters.items()]
+        rows = [
+            row
+            for row in self._own(self._kind).values()
+            if _passes(row, filters) and self._holds(row, query.search)
+        ]
+        rows.sort(key=lambda row: (row.created_at, row.id), reverse=query.descending)
         if query.after:
             end = (query.after.created_at, query.after.id)
-            rows = [
-                r
-                for r in rows
-                if ((r.created_at, r.id) < end if query.descending else (r.created_at, r.id) > end)
-            ]
+            rows = [row for row in rows if _is_past(row, end, descending=query.descending)]
         return rows[: query.limit + 1]
 
     def referring(self, field: str, entity_id: UUID, *, limit: int) -> list[E]:
-        rows = [row for row in self._rows.values() if getattr(row, field) == entity_id]
+        rows = [row for row in self._own(self._kind).values() if getattr(row, field) == entity_id]
         return sorted(rows, key=lambda row: row.id)[:limit]
 
-    def _check(self, entity: E) -> None:
-        known = {
-            kind: {i for i, r in rows.items() if r.tenant_id == self._tenant_id}
-            for kind, rows in self._memory.rows.items()
+    def _own(self, kind: EntityType[Any]) -> dict[UUID, Any]:
+        """Return the tenant's entities of `kind` by their ids."""
+        return {
+            entity_id: row
+            for entity_id, row in self._uow.rows[kind.name].items()
+            if row.tenant_id == self._uow.tenant_id
         }
-        for name, kind, wire in (
-            ("account_id", Account, "accountId"),
-            ("contact_id", Contact, "contactId"),
-        ):
-            value = getattr(entity, name, None)
-            if value is not None and value not in known.get(kind, ()):
-                raise Unprocessable(
-                    "unknown",
-                    code="unknown-reference",
-                    errors=[FieldError(wire, "names nothing")],
+
+    def _holds(self, row: E, search: str | None) -> bool:
+        if search is None:
+            return True
+        texts = [getattr(row, name) or "" for name in self._kind.searched]
+        return any(search.lower() in text.lower() for text in texts)
+
+    def _check_references(self, entity: E) -> None:
+        for name, target in self._kind.references.items():
+            value = getattr(entity, name)
+            if value is not None and value not in self._own(BY_NAME[target]):
+                error = FieldError(
+                    self._kind.wire_name(name), f"is not the id of an existing {target}"
                 )
-        email = getattr(entity, "email", None)
-        others = [getattr(row, "email", None) for row in self._rows.values() if row.id != entity.id]
-        if email and email.lower() in [other.lower() for other in others if other]:
-            raise Conflict(
-                "taken",
-                code="already-taken",
-                errors=[FieldError("email", "is already used by another contact")],
-            )
+                raise Unprocessable("unknown", code="unknown-reference", errors=[error])
+
+    def _check_unique(self, entity: E) -> None:
+        others = [row for row in self._own(self._kind).values() if row.id != entity.id]
+        for name in self._kind.unique:
+            value = getattr(entity, name)
+            taken = {getattr(row, name).lower() for row in others if getattr(row, name)}
+            if value and value.lower() in taken:
+                error = FieldError(
+                    self._kind.wire_name(name), f"is already used by another {self._kind.name}"
+                )
+                raise Conflict("taken", code="already-taken", errors=[error])
 
 
 class FakeUnitOfWork:
-    """A transaction over `Memory`: what is not committed is gone."""
+    """A transaction over `Memory`; what is not committed is lost."""
 
     def __init__(self, memory: Memory, tenant_id: UUID) -> None:
         self._memory = memory
         self._tenant_id = tenant_id
-        self._work = memory
         self._recorded: list[Event] = []
+        self.rows = memory.rows
 
     @property
     def tenant_id(self) -> UUID:
         return self._tenant_id
 
-    @property
-    def accounts(self) -> Any:
-        return _Late(self, Account)
-
-    @property
-    def contacts(self) -> Any:
-        return _Late(self, Contact)
-
-    @property
-    def jobs(self) -> Any:
-        return _Late(self, Job)
+    def repository(self, kind: EntityType[E]) -> FakeRepository[E]:
+        return FakeRepository(self, kind)
 
     def record(self, event: Event) -> None:
         self._recorded.append(event)
 
     def commit(self, result: Entity | None = None) -> None:
-        self._memory.rows = self._work.rows
+        self._memory.rows = self.rows
         self._memory.events += self._recorded
         self._recorded = []
 
     def __enter__(self) -> "FakeUnitOfWork":
-        self._work = Memory(rows=deepcopy(self._memory.rows))
+        self.rows = deepcopy(self._memory.rows)
         return self
 
     def __exit__(
@@ -166,12 +141,17 @@ class FakeUnitOfWork:
         self._recorded = []
 
 
-class _Late:
-    """A repository of whatever transaction is open when it is used."""
+def _is_past(row: Entity, end: tuple[Any, UUID], *, descending: bool) -> bool:
+    position = (row.created_at, row.id)
+    return position < end if descending else position > end
 
-    def __init__(self, uow: FakeUnitOfWork, kind: type[Any]) -> None:
-        self._uow = uow
-        self._kind = kind
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(FakeRepository(self._uow._work, self._kind, self._uow.tenant_id), name)
+def _passes(row: Entity, filters: list[tuple[Filter, str]]) -> bool:
+    for filter_, value in filters:
+        stored = str(getattr(row, filter_.field) or "")
+        equal = stored == value
+        if filter_.ignore_case:
+            equal = stored.lower() == value.lower()
+        if not equal:
+            return False
+    return True

@@ -6,6 +6,8 @@ from uuid import UUID, uuid4
 
 import pg8000.dbapi
 import pytest
+from sqlalchemy import Column
+from sqlalchemy.dialects import postgresql
 
 from chalicelib.adapters.postgres import driver, tables
 from chalicelib.adapters.postgres.outbox_store import fetch_statement
@@ -102,12 +104,19 @@ def test_the_tables_in_code_are_those_in_the_database(postgres: Postgres) -> Non
     with postgres.connect() as connection:
         for table in tables.metadata.tables.values():
             rows = connection.execute_unnamed(
-                "SELECT column_name, is_nullable = 'YES' FROM information_schema.columns WHERE table_name = $1",
+                "SELECT column_name, data_type, is_nullable = 'YES'"
+                " FROM information_schema.columns WHERE table_name = $1",
                 (table.name,),
             ).rows
-            assert dict(map(tuple, rows)) == {
-                column.name: bool(column.nullable) for column in table.columns
-            }
+            declared = [
+                [column.name, _type_name(column), bool(column.nullable)] for column in table.columns
+            ]
+            assert sorted(rows) == sorted(declared)
+
+
+def _type_name(column: Column[Any]) -> str:
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+    return str(column.type.compile(dialect=dialect)).lower()
 
 
 def test_an_idle_poll_is_one_ordered_scan_of_the_ready_index_for_each_shard(

@@ -11,6 +11,7 @@ from chalicelib.adapters.postgres.unit_of_work import PostgresUnitOfWork, engine
 from chalicelib.config import Settings
 from chalicelib.crm import use_cases
 from chalicelib.crm.commands import CreateAccount, CreateJob
+from chalicelib.crm.entities import ACCOUNT, JOB
 from chalicelib.idempotency.key import IdempotencyKey
 from chalicelib.idempotency.ports import ResponseRecorder, StoredAnswer
 from chalicelib.security.secrets import plain
@@ -57,18 +58,21 @@ def test_creating_a_job_takes_few_flights(
         with Proxy(postgres.port) as proxy:
             settings = _through(proxy, database, postgres)
             pool = engine(plain(settings.database.url), settings.database)
-            account = use_cases.create_account(
+            account = use_cases.create(
+                ACCOUNT,
                 CreateAccount(name="x"),
                 PostgresUnitOfWork(pool, settings.outbox, tenant),
                 SystemClock(),
             )
-            note = ResponseRecorder(
+            recorder = ResponseRecorder(
                 IdempotencyKey(tenant, "POST /jobs", str(uuid4()), "0" * 64),
                 lambda _: StoredAnswer(201, b"{}"),
             )
             before = proxy.batches
-            work = PostgresUnitOfWork(pool, settings.outbox, tenant, note=note if keyed else None)
-            use_cases.create_job(CreateJob(account_id=account.id, title="x"), work, SystemClock())
+            work = PostgresUnitOfWork(
+                pool, settings.outbox, tenant, recorder=recorder if keyed else None
+            )
+            use_cases.create(JOB, CreateJob(account_id=account.id, title="x"), work, SystemClock())
             taken = proxy.batches - before
             pool.dispose()
             return taken
@@ -85,7 +89,8 @@ def test_a_pooled_connection_that_died_is_replaced_unnoticed(
         settings = _through(proxy, database, postgres)
         pool = engine(plain(settings.database.url), settings.database)
         for _ in range(2):
-            use_cases.create_account(
+            use_cases.create(
+                ACCOUNT,
                 CreateAccount(name="x"),
                 PostgresUnitOfWork(pool, settings.outbox, tenant),
                 SystemClock(),

@@ -19,6 +19,7 @@ from chalicelib.bootstrap import container
 from chalicelib.config import Settings
 from chalicelib.crm import use_cases
 from chalicelib.crm.commands import CreateAccount, CreateContact
+from chalicelib.crm.entities import ACCOUNT, CONTACT
 from chalicelib.shared.errors import Conflict
 from infra.local.postgres import Postgres
 from tests.conftest import Compose
@@ -180,9 +181,9 @@ def test_a_pooled_connection_carries_nothing_over_even_after_an_error(
         return container().crm.unit_of_work(tenant, {})
 
     contact = CreateContact(name="Ada", email="ada@example.test")
-    use_cases.create_contact(contact, begin(theirs), container().clock)
+    use_cases.create(CONTACT, contact, begin(theirs), container().clock)
     with pytest.raises(Conflict):
-        use_cases.create_contact(contact, begin(theirs), container().clock)
+        use_cases.create(CONTACT, contact, begin(theirs), container().clock)
     pool = container().crm.engine
     with pool.connect() as raw:
         connection = raw.connection.dbapi_connection
@@ -193,10 +194,10 @@ def test_a_pooled_connection_carries_nothing_over_even_after_an_error(
         ).rows
         assert said == [[""]]
         assert connection.execute_simple("SELECT count(*) FROM contact").rows == [[0]]
-    use_cases.create_account(CreateAccount(name="Mine"), begin(mine), container().clock)
+    use_cases.create(ACCOUNT, CreateAccount(name="Mine"), begin(mine), container().clock)
     with begin(mine) as uow:
-        assert uow.contacts.find(_everything()) == []
-        assert [one.name for one in uow.accounts.find(_everything())] == ["Mine"]
+        assert uow.repository(CONTACT).find(_everything()) == []
+        assert [one.name for one in uow.repository(ACCOUNT).find(_everything())] == ["Mine"]
         assert uow._driver().execute_simple("SELECT pg_backend_pid()").rows == backend, (
             "one connection served them all"
         )

@@ -1,51 +1,50 @@
-"""The CRM's tables as SQLAlchemy Core knows them. The migrations make them; a test compares the two."""
+"""The CRM's tables for SQLAlchemy Core, derived from the models in the registry of entities.
+
+The migrations create the tables; a test compares the two.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
 
 from sqlalchemy import BigInteger, Column, DateTime, Integer, MetaData, Table, Text, Uuid
+from sqlalchemy.types import TypeEngine
+
+from chalicelib.crm.entities import ENTITIES, EntityType
+from chalicelib.crm.model import Entity
+
+COLUMN_TYPES: Mapping[type, TypeEngine[Any]] = {
+    UUID: Uuid(),
+    str: Text(),
+    StrEnum: Text(),
+    int: BigInteger(),
+    datetime: DateTime(timezone=True),
+}
 
 metadata = MetaData()
 
 
-def _common() -> tuple[Column[object], ...]:
-    return (
-        Column("tenant_id", Uuid, primary_key=True),
-        Column("id", Uuid, primary_key=True),
-        Column("version", Integer, nullable=False),
-        Column("created_at", DateTime(timezone=True), nullable=False),
-        Column("updated_at", DateTime(timezone=True), nullable=False),
-    )
+def _columns(kind: EntityType[Any]) -> Iterator[Column[Any]]:
+    yield Column("tenant_id", Uuid, primary_key=True)
+    yield Column("id", Uuid, primary_key=True)
+    yield Column("version", Integer, nullable=False)
+    yield Column("created_at", DateTime(timezone=True), nullable=False)
+    yield Column("updated_at", DateTime(timezone=True), nullable=False)
+    for name in kind.model.model_fields:
+        if name not in Entity.model_fields:
+            column_type = _column_type(kind.value_type(name))
+            yield Column(name, column_type, nullable=kind.is_optional(name))
 
 
-accounts = Table(
-    "account",
-    metadata,
-    *_common(),
-    Column("name", Text, nullable=False),
-    Column("industry", Text),
-    Column("website", Text),
-    Column("phone", Text),
-)
+def _column_type(value_type: type) -> TypeEngine[Any]:
+    if issubclass(value_type, StrEnum):
+        return COLUMN_TYPES[StrEnum]
+    return COLUMN_TYPES[value_type]
 
-contacts = Table(
-    "contact",
-    metadata,
-    *_common(),
-    Column("account_id", Uuid),
-    Column("name", Text, nullable=False),
-    Column("email", Text),
-    Column("phone", Text),
-    Column("title", Text),
-)
 
-jobs = Table(
-    "job",
-    metadata,
-    *_common(),
-    Column("account_id", Uuid, nullable=False),
-    Column("contact_id", Uuid),
-    Column("title", Text, nullable=False),
-    Column("description", Text),
-    Column("status", Text, nullable=False),
-    Column("scheduled_for", DateTime(timezone=True)),
-    Column("amount_cents", BigInteger),
-    Column("currency", Text, nullable=False),
-)
+TABLES: Mapping[str, Table] = {
+    kind.name: Table(kind.name, metadata, *_columns(kind)) for kind in ENTITIES
+}
+"""The table of each kind, by the kind's name."""

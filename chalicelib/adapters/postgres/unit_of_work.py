@@ -1,8 +1,8 @@
-"""One transaction for rows and events: what is stored and what is told of it become true together."""
+"""One transaction for entities, their events and the recorded answer."""
 
 from collections.abc import Mapping
 from types import TracebackType
-from typing import cast
+from typing import TypeVar, cast
 from uuid import UUID
 
 import pg8000.dbapi
@@ -10,21 +10,27 @@ from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
 
-from chalicelib.adapters.postgres import driver, tables
+from chalicelib.adapters.postgres import driver
 from chalicelib.adapters.postgres.answer_store import write
 from chalicelib.adapters.postgres.outbox_append import append
 from chalicelib.adapters.postgres.repositories import PostgresRepository
 from chalicelib.config.database import DatabaseSettings
 from chalicelib.config.outbox import OutboxSettings
+from chalicelib.crm.entities import EntityType
 from chalicelib.crm.events import Event
-from chalicelib.crm.model import Account, Contact, Entity, Job
+from chalicelib.crm.model import Entity
 from chalicelib.idempotency.ports import ResponseRecorder
 from chalicelib.outbox.envelope import Envelope, topic_of
 from chalicelib.security.secrets import Secret
 
+E = TypeVar("E", bound=Entity)
+
 
 def engine(url: Secret, settings: DatabaseSettings) -> Engine:
-    """Return a small pool of connections to `url` as the API role. A function serves one request at a time: one."""
+    """Return a pool of connections to `url` as the API role.
+
+    A function serves one request at a time, so the pool keeps one connection.
+    """
     return create_engine(
         "postgresql+pg8000://",
         creator=lambda: driver.log_in(url, settings, name="aetherlink-api"),
@@ -37,7 +43,7 @@ def engine(url: Secret, settings: DatabaseSettings) -> Engine:
 
 
 class PostgresUnitOfWork:
-    """A `UnitOfWork` of the CRM. Use it once."""
+    """A `UnitOfWork` of the CRM, for a single use."""
 
     def __init__(
         self,
@@ -45,64 +51,61 @@ class PostgresUnitOfWork:
         settings: OutboxSettings,
         tenant_id: UUID,
         headers: Mapping[str, str] | None = None,
-        note: ResponseRecorder | None = None,
+        recorder: ResponseRecorder | None = None,
     ) -> None:
-        """Work for `tenant_id`; `headers` go with every event (the trace, for one), `note` to the ledger."""
+        """Work for `tenant_id`.
+
+        Args:
+            database: the pool that the connection comes from.
+            settings: the outbox's.
+            tenant_id: the tenant.
+            headers: sent with every event, e.g. the trace context.
+            recorder: writes the answer to the answer store in the same transaction.
+        """
         self._database = database
         self._settings = settings
         self._headers = dict(headers or {})
-        self._note = note
+        self._recorder = recorder
         self._tenant_id = tenant_id
         self._events: list[Event] = []
         self._open: Connection | None = None
-        self._accounts = PostgresRepository(self._connection, Account, tables.accounts, tenant_id)
-        self._contacts = PostgresRepository(self._connection, Contact, tables.contacts, tenant_id)
-        self._jobs = PostgresRepository(self._connection, Job, tables.jobs, tenant_id)
 
     @property
     def tenant_id(self) -> UUID:
-        """Whose rows these are."""
+        """The tenant whose entities these are."""
         return self._tenant_id
 
-    @property
-    def accounts(self) -> PostgresRepository[Account]:
-        """The tenant's accounts."""
-        return self._accounts
-
-    @property
-    def contacts(self) -> PostgresRepository[Contact]:
-        """The tenant's contacts."""
-        return self._contacts
-
-    @property
-    def jobs(self) -> PostgresRepository[Job]:
-        """The tenant's jobs."""
-        return self._jobs
+    def repository(self, kind: EntityType[E]) -> PostgresRepository[E]:
+        """Return the tenant's entities of `kind`."""
+        return PostgresRepository(self._connection, kind, self._tenant_id)
 
     def record(self, event: Event) -> None:
         """Keep `event` for commit."""
         self._events.append(event)
 
     def commit(self, result: Entity | None = None) -> None:
-        """Append the events, streams in order of their keys so that two commits never wait for each other, and commit.
+        """Append the events and the recorded answer, and commit.
+
+        The events are sorted by stream, so that two transactions lock streams in the same
+        order and never deadlock.
 
         Raises:
-            messaging.idempotency.AlreadyDone: the ledger has an answer under the note's
-            key; nothing was kept.
-            errors.Unavailable: the database went away. Unless it did so while committing,
-            nothing was kept.
+            idempotency.ports.AlreadyDone: the answer store has an answer under the
+                recorder's key; nothing was kept.
+            errors.Unavailable: the connection was lost. Unless that happened during the
+                commit itself, nothing was kept.
         """
         connection = self._driver()
         with driver.translate_errors():
-            for event in sorted(self._events, key=lambda one: one.stream_key):
+            for event in sorted(self._events, key=lambda event: event.stream_key):
                 append(connection, self._envelope(event), shards=self._settings.shards)
-            if self._note is not None:
-                write(connection, self._note.key, self._note.answer(result))
+            if self._recorder is not None:
+                write(connection, self._recorder.key, self._recorder.answer(result))
             connection.commit()
         self._events.clear()
 
     def __enter__(self) -> "PostgresUnitOfWork":
-        """Begin, bound to the tenant. A pooled connection that died meanwhile is replaced, once."""
+        """Begin, bound to the tenant. A pooled connection that has died is replaced, once."""
         try:
             try:
                 self._begin()
@@ -122,7 +125,7 @@ class PostgresUnitOfWork:
         problem: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Roll back what was not committed and hand the connection back, or drop it where it is broken."""
+        """Roll back what was not committed and return the connection; drop a broken one."""
         if self._open is None:
             return
         try:
