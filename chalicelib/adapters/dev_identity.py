@@ -1,4 +1,4 @@
-"""Who calls, for development: `X-Tenant-Id` and `X-Roles` are believed. Settings allow it on stage local only."""
+"""Development sign-in: the headers `X-Tenant-Id` and `X-Roles` are trusted, on stage local only."""
 
 from collections.abc import Mapping
 from uuid import UUID
@@ -8,34 +8,35 @@ from chalicelib.shared.errors import Unauthenticated
 
 
 class HeaderIdentity:
-    """An `Authenticator` that takes the caller's word for it."""
+    """An `Authenticator` that trusts request headers."""
 
     def authenticate(self, headers: Mapping[str, str]) -> Principal:
         """Return the principal that the headers name.
 
         Raises:
-            errors.Unauthenticated: a header is missing or cannot be read; says which and
-            what it should be.
+            errors.Unauthenticated: a header is missing or not valid. The detail says which.
         """
-        tenant = headers.get("x-tenant-id", "")
-        roles = headers.get("x-roles", "")
         try:
-            tenant_id = UUID(tenant)
+            tenant_id = UUID(headers.get("x-tenant-id", ""))
         except ValueError:
             raise _unauthenticated("X-Tenant-Id must be a UUID") from None
-        try:
-            granted = frozenset(
-                Role(role.strip().lower()) for role in roles.split(",") if role.strip()
-            )
-        except ValueError:
-            granted = frozenset()
-        if not granted:
-            raise _unauthenticated(f"X-Roles must name some of: {', '.join(Role)}")
+        roles = _roles(headers.get("x-roles", ""))
+        if not roles:
+            raise _unauthenticated(f"X-Roles must name one or more of: {', '.join(Role)}")
         return Principal(
             subject=headers.get("x-subject", "developer"),
             tenant_id=tenant_id,
-            roles=granted,
+            roles=roles,
         )
+
+
+def _roles(header: str) -> frozenset[Role]:
+    """Return the roles that the header lists; none where one of them is unknown."""
+    names = [name.strip().lower() for name in header.split(",") if name.strip()]
+    try:
+        return frozenset(Role(name) for name in names)
+    except ValueError:
+        return frozenset()
 
 
 def _unauthenticated(reason: str) -> Unauthenticated:

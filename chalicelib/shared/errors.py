@@ -1,7 +1,7 @@
-"""The family of errors that callers may see. Rooms raise them; the HTTP door alone turns them into answers.
+"""The errors that callers may see. Only the HTTP layer turns them into responses.
 
 Each class fixes the HTTP status and the stable `code` of its problem document (RFC 9457).
-The message says what is wrong and what to do, and never holds a secret.
+The detail says what is wrong and what to do, and never contains a secret.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,14 +10,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """One thing wrong with one field; `field` is a path such as `email` or `items.0.name`."""
+    """What is wrong with one field. `field` is a path such as `email` or `items.0.name`."""
 
     field: str
     message: str
 
 
 class AetherLinkError(Exception):
-    """Anything that went wrong in a way the caller can be told about."""
+    """An error that may be reported to the caller."""
 
     status = 500
     code = "internal-error"
@@ -33,7 +33,16 @@ class AetherLinkError(Exception):
         cause: str = "",
         **extra: object,
     ) -> None:
-        """Hold what the problem document needs; `extra` become its extension members, `cause` is for the log alone."""
+        """Hold what the problem document needs.
+
+        Args:
+            detail: what is wrong and what to do, for the caller.
+            code: a stable code, instead of the class's own.
+            errors: the fields that are not valid.
+            headers: headers of the response.
+            cause: the cause, for the log only.
+            extra: extension members of the problem document.
+        """
         super().__init__(detail)
         self.detail = detail
         self.code = code or type(self).code
@@ -44,7 +53,7 @@ class AetherLinkError(Exception):
 
 
 class Invalid(AetherLinkError):
-    """The request cannot be understood as it stands."""
+    """The request is malformed."""
 
     status = 400
     code = "invalid-request"
@@ -52,7 +61,7 @@ class Invalid(AetherLinkError):
 
 
 class Unauthenticated(AetherLinkError):
-    """The caller did not prove who they are."""
+    """Missing or invalid credentials."""
 
     status = 401
     code = "unauthenticated"
@@ -60,7 +69,7 @@ class Unauthenticated(AetherLinkError):
 
 
 class Forbidden(AetherLinkError):
-    """The caller is known and may not do this."""
+    """The caller is authenticated, and not allowed to do this."""
 
     status = 403
     code = "forbidden"
@@ -68,7 +77,7 @@ class Forbidden(AetherLinkError):
 
 
 class BadLink(AetherLinkError):
-    """A signed link does not hold."""
+    """A signed link is not valid."""
 
     status = 403
     code = "bad-link"
@@ -76,7 +85,7 @@ class BadLink(AetherLinkError):
 
 
 class LinkExpired(BadLink):
-    """A signed link held once."""
+    """A signed link has expired."""
 
     status = 410
     code = "link-expired"
@@ -84,7 +93,7 @@ class LinkExpired(BadLink):
 
 
 class NotFound(AetherLinkError):
-    """There is no such thing, or it belongs to another tenant."""
+    """It does not exist, or it belongs to another tenant."""
 
     status = 404
     code = "not-found"
@@ -92,7 +101,7 @@ class NotFound(AetherLinkError):
 
 
 class MethodNotAllowed(AetherLinkError):
-    """The path exists, the method does not."""
+    """The path does not support the method."""
 
     status = 405
     code = "method-not-allowed"
@@ -100,7 +109,7 @@ class MethodNotAllowed(AetherLinkError):
 
 
 class Conflict(AetherLinkError):
-    """The request is fine, and the present state does not allow it."""
+    """The current state does not allow the request."""
 
     status = 409
     code = "conflict"
@@ -108,7 +117,7 @@ class Conflict(AetherLinkError):
 
 
 class PreconditionFailed(AetherLinkError):
-    """`If-Match` names a version that is no longer the present one."""
+    """`If-Match` names a version that is not the current one."""
 
     status = 412
     code = "stale-version"
@@ -116,7 +125,7 @@ class PreconditionFailed(AetherLinkError):
 
 
 class TooLarge(AetherLinkError):
-    """The body is over the size cap."""
+    """The request body is too large."""
 
     status = 413
     code = "payload-too-large"
@@ -124,7 +133,7 @@ class TooLarge(AetherLinkError):
 
 
 class UnsupportedMediaType(AetherLinkError):
-    """The body is of a type this endpoint does not read."""
+    """The endpoint does not support the media type of the request body."""
 
     status = 415
     code = "unsupported-media-type"
@@ -132,7 +141,7 @@ class UnsupportedMediaType(AetherLinkError):
 
 
 class Unprocessable(AetherLinkError):
-    """The request is well formed and breaks a rule."""
+    """The request is well formed but breaks a rule."""
 
     status = 422
     code = "unprocessable"
@@ -140,7 +149,7 @@ class Unprocessable(AetherLinkError):
 
 
 class PreconditionRequired(AetherLinkError):
-    """A change needs `If-Match`, so that nobody overwrites what they have not seen."""
+    """A change requires `If-Match`, so that it cannot overwrite an unread version."""
 
     status = 428
     code = "precondition-required"
@@ -148,7 +157,7 @@ class PreconditionRequired(AetherLinkError):
 
 
 class RateLimited(AetherLinkError):
-    """The tenant sends more than its share."""
+    """The tenant sends too many requests."""
 
     status = 429
     code = "rate-limited"
@@ -156,7 +165,7 @@ class RateLimited(AetherLinkError):
 
 
 class Unavailable(AetherLinkError):
-    """Something this request needs is down or too slow; the same request may succeed soon."""
+    """A dependency is down or too slow. The same request may succeed soon."""
 
     status = 503
     code = "unavailable"
@@ -164,7 +173,7 @@ class Unavailable(AetherLinkError):
 
 
 class BadGateway(AetherLinkError):
-    """A service behind this one is down, or answers what makes no sense."""
+    """An upstream service cannot be reached, or gave an unexpected response."""
 
     status = 502
     code = "bad-gateway"
@@ -172,18 +181,18 @@ class BadGateway(AetherLinkError):
 
 
 class Misconfigured(AetherLinkError):
-    """A setting is missing or cannot be what it is. Callers are told that much; the log says which."""
+    """A setting is missing or not valid. Only the log says which one."""
 
     status = 500
     code = "misconfigured"
     title = "Service misconfigured"
 
     def __init__(self, detail: str) -> None:
-        """Keep `detail` for whoever runs the service."""
+        """Keep `detail` for the log."""
         super().__init__(
             "The service is not configured correctly. Its log has the details.", cause=detail
         )
 
     def __str__(self) -> str:
-        """Return what is wrong."""
+        """Return the detail."""
         return self.cause

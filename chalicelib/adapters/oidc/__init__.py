@@ -1,1 +1,1 @@
-"""Signing in with an OpenID Connect issuer: whom a bearer token proves."""
+"""Authentication with the bearer tokens of an OpenID Connect issuer."""

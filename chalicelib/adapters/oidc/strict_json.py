@@ -1,7 +1,7 @@
-"""JSON as a verifier reads it: a name that stands twice, NaN and what is no object are refused.
+"""JSON objects, read strictly: duplicate names and NaN are refused.
 
-With a name that stands twice, two readers may see two different tokens (RFC 8725, section
-2.4).
+Two readers of an object with a duplicate name may see two different tokens (RFC 8725,
+section 2.4).
 """
 
 import json
@@ -12,23 +12,27 @@ def read_object(raw: bytes) -> dict[str, Any]:
     """Return the JSON object in `raw`.
 
     Raises:
-        ValueError: it is none, or not one that everybody reads alike.
+        ValueError: it is not a JSON object, or readers could interpret it differently.
     """
     try:
-        found = json.loads(raw.decode("utf-8"), object_pairs_hook=_once, parse_constant=_refuse)
+        value = json.loads(
+            raw.decode("utf-8"),
+            object_pairs_hook=_without_duplicates,
+            parse_constant=_refuse_constant,
+        )
     except RecursionError:
         raise ValueError("nested too deeply") from None
-    if not isinstance(found, dict):
-        raise ValueError("no object")
-    return found
+    if not isinstance(value, dict):
+        raise ValueError("not an object")  # noqa: TRY004 - callers handle ValueError alone
+    return value
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a name stands twice")
-    return found
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a name occurs twice")
+    return members
 
 
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no number")
+def _refuse_constant(constant: str) -> None:
+    raise ValueError(f"{constant} is not a JSON number")
