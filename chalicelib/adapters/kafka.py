@@ -1,37 +1,40 @@
-"""The publisher on kafka-python: one record batch a partition, acknowledged all or nothing, every wait bounded."""
+"""The publisher on kafka-python: record batches that are taken or refused as a whole.
+
+Every wait is bounded.
+"""
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import TimeoutError as NotYet
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Any
 
 from kafka import KafkaAdminClient, KafkaProducer, errors
 from kafka.partitioner.default import murmur2
 
 from chalicelib.config.kafka import KafkaSettings
-from chalicelib.outbox.batching import RECORD_OVERHEAD_BYTES
+from chalicelib.outbox.batching import record_bytes
 from chalicelib.outbox.envelope import PendingEvent
 from chalicelib.outbox.ports import Acknowledged, Outcome, Refused, Unreachable
 from chalicelib.shared.errors import Misconfigured
 
-logging.getLogger("kafka").setLevel(
-    logging.CRITICAL
-)  # trouble is told once, by the relay, in its own words
+# The relay logs every failure once, with its context.
+logging.getLogger("kafka").setLevel(logging.CRITICAL)
 
 BATCH_BYTES = 524_288
-"""Kafka's batch size: 16 KB instead makes 25k messages a second out of 38k."""
+"""Kafka's batch size: 16 KB, the default, reaches 25k messages a second instead of 38k."""
 
 MAX_RECORD_BYTES = 1_000_000
-"""What a broker takes by default (`message.max.bytes`, 1,048,588 bytes), less the record's framing."""
+"""What a broker takes by default (`message.max.bytes`, 1,048,588), less the record's framing."""
 
 LINGER_MS = 60_000
-"""Longer than any flight: a batch leaves when the flight is flushed, whole, and never by time in two halves."""
+"""Longer than any batch takes: it leaves whole when it is flushed, never in parts by time."""
 
 CLOSE_SECONDS = 1.0
-TOPICS_KEPT_SECONDS = 1.0
-HASHES_KEPT = 50_000
+TOPICS_MAX_AGE_SECONDS = 1.0
+MAX_CACHED_HASHES = 50_000
 
 REFUSALS = (
     errors.MessageSizeTooLargeError,
@@ -44,11 +47,11 @@ REFUSALS = (
     errors.UnknownTopicOrPartitionError,
     errors.PolicyViolationError,
 )
-"""Answers that blame the records; any other blames the broker or the way to it."""
+"""Answers that blame the records; any other blames the broker or the network."""
 
 
 def client_settings(settings: KafkaSettings) -> dict[str, Any]:
-    """Return how kafka-python reaches the brokers.
+    """Return the arguments with which kafka-python's clients reach the brokers.
 
     Raises:
         errors.Misconfigured: no brokers are named.
@@ -58,7 +61,7 @@ def client_settings(settings: KafkaSettings) -> dict[str, Any]:
         raise Misconfigured(
             "No Kafka brokers are configured. Set KAFKA_BOOTSTRAP_SERVERS to host:port."
         )
-    chosen: dict[str, Any] = {
+    arguments: dict[str, Any] = {
         "bootstrap_servers": servers,
         "security_protocol": settings.security_protocol,
         "request_timeout_ms": settings.request_timeout_ms,
@@ -66,41 +69,44 @@ def client_settings(settings: KafkaSettings) -> dict[str, Any]:
         "client_id": "aetherlink",
     }
     if settings.api_version:
-        chosen["api_version"] = tuple(int(part) for part in settings.api_version.split("."))
+        arguments["api_version"] = tuple(int(part) for part in settings.api_version.split("."))
     if settings.sasl_mechanism:
-        chosen["sasl_mechanism"] = settings.sasl_mechanism
+        arguments["sasl_mechanism"] = settings.sasl_mechanism
         if settings.sasl_mechanism != "AWS_MSK_IAM":
-            chosen["sasl_plain_username"] = settings.username
-            chosen["sasl_plain_password"] = settings.password
-    return chosen
+            arguments["sasl_plain_username"] = settings.username
+            arguments["sasl_plain_password"] = settings.password
+    return arguments
 
 
 class KafkaPublisher:
-    """A `Publisher`. Made for one run, dropped after the first trouble: a producer that stalled can wedge for good."""
+    """A `Publisher`.
+
+    It is replaced after the first failure: a producer that stalled once can stay blocked.
+    """
 
     def __init__(
-        self, settings: KafkaSettings, on_no_way_in: Callable[[], object] = lambda: None
+        self, settings: KafkaSettings, on_connect_failed: Callable[[], object] = lambda: None
     ) -> None:
-        """Prepare; nothing is connected before the first event needs a place.
+        """Prepare; nothing is connected before the first event needs a partition.
 
-        `on_no_way_in` is told when connecting fails: kafka-python makes a timeout of a
-        login that is refused, so whoever keeps the password looks whether there is another
-        one, for the next publisher's sake.
+        `on_connect_failed` is called when connecting fails. kafka-python reports a refused
+        login as a timeout, so the password may have been changed: the callback fetches it
+        again for the next publisher.
         """
         self._settings = settings
-        self._on_no_way_in = on_no_way_in
+        self._on_connect_failed = on_connect_failed
         self._producer: KafkaProducer | None = None
         self._flusher = ThreadPoolExecutor(max_workers=1, thread_name_prefix="kafka-flush")
-        self._partitions: dict[str, int] = {}
+        self._partition_counts: dict[str, int] = {}
         self._hashes: dict[str, int] = {}
         self._topics_read_at = float("-inf")
 
-    def place(self, event: PendingEvent) -> Hashable | Refused | Unreachable:
-        """Return the topic and partition, or why there is none."""
+    def partition_of(self, event: PendingEvent) -> Hashable | Refused | Unreachable:
+        """Return the topic and partition of the event, or why it has none."""
         count = self._partition_count(event.topic)
         if not isinstance(count, int):
             return count
-        size = len(event.payload) + len(event.headers) + RECORD_OVERHEAD_BYTES
+        size = record_bytes(event)
         if size > MAX_RECORD_BYTES:
             return Refused(
                 f"The event is about {size} bytes; a record may have {MAX_RECORD_BYTES}.",
@@ -108,41 +114,33 @@ class KafkaPublisher:
             )
         return event.topic, self._hash(event) % count
 
-    def launch(self, events: Sequence[PendingEvent]) -> "KafkaFlight":
-        """Send `events`; those of one place share a record batch."""
+    def send(self, events: Sequence[PendingEvent]) -> "KafkaSentBatch":
+        """Send `events`; those of one partition share a record batch."""
         producer = self._producer
-        sent = []
-        failed = None
         if producer is None:
-            return KafkaFlight(
-                events, [], None, Unreachable("there is no connection: no event was placed")
-            )
+            no_connection = Unreachable("there is no connection: no event has a partition yet")
+            return KafkaSentBatch(events, [], None, no_connection)
+        futures = []
+        failure = None
         for event in events:
-            partition = self._hash(event) % self._partitions[event.topic]
             try:
-                sent.append(
-                    producer.send(
-                        event.topic,
-                        value=event.payload,
-                        key=event.key,
-                        headers=event.record_headers(),
-                        partition=partition,
-                    )
+                future = producer.send(
+                    event.topic,
+                    value=event.payload,
+                    key=event.key,
+                    headers=event.record_headers(),
+                    partition=self._hash(event) % self._partition_counts[event.topic],
                 )
-            except (
-                errors.KafkaError
-            ) as problem:  # the rest stays behind: nothing may overtake this one
-                failed = Unreachable(describe(problem))
+            except errors.KafkaError as error:
+                # The rest is not sent: nothing may overtake this event.
+                failure = Unreachable(describe(error))
                 break
-        return KafkaFlight(
-            events,
-            sent,
-            self._flusher.submit(producer.flush, self._delivery_seconds()),
-            failed,
-        )
+            futures.append(future)
+        flushed = self._flusher.submit(producer.flush, self._delivery_seconds())
+        return KafkaSentBatch(events, futures, flushed, failure)
 
     def close(self) -> None:
-        """Drop the producer within bounded time; never raises."""
+        """Close the producer within bounded time; never raises."""
         producer = self._producer
         self._producer = None
         if producer is not None:
@@ -153,39 +151,46 @@ class KafkaPublisher:
         self._flusher.shutdown(wait=False, cancel_futures=True)
 
     def _hash(self, event: PendingEvent) -> int:
-        """Return the key's hash as every Kafka client computes it; kept, for in Python it is slow."""
-        known = self._hashes.get(event.stream_key)
-        if known is None:
-            if len(self._hashes) >= HASHES_KEPT:
+        """Return the hash of the key as every Kafka client computes it.
+
+        It is cached because it is slow in Python.
+        """
+        key_hash = self._hashes.get(event.stream_key)
+        if key_hash is None:
+            if len(self._hashes) >= MAX_CACHED_HASHES:
                 self._hashes.clear()
-            known = self._hashes[event.stream_key] = murmur2(event.key) & 0x7FFFFFFF
-        return known
+            key_hash = murmur2(event.key) & 0x7FFFFFFF
+            self._hashes[event.stream_key] = key_hash
+        return key_hash
 
     def _delivery_seconds(self) -> float:
         return self._settings.delivery_timeout_ms / 1_000
 
     def _partition_count(self, topic: str) -> int | Refused | Unreachable:
-        if topic not in self._partitions:
+        if topic not in self._partition_counts:
             try:
                 self._connect()
                 self._read_topics()
-            except (errors.KafkaError, OSError, ValueError) as problem:
-                self._on_no_way_in()
-                return Unreachable(describe(problem))
-        if topic not in self._partitions:
+            except (errors.KafkaError, OSError, ValueError) as error:
+                self._on_connect_failed()
+                return Unreachable(describe(error))
+        if topic not in self._partition_counts:
             return Refused(
                 f"The broker has no topic {topic}. Create it: python -m infra.ops topics.",
                 alone=True,
             )
-        return self._partitions[topic]
+        return self._partition_counts[topic]
 
     def _read_topics(self) -> None:
-        """Ask which topics there are, at most once a second: waiting for an unknown one would hold up all others."""
-        if time.monotonic() - self._topics_read_at < TOPICS_KEPT_SECONDS:
+        """Read which topics exist, at most once a second.
+
+        Events of a topic that does not exist would otherwise slow down all others.
+        """
+        if time.monotonic() - self._topics_read_at < TOPICS_MAX_AGE_SECONDS:
             return
         admin = KafkaAdminClient(**client_settings(self._settings))
         try:
-            self._partitions = {
+            self._partition_counts = {
                 topic["name"]: len(topic["partitions"])
                 for topic in admin.describe_topics()
                 if topic["partitions"]
@@ -197,6 +202,7 @@ class KafkaPublisher:
     def _connect(self) -> None:
         if self._producer is not None:
             return
+        compression = self._settings.compression
         producer = KafkaProducer(
             **client_settings(self._settings),
             acks="all",
@@ -205,72 +211,64 @@ class KafkaPublisher:
             linger_ms=LINGER_MS,
             delivery_timeout_ms=LINGER_MS + self._settings.delivery_timeout_ms,
             max_block_ms=self._settings.request_timeout_ms,
-            compression_type=None
-            if self._settings.compression == "none"
-            else self._settings.compression,
+            compression_type=None if compression == "none" else compression,
             allow_auto_create_topics=False,
         )
-        # A batch that is too large must fail whole: of two halves the second could arrive
-        # without the first.
+        # A record batch that is too large must fail whole: of two halves, the second could
+        # arrive without the first.
         producer._sender._can_split = lambda *_: False
         self._producer = producer
 
 
-class KafkaFlight:
-    """Records on their way."""
+class KafkaSentBatch:
+    """A `SentBatch`: records on their way."""
 
     def __init__(
         self,
         events: Sequence[PendingEvent],
-        sent: Sequence[Any],
+        futures: Sequence[Any],
         flushed: Future[None] | None,
-        failed: Unreachable | None,
+        failure: Unreachable | None,
     ) -> None:
-        """Hold what `sent` holds the futures of; events past its end were never sent, because of `failed`."""
-        self._events = events
-        self._sent = sent
-        self._flushed = flushed
-        self._failed = failed
+        """Hold one of kafka-python's futures for each of the first events.
 
-    def land(self, timeout: float) -> list[Outcome]:
-        """Wait up to `timeout` seconds; what has no acknowledgement by then is not acknowledged."""
-        late = "no acknowledgement in time"
+        Events past the end of `futures` were not sent, because of `failure`.
+        """
+        self._events = events
+        self._futures = futures
+        self._flushed = flushed
+        self._failure = failure
+
+    def wait(self, timeout: float) -> list[Outcome]:
+        """Wait up to `timeout` seconds; the outcome of an unfinished event is `Unreachable`."""
+        late = Unreachable("no acknowledgement in time")
         if self._flushed is not None:
             try:
                 self._flushed.result(timeout)
-            except (errors.KafkaError, NotYet) as problem:
-                late = describe(problem)
-        companions: dict[Any, int] = {}
-        for future in self._sent:
-            companions[id(future._produce_future)] = (
-                companions.get(id(future._produce_future), 0) + 1
-            )
-        landed: list[Outcome] = []
-        for event, future in zip(self._events, self._sent, strict=False):
+            except (errors.KafkaError, FutureTimeoutError) as error:
+                late = Unreachable(describe(error))
+        batch_sizes = Counter(id(future._produce_future) for future in self._futures)
+        outcomes: list[Outcome] = []
+        for event, future in zip(self._events, self._futures, strict=False):
             if not future.is_done:
-                landed.append(Unreachable(late))
-            elif future.succeeded():
-                landed.append(
-                    Acknowledged(
-                        event.id,
-                        event.event_id,
-                        future.value.partition,
-                        future.value.offset,
-                    )
-                )
-            elif isinstance(future.exception, REFUSALS):
-                landed.append(
-                    Refused(
-                        describe(future.exception),
-                        alone=companions[id(future._produce_future)] == 1,
-                    )
-                )
+                outcomes.append(late)
             else:
-                landed.append(Unreachable(describe(future.exception)))
-        rest = len(self._events) - len(landed)
-        return landed + [self._failed or Unreachable("not sent")] * rest
+                alone = batch_sizes[id(future._produce_future)] == 1
+                outcomes.append(_outcome(event, future, alone=alone))
+        unsent = len(self._events) - len(outcomes)
+        return outcomes + [self._failure or Unreachable("not sent")] * unsent
 
 
-def describe(problem: BaseException) -> str:
-    """Return an error's name and text, in one line."""
-    return f"{type(problem).__name__}: {problem}".strip().replace("\n", " ")
+def _outcome(event: PendingEvent, future: Any, *, alone: bool) -> Outcome:
+    """Return the outcome of a finished `future`; `alone` in its record batch or not."""
+    if future.succeeded():
+        metadata = future.value
+        return Acknowledged(event.id, event.event_id, metadata.partition, metadata.offset)
+    if isinstance(future.exception, REFUSALS):
+        return Refused(describe(future.exception), alone=alone)
+    return Unreachable(describe(future.exception))
+
+
+def describe(error: BaseException) -> str:
+    """Return the name and the text of an error, in one line."""
+    return f"{type(error).__name__}: {error}".strip().replace("\n", " ")

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from chalicelib.bootstrap.container import Container
     from chalicelib.config.kafka import KafkaSettings
     from chalicelib.outbox.admin import OutboxAdmin
+    from chalicelib.outbox.policy import RelayPolicy
     from chalicelib.outbox.ports import OutboxStats, Publisher
     from chalicelib.outbox.relay import Relay
     from chalicelib.outbox.replay import Replayer
@@ -58,17 +59,20 @@ class OutboxServices:
             dead_letter_bytes=settings.http.max_body_bytes // 2,
         )
 
+    def relay_policy(self) -> "RelayPolicy":
+        """Return the relay's settings, with Kafka's delivery timeout."""
+        return replace(
+            self._container.settings.relay,
+            delivery_timeout_seconds=self._container.settings.kafka.delivery_timeout_ms / 1_000,
+        )
+
     def relay(self) -> "Relay":
         """Return a relay from PostgreSQL to Kafka."""
         from chalicelib.outbox.relay import Relay
 
-        policy = replace(
-            self._container.settings.relay,
-            delivery_timeout_seconds=self._container.settings.kafka.delivery_timeout_ms / 1_000,
-        )
         store = self.store("aetherlink-relay")
         meter = self._container.telemetry.relay_meter
-        return Relay(store, self.publisher, self._container.clock, policy, meter)
+        return Relay(store, self.publisher, self._container.clock, self.relay_policy(), meter)
 
     def replayer(self) -> "Replayer":
         """Return what carries out replays."""

@@ -61,6 +61,6 @@ def everything() -> Mapping[Series, float]:
         return values
     if stats is not None:
         values[Series(names.OUTBOX_PENDING)] = float(stats.pending)
-        values[Series(names.OUTBOX_OLDEST_PENDING)] = round(stats.oldest, 3)
+        values[Series(names.OUTBOX_OLDEST_PENDING)] = round(stats.oldest_timestamp, 3)
         values[Series(names.OUTBOX_PARKED_STREAMS)] = float(stats.parked_streams)
     return values

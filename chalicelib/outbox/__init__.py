@@ -1,1 +1,1 @@
-"""Events on their way out and in: the outbox, the relay, replays, and the consumer's inbox."""
+"""The transactional outbox: envelope, batching, relay, replay, administration, and inbox."""

@@ -1,4 +1,7 @@
-"""What operators may do with the outbox: look at it, requeue or discard what is parked, replay what was sent."""
+"""What operators may do with the outbox.
+
+They see its backlog, requeue or discard what is parked, and replay what was sent.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +15,7 @@ EVENT_TYPE = Annotated[str, Text(100, pattern=r"^[A-Za-z]+$", reason="must consi
 
 
 class Backlog(Model):
-    """How the outbox stands. `pending` stops counting at a million and one."""
+    """The state of the outbox. `pending` stops counting at 1,000,001."""
 
     pending: int
     oldest_age_seconds: float
@@ -35,7 +38,10 @@ class ParkedStream(Model):
 
 
 class ReplayRequest(Model):
-    """Which published events to send again: of one type or of all, published from `since` until before `until`."""
+    """Which published events to send again.
+
+    Those of one type, or of all, that were published from `since` until before `until`.
+    """
 
     event_type: EVENT_TYPE | None = None
     since: Moment
@@ -43,7 +49,7 @@ class ReplayRequest(Model):
 
 
 class Replay(Model):
-    """A replay and how far it is."""
+    """A replay and its progress, in events."""
 
     id: UUID
     event_type: str | None
@@ -56,27 +62,27 @@ class Replay(Model):
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """Who acts, and for which tenant; None is every tenant, for those who run the system from its shell."""
+    """Who acts, and for which tenant; None means every tenant, for administrators with a shell."""
 
     name: str
     tenant_id: UUID | None
 
 
 class OutboxAdmin(Protocol):
-    """Looks after the outbox. Every action leaves an audit record in the same transaction."""
+    """Administers the outbox. Every action writes an audit record in the same transaction."""
 
     def backlog(self, operator: Operator) -> Backlog:
-        """Return how the operator's part of the outbox stands."""
+        """Return the state of the operator's part of the outbox."""
         ...
 
     def parked(
         self, operator: Operator, *, after: str = "", limit: int = MAX_LISTED
     ) -> list[ParkedStream]:
-        """Return parked streams, by key, those past `after`."""
+        """Return the first `limit` parked streams whose key is past `after`, by key."""
         ...
 
     def requeue(self, operator: Operator, stream_key: str) -> int:
-        """Let a parked stream flow again, with its ids, so in order; return how many events wait in it.
+        """Send a parked stream again, in its order; return how many events wait in it.
 
         Raises:
             errors.NotFound: no such parked stream.
@@ -84,7 +90,10 @@ class OutboxAdmin(Protocol):
         ...
 
     def discard(self, operator: Operator, stream_key: str) -> UUID:
-        """Take the refused event out of a parked stream for good and let the rest flow; return its id.
+        """Take the refused event out of a parked stream for good, and send the rest.
+
+        Returns:
+            The id of the event.
 
         Raises:
             errors.NotFound: no such parked stream.
@@ -92,13 +101,17 @@ class OutboxAdmin(Protocol):
         ...
 
     def request_replay(self, operator: Operator, request: ReplayRequest) -> Replay:
-        """Note a replay; the scheduled replayer carries it out.
+        """Request a replay; the scheduled replayer carries it out.
 
         Raises:
-            errors.Invalid: `since` is not before `until`.
+            errors.Unprocessable: `since` is not before `until`.
         """
         ...
 
     def replay(self, operator: Operator, replay_id: UUID) -> Replay:
-        """Return a replay and how far it is. Raises `errors.NotFound`."""
+        """Return a replay and its progress.
+
+        Raises:
+            errors.NotFound: no such replay.
+        """
         ...

@@ -1,4 +1,4 @@
-"""An event on its way: what the outbox stores, and the Kafka record that it becomes."""
+"""An event in the outbox, and the Kafka record that it becomes."""
 
 import json
 import re
@@ -12,7 +12,7 @@ from uuid import UUID
 from chalicelib.outbox import headers as header_names
 
 DEAD_LETTER_PREFIX = "dlq:"
-"""Starts the stream key of a dead letter's copy; the record's key is what follows."""
+"""Starts the stream key of a dead letter; the rest is the key of its record."""
 
 CE_SOURCE = b"/aetherlink/crm"
 TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
@@ -21,7 +21,10 @@ TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """An event to be appended. `payload` is JSON, UTF-8; `headers` are added to those that every record has."""
+    """An event to be appended.
+
+    `payload` is JSON in UTF-8; `headers` are added to those that every record has.
+    """
 
     event_id: UUID
     tenant_id: UUID
@@ -35,7 +38,10 @@ class Envelope:
 
 
 class PendingEvent(NamedTuple):
-    """An event that waits in the outbox. `id` is its place in line; `stream_seq` counts its stream from 1."""
+    """An event that waits in the outbox.
+
+    `id` orders the events of all streams; `stream_seq` numbers those of one stream from 1.
+    """
 
     id: int
     event_id: str
@@ -53,16 +59,20 @@ class PendingEvent(NamedTuple):
 
     @property
     def key(self) -> bytes:
-        """Return the record's key: the stream, so that Kafka keeps its order."""
+        """Return the key of the record: the stream, so that Kafka keeps its order."""
         return self.stream_key.removeprefix(DEAD_LETTER_PREFIX).encode()
 
     @property
     def is_dead_letter(self) -> bool:
-        """Tell whether this is the copy of a parked event."""
+        """Return whether this is the copy of a parked event."""
         return self.stream_key.startswith(DEAD_LETTER_PREFIX)
 
     def record_headers(self) -> list[tuple[str, bytes]]:
-        """Return the record's headers: the product's own, CloudEvents 1.0 in Kafka binary mode, and the extra ones."""
+        """Return the headers of the record.
+
+        They are the product's own, those of CloudEvents 1.0 in Kafka's binary mode, and the
+        envelope's additional ones.
+        """
         event_id = self.event_id.encode()
         event_type = self.event_type.encode()
         occurred_at = self.occurred_at.encode()
@@ -92,5 +102,8 @@ def topic_of(template: str, event_type: str) -> str:
 
 
 def shard_of(stream_key: str, shards: int) -> int:
-    """Return the shard, 0 to `shards` - 1, that a new stream is given. It keeps it whatever `shards` becomes."""
+    """Return the shard, 0 to `shards` - 1, of a new stream.
+
+    A stream keeps its shard when the number of shards changes.
+    """
     return zlib.crc32(stream_key.encode()) % shards

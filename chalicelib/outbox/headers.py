@@ -1,4 +1,4 @@
-"""Names of the headers of a Kafka record."""
+"""Names of a Kafka record's headers."""
 
 from typing import Final
 

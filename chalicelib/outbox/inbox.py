@@ -1,9 +1,9 @@
-"""The other end: a consumer that acts once on each event, though records may come twice.
+"""The inbox of a consumer: it acts once on each event, though a record may arrive twice.
 
-The relay delivers at least once, and a stream's events may come over several topics. So an
-event is known by its stream and its sequence number (and by its id), not by the highest
-number seen. `admit` is called in the same transaction as the consumer's own effect: either
-both are kept or neither, and a record that comes again is dropped.
+The relay delivers at least once, and a stream's events may arrive over several topics. So
+an event is identified by its stream and its sequence number (and by its id), not by the
+highest number seen. `admit` is called in the same transaction as the consumer's own effect:
+both are committed or neither, and a record that arrives again is dropped.
 """
 
 from collections.abc import Callable, Iterable
@@ -17,7 +17,7 @@ from chalicelib.shared.errors import FieldError, Invalid
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What makes an event known: its stream, its number in it, its id."""
+    """What identifies an event: its stream, its number in the stream, and its id."""
 
     stream_key: str
     stream_seq: int
@@ -28,34 +28,38 @@ class Receipt:
         """Read a record's key and headers.
 
         Raises:
-            errors.Invalid: it is no record of this product; names the header.
+            errors.Invalid: it is not a record of this product; names the field.
         """
-        given = dict(headers)
-        wrong = header_names.EVENT_ID
+        values = dict(headers)
+        field = header_names.EVENT_ID
         try:
-            event_id = UUID(given[header_names.EVENT_ID].decode())
-            wrong = header_names.STREAM_SEQ
-            stream_seq = int(given[header_names.STREAM_SEQ])
-            wrong = "key"
-            return cls(key.decode() if key else given["key"].decode(), stream_seq, event_id)
+            event_id = UUID(values[header_names.EVENT_ID].decode())
+            field = header_names.STREAM_SEQ
+            stream_seq = int(values[header_names.STREAM_SEQ])
+            field = "key"
+            stream_key = key.decode() if key else values["key"].decode()
         except (KeyError, ValueError):
             raise Invalid(
-                f"This is not an AetherLink event: {wrong} is missing or not valid.",
+                f"This is not an AetherLink event: {field} is missing or not valid.",
                 code="foreign-record",
-                errors=[FieldError(wrong, "is missing or not valid")],
+                errors=[FieldError(field, "is missing or not valid")],
             ) from None
+        return cls(stream_key, stream_seq, event_id)
 
 
 class Inbox(Protocol):
-    """What one consumer has seen."""
+    """The events that one consumer has processed."""
 
     def admit(self, receipt: Receipt) -> bool:
-        """Note `receipt` within the caller's transaction; return False where it is known already."""
+        """Record `receipt` in the caller's transaction; return False if it is recorded already."""
         ...
 
 
 def once(inbox: Inbox, receipt: Receipt, effect: Callable[[], None]) -> bool:
-    """Run `effect` unless the event was seen before; return whether it ran. The caller commits both together."""
+    """Run `effect` unless the event was processed before; return whether it ran.
+
+    The caller commits the receipt and the effect together.
+    """
     if not inbox.admit(receipt):
         return False
     effect()

@@ -1,4 +1,4 @@
-"""How the relay and the replayer work, as their deployment sets it, and what a run of the relay did."""
+"""The settings of the relay and the replayer, and the report of a run of the relay."""
 
 from dataclasses import dataclass
 
@@ -7,17 +7,16 @@ from chalicelib.shared.setting import number, setting
 
 @dataclass(frozen=True, slots=True)
 class RelayPolicy:
-    """How the relay works. Times in seconds, sizes in bytes.
+    """The settings of the relay. Times in seconds, sizes in bytes.
 
-    After work it looks again within `poll_seconds / eagerness`, and doubles the pause while
-    the outbox stays empty: events seldom come alone, and a relay that just ran is likely to
-    be needed again soon.
+    After work it polls again within `poll_seconds / eagerness`, and doubles the pause while
+    the outbox stays empty: an event is often followed by others.
     """
 
     poll_seconds: float = setting(
         "RELAY_POLL_SECONDS",
         1.0,
-        "Pause between looks at an empty outbox.",
+        "Pause between polls of an empty outbox.",
         number(float, 0.05, 5),
     )
     wave_rows: int = setting(
@@ -41,19 +40,20 @@ class RelayPolicy:
     backoff_base_seconds: float = setting(
         "RELAY_BACKOFF_BASE_SECONDS",
         0.5,
-        "First pause after broker trouble; it doubles.",
+        "First pause after a failure of the broker or the database; it doubles.",
         number(float, 0.01, 60),
     )
     backoff_max_seconds: float = setting(
         "RELAY_BACKOFF_MAX_SECONDS",
         30.0,
-        "Longest pause after broker trouble.",
+        "Longest pause after a failure of the broker or the database.",
         number(float, 0.01, 600),
     )
     shards_per_run: int = setting(
         "RELAY_SHARDS_PER_RUN",
         1_024,
-        "Most shards one relay leases. For N relays at once, set it to OUTBOX_SHARDS / N, rounded up.",
+        "Most shards one relay leases. For N relays at once, set it to OUTBOX_SHARDS / N,"
+        " rounded up.",
         number(int, 1, 1_024),
     )
     stop_margin_seconds: float = setting(
@@ -76,13 +76,13 @@ class RelayPolicy:
 
     def backoff(self, failures: int) -> float:
         """Return how long to wait after the `failures`-th failure in a row (1, 2, ...)."""
-        longest = self.backoff_max_seconds
-        return float(min(longest, self.backoff_base_seconds * 2 ** min(failures - 1, 30)))
+        pause = self.backoff_base_seconds * 2 ** min(failures - 1, 30)
+        return float(min(self.backoff_max_seconds, pause))
 
 
 @dataclass(frozen=True, slots=True)
 class ReplayPolicy:
-    """How fast to replay, and how much at once. Times in seconds, sizes in bytes."""
+    """The settings of the replayer. Times in seconds, sizes in bytes."""
 
     events_per_second: float = setting(
         "REPLAY_EVENTS_PER_SECOND",
@@ -98,7 +98,7 @@ class ReplayPolicy:
 
 @dataclass(slots=True)
 class RelayReport:
-    """What a run did. Latencies are totals in seconds."""
+    """What a run did. `publish_seconds` and `mark_seconds` are totals."""
 
     published: int = 0
     refused: int = 0

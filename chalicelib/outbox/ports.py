@@ -1,4 +1,4 @@
-"""What the relay needs of the outside: the outbox, and a broker."""
+"""The ports of the relay: the outbox, and a broker."""
 
 from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from chalicelib.outbox.envelope import PendingEvent
 
 @dataclass(frozen=True, slots=True)
 class Acknowledged:
-    """The broker has the event, durably. `id` and `event_id` are the event's."""
+    """The broker has stored the event durably. `id` and `event_id` are the event's."""
 
     id: int
     event_id: str
@@ -20,9 +20,9 @@ class Acknowledged:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The broker will not have the record batch that the event was in; trying the same again is no use.
+    """The broker refused the record batch that the event was in; an equal batch will be refused too.
 
-    `alone` tells that the event itself is at fault, for nothing else was in that batch.
+    `alone`: nothing else was in that record batch, so the event itself is at fault.
     """
 
     reason: str
@@ -31,7 +31,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Unreachable:
-    """Nobody knows whether the broker has it: no answer, or one that blames the broker."""
+    """The broker may or may not have the event: no answer, or one that blames the broker."""
 
     reason: str
 
@@ -41,22 +41,29 @@ Outcome = Acknowledged | Refused | Unreachable
 
 @dataclass(frozen=True, slots=True)
 class OutboxStats:
-    """How the outbox stands. `oldest` is the Unix time of the oldest waiting event, or of now where none waits."""
+    """The state of the outbox: counts, and the age of its backlog.
+
+    `oldest_timestamp` is the Unix time of the oldest pending event, or the present time
+    while nothing is pending.
+    """
 
     pending: int
-    oldest: float
+    oldest_timestamp: float
     parked_streams: int
 
 
 class OutboxStore(Protocol):
     """The outbox as the relay sees it. Its times are the database's.
 
-    Every method raises `errors.Unavailable` while the database cannot be reached, and
-    reconnects by itself.
+    Every method raises `errors.Unavailable` while the database cannot be reached; the next
+    call connects again.
     """
 
     def claim(self, owner: UUID, *, limit: int, seconds: float) -> list[int]:
-        """Lease up to `limit` shards that are free and due, or already `owner`'s, for `seconds`; return them."""
+        """Lease up to `limit` shards for `seconds`, and return their numbers.
+
+        Only shards that are free and due, or already leased by `owner`, are considered.
+        """
         ...
 
     def fetch(
@@ -64,62 +71,66 @@ class OutboxStore(Protocol):
         owner: UUID,
         shards: Collection[int],
         *,
-        rows: int,
-        size: int,
-        known: Collection[int],
-        held: Collection[str],
+        max_rows: int,
+        max_bytes: int,
+        excluded_ids: Collection[int],
+        held_streams: Collection[str],
     ) -> list[PendingEvent]:
-        """Return the oldest events of `shards` that `owner` still leases, in order of id, in one snapshot.
+        """Return the oldest events of `shards` that `owner` still leases, in one snapshot.
 
-        At most `rows` of them and, but for the first, at most `size` bytes of payload; none
-        of the ids `known` and none of the streams `held`.
+        In order of id; at most `max_rows` events, and at most `max_bytes` of payload unless
+        the first event alone is larger. Events with `excluded_ids` and events of
+        `held_streams` are skipped.
         """
         ...
 
     def mark(self, acknowledged: Sequence[Acknowledged]) -> int:
-        """Move acknowledged events to the archive; return how many were still there."""
+        """Move acknowledged events to the archive; return how many were still in the outbox."""
         ...
 
     def refuse(self, event: PendingEvent, reason: str) -> int:
-        """Count an attempt that the broker refused; return the attempts so far."""
+        """Count an attempt that the broker refused; return the number of attempts so far."""
         ...
 
     def park(self, event: PendingEvent, reason: str) -> None:
-        """Park the event's stream and put a copy of the event on the dead letter topic, together."""
+        """Park the event's stream and put a copy of the event on the dead letter topic.
+
+        Both happen in one transaction.
+        """
         ...
 
     def stats(self) -> OutboxStats:
-        """Return how the outbox stands."""
+        """Return the state of the outbox."""
         ...
 
     def release(self, owner: UUID, *, retry_after: float = 0.0) -> None:
-        """Give back every shard of `owner`; nobody takes one of them for `retry_after` seconds."""
+        """Give back every shard of `owner`; they cannot be claimed for `retry_after` seconds."""
         ...
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         ...
 
 
 class SentBatch(Protocol):
     """Events on their way to the broker."""
 
-    def land(self, timeout: float) -> list[Outcome]:
-        """Wait up to `timeout` seconds; return an outcome for each event, in the order given."""
+    def wait(self, timeout: float) -> list[Outcome]:
+        """Wait up to `timeout` seconds; return an outcome for each event, in the order sent."""
         ...
 
 
 class Publisher(Protocol):
-    """A broker's front door. One that saw trouble is closed and replaced, never used on."""
+    """A connection to the broker. After a failure it is closed and replaced, never reused."""
 
-    def place(self, event: PendingEvent) -> Hashable | Refused | Unreachable:
-        """Return which record batch the event would join (topic and partition), or why there is none."""
+    def partition_of(self, event: PendingEvent) -> Hashable | Refused | Unreachable:
+        """Return the topic and partition of the event, or why it has none."""
         ...
 
-    def launch(self, events: Sequence[PendingEvent]) -> SentBatch:
-        """Send `events`: in order, those of one place in one record batch."""
+    def send(self, events: Sequence[PendingEvent]) -> SentBatch:
+        """Send `events` in order, those of one partition in one record batch."""
         ...
 
     def close(self) -> None:
-        """Drop the connection within bounded time; never raises."""
+        """Close the connection within bounded time; never raises."""
         ...

@@ -1,8 +1,9 @@
-"""Replaying: published events are sent again, from the archive, at a bounded rate, marked as what they are.
+"""Replays: published events are sent again from the archive, at a bounded rate.
 
-Each record keeps its event id, its sequence number and its place in the keyset
-`(published_at, id)`, and has a `replay` header with the replay's id. The position is saved
-after each page was acknowledged: a replayer that dies repeats at most one page.
+Each record keeps its event id and its sequence number, and has a `replay` header with the
+replay's id. Events are read page by page in the order of the keyset `(published_at, id)`. The
+position is saved after a page was acknowledged, so a replayer that dies repeats at most one
+page.
 """
 
 from collections.abc import Callable
@@ -21,7 +22,7 @@ from chalicelib.telemetry import logs, names
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The next events of a replay, with its `replay` header on, and the position after them."""
+    """The next events of a replay, with its `replay` header set, and the position after them."""
 
     replay_id: UUID
     events: list[PendingEvent]
@@ -29,22 +30,22 @@ class Page:
 
 
 class ReplayStore(Protocol):
-    """The replays that wait, and the archive."""
+    """The open replays, and the archive."""
 
     def take(self, *, rows: int, seconds: float) -> Page | None:
-        """Lease the oldest open replay for `seconds` and return its next page; None where there is nothing to do."""
+        """Lease the oldest open replay for `seconds`; return its next page, None without one."""
         ...
 
     def advance(self, page: Page) -> None:
-        """Save that `page` was sent; an empty page ends its replay."""
+        """Save that `page` was sent; an empty page completes its replay."""
         ...
 
-    def yield_back(self, replay_id: UUID) -> None:
+    def release(self, replay_id: UUID) -> None:
         """Give the lease back."""
         ...
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         ...
 
 
@@ -58,7 +59,7 @@ class Replayer:
         clock: Clock,
         policy: ReplayPolicy | None = None,
     ) -> None:
-        """Replay from `store` to a publisher that `publishers` makes, made only when there is work."""
+        """Replay from `store` to a publisher that `publishers` makes when there is work."""
         self._store = store
         self._publishers = publishers
         self._clock = clock
@@ -67,15 +68,15 @@ class Replayer:
     def run(self, seconds: float) -> int:
         """Replay for up to `seconds`, or until nothing is left; return how many events were sent.
 
-        Trouble with broker or database ends the run; the next one goes on from the saved
+        A failure of broker or database ends the run; the next one goes on from the saved
         position.
         """
-        until = self._clock.monotonic() + seconds
+        ends_at = self._clock.monotonic() + seconds
         sent = 0
         publisher = None
         page = None
         try:
-            while self._clock.monotonic() < until:
+            while self._clock.monotonic() < ends_at:
                 started = self._clock.monotonic()
                 page = self._store.take(
                     rows=self._policy.page_rows, seconds=self._policy.lease_seconds
@@ -88,37 +89,40 @@ class Replayer:
                     break
                 self._store.advance(page)
                 sent += len(page.events)
-                spare = len(page.events) / self._policy.events_per_second - (
-                    self._clock.monotonic() - started
-                )
-                if spare > 0:
-                    self._clock.sleep(min(spare, max(0.0, until - self._clock.monotonic())))
-        except Unavailable as problem:
-            logs.warning(names.REPLAY_TROUBLE, reason=problem.detail)
+                self._keep_rate(len(page.events), started, ends_at)
+        except Unavailable as error:
+            logs.warning(names.REPLAY_TROUBLE, reason=error.detail)
         finally:
             self._finish(publisher, page)
         return sent
 
+    def _keep_rate(self, events: int, started: float, ends_at: float) -> None:
+        """Sleep so long that `events` since `started` do not exceed the rate."""
+        elapsed = self._clock.monotonic() - started
+        pause = events / self._policy.events_per_second - elapsed
+        if pause > 0:
+            left = max(0.0, ends_at - self._clock.monotonic())
+            self._clock.sleep(min(pause, left))
+
     def _send(self, publisher: Publisher, events: list[PendingEvent]) -> bool:
-        """Send a page, in flights; return whether every event that any broker takes was acknowledged."""
+        """Send a page in batches; return whether every event was acknowledged or rejected."""
         waiting = {event.id: event for event in events}
         while waiting:
-            chosen = plan(waiting.values(), publisher.place, batch_bytes=self._policy.batch_bytes)
-            for (
-                event,
-                refusal,
-            ) in chosen.rejected:  # it was taken once; now its topic is gone, say
+            batch_plan = plan(
+                waiting.values(), publisher.partition_of, batch_bytes=self._policy.batch_bytes
+            )
+            # The broker took the event once, but its topic may have been deleted since.
+            for event, refusal in batch_plan.rejected:
                 logs.warning(names.REPLAY_TROUBLE, event_id=event.event_id, reason=refusal.reason)
                 del waiting[event.id]
-            if chosen.unreachable:
+            if batch_plan.unreachable:
                 return False
-            if chosen.included:
-                outcomes = publisher.launch(chosen.included).land(
-                    self._policy.delivery_timeout_seconds
-                )
+            if batch_plan.included:
+                batch = publisher.send(batch_plan.included)
+                outcomes = batch.wait(self._policy.delivery_timeout_seconds)
                 if not all(isinstance(outcome, Acknowledged) for outcome in outcomes):
                     return False
-                for event in chosen.included:
+                for event in batch_plan.included:
                     del waiting[event.id]
         return True
 
@@ -127,7 +131,7 @@ class Replayer:
             publisher.close()
         try:
             if page is not None:
-                self._store.yield_back(page.replay_id)
-        except Unavailable as problem:
-            logs.warning(names.REPLAY_TROUBLE, reason=problem.detail)
+                self._store.release(page.replay_id)
+        except Unavailable as error:
+            logs.warning(names.REPLAY_TROUBLE, reason=error.detail)
         self._store.close()

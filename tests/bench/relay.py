@@ -235,19 +235,22 @@ class Bench:
 
     def sample(self, events: int) -> list[PendingEvent]:
         """Return what waits in the outbox, as the relay fetches it."""
-        relay = container().outbox.relay()
+        store = container().outbox.store("aetherlink-bench")
         owner = uuid7()
-        store = relay._store
-        found: list[PendingEvent] = []
         shards = store.claim(owner, limit=100, seconds=60)
-        while len(found) < events:
-            page = store.fetch(
-                owner, shards, rows=20_000, size=10**9, known=[e.id for e in found], held=[]
+        sample: list[PendingEvent] = []
+        while len(sample) < events:
+            sample += store.fetch(
+                owner,
+                shards,
+                max_rows=20_000,
+                max_bytes=10**9,
+                excluded_ids=[event.id for event in sample],
+                held_streams=[],
             )
-            found += page
         store.release(owner)
         store.close()
-        return found
+        return sample
 
     def latency(self, per_second: float, seconds: float) -> dict[str, float]:
         """Return the time from commit to a consumer's hands, in ms: p50, p99 and the largest."""

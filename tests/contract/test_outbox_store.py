@@ -1,4 +1,4 @@
-"""What any `OutboxStore` does; the fake and PostgreSQL pass the same suite."""
+"""What every `OutboxStore` does; the fake and PostgreSQL pass the same suite."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -18,6 +18,12 @@ from tests.fakes.clock import START, FakeClock
 from tests.fakes.outbox import FakeOutbox
 
 SHARDS = 8
+UNLIMITED: dict[str, Any] = {
+    "max_rows": 100,
+    "max_bytes": 10**6,
+    "excluded_ids": [],
+    "held_streams": [],
+}
 
 
 class Suite:
@@ -31,10 +37,10 @@ class Suite:
         self.append = append
 
     def fetch(self, owner: UUID, shards: list[int], **limits: Any) -> list[tuple[str, int]]:
-        chosen = {"rows": 100, "size": 10**6, "known": [], "held": [], **limits}
+        arguments = {**UNLIMITED, **limits}
         return [
             (event.stream_key, event.stream_seq)
-            for event in self.store.fetch(owner, shards, **chosen)
+            for event in self.store.fetch(owner, shards, **arguments)
         ]
 
 
@@ -77,105 +83,107 @@ def suite(request: pytest.FixtureRequest) -> Iterator[Suite]:
         connection.commit()
         connection.close()
 
-    one = store()
-    two = store()
-    yield Suite(one, two, write)
-    one.close()
-    two.close()
+    first = store()
+    second = store()
+    yield Suite(first, second, write)
+    first.close()
+    second.close()
 
 
-def test_a_shard_is_leased_to_one_owner_until_it_is_given_back(suite: Suite) -> None:
-    me = uuid4()
+def test_a_shard_is_leased_to_one_owner_until_it_is_released(suite: Suite) -> None:
+    owner = uuid4()
     other = uuid4()
-    assert sorted(suite.store.claim(me, limit=100, seconds=30)) == list(range(SHARDS))
+    assert sorted(suite.store.claim(owner, limit=100, seconds=30)) == list(range(SHARDS))
     assert suite.other.claim(other, limit=100, seconds=30) == []
-    assert sorted(suite.store.claim(me, limit=100, seconds=30)) == list(range(SHARDS)), (
-        "one's own lease is renewed"
+    assert sorted(suite.store.claim(owner, limit=100, seconds=30)) == list(range(SHARDS)), (
+        "an owner extends its own lease"
     )
-    suite.store.release(me)
+    suite.store.release(owner)
     assert len(suite.other.claim(other, limit=3, seconds=30)) == 3
 
 
-def test_a_shard_that_is_not_due_is_not_leased(suite: Suite) -> None:
-    me = uuid4()
-    suite.store.claim(me, limit=100, seconds=30)
-    suite.store.release(me, retry_after=60)
-    assert suite.store.claim(me, limit=100, seconds=30) == []
+def test_a_shard_that_is_not_due_cannot_be_claimed(suite: Suite) -> None:
+    owner = uuid4()
+    suite.store.claim(owner, limit=100, seconds=30)
+    suite.store.release(owner, retry_after=60)
+    assert suite.store.claim(owner, limit=100, seconds=30) == []
 
 
-def test_events_come_in_order_with_what_is_known_or_held_left_out(suite: Suite) -> None:
-    me = uuid4()
+def test_events_are_fetched_in_order_without_excluded_ids_and_held_streams(suite: Suite) -> None:
+    owner = uuid4()
     for stream in ("job:1", "job:2", "job:1", "job:3"):
         suite.append(stream)
-    shards = suite.store.claim(me, limit=100, seconds=30)
-    everything = suite.store.fetch(me, shards, rows=100, size=10**6, known=[], held=[])
-    assert [(e.stream_key, e.stream_seq) for e in everything] == [
+    shards = suite.store.claim(owner, limit=100, seconds=30)
+    everything = suite.store.fetch(owner, shards, **UNLIMITED)
+    assert [(event.stream_key, event.stream_seq) for event in everything] == [
         ("job:1", 1),
         ("job:2", 1),
         ("job:1", 2),
         ("job:3", 1),
     ]
-    assert suite.fetch(me, shards, rows=2) == [("job:1", 1), ("job:2", 1)]
-    assert suite.fetch(me, shards, known=[everything[0].id]) == [
+    assert suite.fetch(owner, shards, max_rows=2) == [("job:1", 1), ("job:2", 1)]
+    assert suite.fetch(owner, shards, excluded_ids=[everything[0].id]) == [
         ("job:2", 1),
         ("job:1", 2),
         ("job:3", 1),
     ]
-    assert suite.fetch(me, shards, held=["job:1", 'odd "\\,{}']) == [
+    assert suite.fetch(owner, shards, held_streams=["job:1", 'odd "\\,{}']) == [
         ("job:2", 1),
         ("job:3", 1),
     ]
 
 
-def test_the_payload_comes_back_byte_for_byte_within_the_size_asked_for(
+def test_payloads_are_fetched_byte_for_byte_within_the_size_limit(
     suite: Suite,
 ) -> None:
-    me = uuid4()
+    owner = uuid4()
     payloads = ['{"a":"é\u2028"}'.encode(), b"x" * 500, b"\x1e\x1f\x00\xff", b""]
     for number, payload in enumerate(payloads):
         suite.append(f"job:{number}", payload)
-    shards = suite.store.claim(me, limit=100, seconds=30)
-    found = suite.store.fetch(me, shards, rows=100, size=10**6, known=[], held=[])
-    assert [event.payload for event in found] == payloads
-    assert len(suite.fetch(me, shards, size=1)) == 1, "one comes, however large"
-    assert len(suite.fetch(me, shards, size=505)) == 1
+    shards = suite.store.claim(owner, limit=100, seconds=30)
+    events = suite.store.fetch(owner, shards, **UNLIMITED)
+    assert [event.payload for event in events] == payloads
+    assert len(suite.fetch(owner, shards, max_bytes=1)) == 1, (
+        "the first event is fetched, however large"
+    )
+    assert len(suite.fetch(owner, shards, max_bytes=505)) == 1
 
 
-def test_only_the_owner_of_the_lease_is_given_events(suite: Suite) -> None:
+def test_only_the_owner_of_the_lease_can_fetch_events(suite: Suite) -> None:
     suite.append("job:1")
     shards = suite.store.claim(uuid4(), limit=100, seconds=30)
     assert suite.fetch(uuid4(), shards) == []
 
 
-def test_marked_events_are_gone_and_marking_twice_does_no_harm(suite: Suite) -> None:
-    me = uuid4()
+def test_marked_events_leave_the_outbox_and_marking_twice_does_no_harm(suite: Suite) -> None:
+    owner = uuid4()
     suite.append("job:1")
     suite.append("job:1")
-    shards = suite.store.claim(me, limit=100, seconds=30)
-    first = suite.store.fetch(me, shards, rows=1, size=10**6, known=[], held=[])[0]
+    shards = suite.store.claim(owner, limit=100, seconds=30)
+    first = suite.store.fetch(owner, shards, **{**UNLIMITED, "max_rows": 1})[0]
     assert suite.store.mark([Acknowledged(first.id, first.event_id, 2, 77)]) == 1
     assert suite.store.mark([Acknowledged(first.id, first.event_id, 2, 78)]) == 0
-    assert suite.fetch(me, shards) == [("job:1", 2)]
+    assert suite.fetch(owner, shards) == [("job:1", 2)]
 
 
-def test_a_parked_stream_waits_with_all_that_follows_and_leaves_one_copy(
+def test_a_parked_stream_waits_with_all_that_follows_and_has_one_dead_letter(
     suite: Suite,
 ) -> None:
-    me = uuid4()
+    owner = uuid4()
     suite.append("job:1", b'{"n":1}')
     suite.append("job:2")
-    shards = suite.store.claim(me, limit=100, seconds=30)
-    poison = suite.store.fetch(me, shards, rows=1, size=10**6, known=[], held=[])[0]
+    shards = suite.store.claim(owner, limit=100, seconds=30)
+    poison = suite.store.fetch(owner, shards, **{**UNLIMITED, "max_rows": 1})[0]
     assert [
         suite.store.refuse(poison, "too large"),
         suite.store.refuse(poison, "too large"),
     ] == [1, 2]
     suite.store.park(poison, "too large")
     suite.append("job:1")
-    found = suite.store.fetch(me, shards, rows=100, size=10**6, known=[], held=[])
-    assert [(event.stream_key, event.topic) for event in found] == [
+    events = suite.store.fetch(owner, shards, **UNLIMITED)
+    assert [(event.stream_key, event.topic) for event in events] == [
         ("job:2", "t"),
         ("dlq:job:1", "dlq"),
     ]
-    assert (found[1].payload, found[1].key) == (b'{"n":1}', b"job:1")
-    assert poison.event_id in found[1].headers
+    assert (events[1].payload, events[1].key) == (b'{"n":1}', b"job:1")
+    assert poison.event_id in events[1].headers

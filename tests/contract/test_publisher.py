@@ -1,4 +1,4 @@
-"""What any `Publisher` does; the fake and Kafka pass the same suite."""
+"""What every `Publisher` does; the fake and Kafka pass the same suite."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ TOPIC = "aetherlink.events.jobcreated"
 @dataclass
 class Suite:
     publisher: Publisher
-    away: Callable[[], Publisher]
+    unreachable: Callable[[], Publisher]
     event: Callable[..., PendingEvent]
 
 
@@ -35,11 +35,11 @@ def suite(request: pytest.FixtureRequest) -> Iterator[Suite]:
 
     if request.param == "fake":
         broker = FakeBroker()
-        gone = FakeBroker()
-        broker.unplaceable = lambda one: one.topic != TOPIC or len(one.payload) > 10**6
-        gone.unreachable = True
+        broker_down = FakeBroker()
+        broker.rejects = lambda event: event.topic != TOPIC or len(event.payload) > 10**6
+        broker_down.unreachable = True
         publisher: Publisher = broker.publisher()
-        yield Suite(publisher, gone.publisher, event)
+        yield Suite(publisher, broker_down.publisher, event)
     else:
         real: Broker = request.getfixturevalue("broker")
         settings = Settings().changed(
@@ -48,49 +48,52 @@ def suite(request: pytest.FixtureRequest) -> Iterator[Suite]:
                 "api_version": real.api_version,
             }
         )
-        nobody = Settings().changed(
+        no_broker = Settings().changed(
             kafka={
                 "bootstrap_servers": f"127.0.0.1:{free_port()}",
                 "request_timeout_ms": 300,
             }
         )
         publisher = KafkaPublisher(settings.kafka)
-        yield Suite(publisher, lambda: KafkaPublisher(nobody.kafka), event)
+        yield Suite(publisher, lambda: KafkaPublisher(no_broker.kafka), event)
     publisher.close()
 
 
-def test_what_was_sent_is_acknowledged_with_its_place(suite: Suite) -> None:
+def test_a_sent_event_is_acknowledged_with_its_partition_and_offset(suite: Suite) -> None:
     events = [suite.event("job:1"), suite.event("job:1"), suite.event("job:2")]
     assert all(
-        not isinstance(suite.publisher.place(event), Refused | Unreachable) for event in events
+        not isinstance(suite.publisher.partition_of(event), Refused | Unreachable)
+        for event in events
     )
-    outcomes = suite.publisher.launch(events).land(10)
+    outcomes = suite.publisher.send(events).wait(10)
     acknowledged = [outcome for outcome in outcomes if isinstance(outcome, Acknowledged)]
-    assert [one.event_id for one in acknowledged] == [event.event_id for event in events]
+    assert [item.event_id for item in acknowledged] == [event.event_id for event in events]
     assert acknowledged[0].partition == acknowledged[1].partition
     assert acknowledged[0].offset < acknowledged[1].offset
 
 
-def test_a_stream_has_one_place(suite: Suite) -> None:
-    assert suite.publisher.place(suite.event("job:1")) == suite.publisher.place(
+def test_the_events_of_a_stream_have_one_partition(suite: Suite) -> None:
+    assert suite.publisher.partition_of(suite.event("job:1")) == suite.publisher.partition_of(
         suite.event("job:1")
     )
 
 
-def test_an_event_that_no_broker_takes_is_refused_before_it_flies(suite: Suite) -> None:
+def test_an_event_that_no_broker_takes_is_refused_before_it_is_sent(suite: Suite) -> None:
     assert isinstance(
-        suite.publisher.place(suite.event("job:1", topic="aetherlink.nowhere")), Refused
+        suite.publisher.partition_of(suite.event("job:1", topic="aetherlink.nowhere")), Refused
     )
-    assert isinstance(suite.publisher.place(suite.event("job:1", topic="not a topic!")), Refused)
     assert isinstance(
-        suite.publisher.place(suite.event("job:1", payload=b"x" * 1_100_000)), Refused
+        suite.publisher.partition_of(suite.event("job:1", topic="not a topic!")), Refused
+    )
+    assert isinstance(
+        suite.publisher.partition_of(suite.event("job:1", payload=b"x" * 1_100_000)), Refused
     )
 
 
-def test_a_broker_that_is_away_is_unreachable_and_closing_does_no_harm(
+def test_a_broker_that_is_down_is_unreachable_and_its_publisher_can_be_closed_twice(
     suite: Suite,
 ) -> None:
-    publisher = suite.away()
-    assert isinstance(publisher.place(suite.event("job:1")), Unreachable)
+    publisher = suite.unreachable()
+    assert isinstance(publisher.partition_of(suite.event("job:1")), Unreachable)
     publisher.close()
     publisher.close()

@@ -1,4 +1,4 @@
-"""One fake for each port. They pass the same contract suites as the real adapters."""
+"""A broker in memory. Its publishers pass the same contract suite as Kafka's."""
 
 import threading
 from collections import defaultdict
@@ -11,7 +11,11 @@ from chalicelib.outbox.ports import Acknowledged, Outcome, Refused, Unreachable
 
 
 class FakeBroker:
-    """What publishers of one broker share: the log, and what goes wrong."""
+    """The state that the publishers of one broker share: the log, and what fails.
+
+    `batches` has one entry for each call of `send`. `on_send` runs after the events of a batch
+    were logged, before the publisher returns.
+    """
 
     def __init__(self) -> None:
         self.log: list[PendingEvent] = []
@@ -19,8 +23,8 @@ class FakeBroker:
         self.unreachable = False
         self.lost_acknowledgements = 0
         self.refuses: Callable[[PendingEvent], bool] = lambda _: False
-        self.unplaceable: Callable[[PendingEvent], bool] = lambda _: False
-        self.on_launch: Callable[[], None] = lambda: None
+        self.rejects: Callable[[PendingEvent], bool] = lambda _: False
+        self.on_send: Callable[[], None] = lambda: None
         self.publishers = 0
         self.lock = threading.Lock()
 
@@ -34,19 +38,19 @@ class FakePublisher:
         self._broker = broker
         self.closed = False
 
-    def place(self, event: PendingEvent) -> Any:
+    def partition_of(self, event: PendingEvent) -> Any:
         if self._broker.unreachable:
-            return Unreachable("nobody answers")
-        if self._broker.unplaceable(event):
+            return Unreachable("no answer")
+        if self._broker.rejects(event):
             return Refused("no such topic", alone=True)
         return event.topic, sum(event.key) % 3
 
-    def launch(self, events: Sequence[PendingEvent]) -> "FakeSentBatch":
-        assert not self.closed, "a publisher that saw trouble must not be used on"
+    def send(self, events: Sequence[PendingEvent]) -> "FakeSentBatch":
+        assert not self.closed, "a publisher must not be used after a failure"
         self._broker.batches.append(list(events))
         batches: dict[Any, list[PendingEvent]] = defaultdict(list)
         for event in events:
-            batches[self.place(event)].append(event)
+            batches[self.partition_of(event)].append(event)
         outcomes: dict[int, Outcome] = {}
         for batch in batches.values():
             refused = [event for event in batch if self._broker.refuses(event)]
@@ -63,7 +67,7 @@ class FakePublisher:
                     if self._broker.lost_acknowledgements:
                         self._broker.lost_acknowledgements -= 1
                         outcomes[event.id] = Unreachable("acknowledgement lost")
-        self._broker.on_launch()
+        self._broker.on_send()
         return FakeSentBatch([outcomes[event.id] for event in events])
 
     def close(self) -> None:
@@ -74,5 +78,5 @@ class FakePublisher:
 class FakeSentBatch:
     outcomes: list[Outcome]
 
-    def land(self, timeout: float) -> list[Outcome]:
+    def wait(self, timeout: float) -> list[Outcome]:
         return self.outcomes

@@ -1,4 +1,4 @@
-"""One fake for each port. They pass the same contract suites as the real adapters."""
+"""An outbox in memory. It passes the same contract suite as PostgreSQL's."""
 
 import json
 from collections import defaultdict
@@ -21,7 +21,7 @@ class _Shard:
 
 
 class FakeOutbox:
-    """An `OutboxStore` in memory. `down` makes every call fail as an unreachable database does."""
+    """An `OutboxStore`. While `down` is set, every call fails as with an unreachable database."""
 
     def __init__(self, clock: FakeClock, shards: int = 4) -> None:
         self.clock = clock
@@ -57,66 +57,66 @@ class FakeOutbox:
         return event
 
     def claim(self, owner: UUID, *, limit: int, seconds: float) -> list[int]:
-        self._answer()
+        self._fail_if_down()
         now = self.clock.monotonic()
-        own = [n for n, s in self.shards.items() if s.owner == owner]
+        own = [number for number, shard in self.shards.items() if shard.owner == owner]
         free = [
-            n
-            for n, s in self.shards.items()
-            if s.owner != owner and s.lease_until < now and s.retry_at <= now
+            number
+            for number, shard in self.shards.items()
+            if shard.owner != owner and shard.lease_until < now and shard.retry_at <= now
         ]
-        taken = (own + free)[:limit]
-        for number in taken:
+        claimed = (own + free)[:limit]
+        for number in claimed:
             self.shards[number].owner = owner
             self.shards[number].lease_until = now + seconds
-        return taken
+        return claimed
 
     def fetch(
         self,
         owner: UUID,
         shards: Collection[int],
         *,
-        rows: int,
-        size: int,
-        known: Collection[int],
-        held: Collection[str],
+        max_rows: int,
+        max_bytes: int,
+        excluded_ids: Collection[int],
+        held_streams: Collection[str],
     ) -> list[PendingEvent]:
-        self._answer()
+        self._fail_if_down()
         now = self.clock.monotonic()
-        found: list[PendingEvent] = []
+        ready: list[PendingEvent] = []
         for event in sorted(self.events.values()):
             shard = self.shards[event.shard]
             leased = event.shard in shards and shard.owner == owner and shard.lease_until > now
             if (
                 leased
                 and event.stream_key not in self.parked
-                and event.stream_key not in held
-                and event.id not in known
+                and event.stream_key not in held_streams
+                and event.id not in excluded_ids
             ):
-                found.append(event)
-        total = 0
-        taken: list[PendingEvent] = []
-        for event in found[:rows]:
-            total += len(event.payload)
-            if taken and total > size:
+                ready.append(event)
+        total_bytes = 0
+        fetched: list[PendingEvent] = []
+        for event in ready[:max_rows]:
+            total_bytes += len(event.payload)
+            if fetched and total_bytes > max_bytes:
                 break
-            taken.append(event)
-        return taken
+            fetched.append(event)
+        return fetched
 
     def mark(self, acknowledged: Sequence[Acknowledged]) -> int:
-        self._answer()
-        gone = [self.events.pop(one.id) for one in acknowledged if one.id in self.events]
-        self.archive += gone
-        return len(gone)
+        self._fail_if_down()
+        marked = [self.events.pop(item.id) for item in acknowledged if item.id in self.events]
+        self.archive += marked
+        return len(marked)
 
     def refuse(self, event: PendingEvent, reason: str) -> int:
-        self._answer()
+        self._fail_if_down()
         stored = self.events[event.id]
         self.events[event.id] = stored._replace(attempts=stored.attempts + 1)
         return stored.attempts + 1
 
     def park(self, event: PendingEvent, reason: str) -> None:
-        self._answer()
+        self._fail_if_down()
         self.parked[event.stream_key] = reason
         if not event.is_dead_letter:
             copy = self.append(
@@ -130,16 +130,13 @@ class FakeOutbox:
             )
 
     def stats(self) -> OutboxStats:
-        self._answer()
-        waiting = [event for event in self.events.values() if event.stream_key not in self.parked]
-        return OutboxStats(
-            len(waiting),
-            START.timestamp() if waiting else self.clock.now().timestamp(),
-            len(self.parked),
-        )
+        self._fail_if_down()
+        pending = [event for event in self.events.values() if event.stream_key not in self.parked]
+        oldest = START if pending else self.clock.now()
+        return OutboxStats(len(pending), oldest.timestamp(), len(self.parked))
 
     def release(self, owner: UUID, *, retry_after: float = 0.0) -> None:
-        self._answer()
+        self._fail_if_down()
         for shard in self.shards.values():
             if shard.owner == owner:
                 shard.owner = None
@@ -148,8 +145,8 @@ class FakeOutbox:
                     shard.retry_at = self.clock.monotonic() + retry_after
 
     def close(self) -> None:
-        """Nothing to let go of."""
+        """There is nothing to close."""
 
-    def _answer(self) -> None:
+    def _fail_if_down(self) -> None:
         if self.down:
             raise Unavailable("the database is down", code="database-unavailable")

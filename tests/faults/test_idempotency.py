@@ -1,27 +1,42 @@
-"""Requests that die on the way, are repeated blindly, or come all at once: one row, one event, one answer."""
+"""Requests that are killed, repeated, or sent all at once have one row, one event, one answer."""
 
 import json
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
 from chalicelib.config import Settings
-from infra.aws.package import ROOT
 from infra.local.emulator import Emulator
 from infra.local.ports import free_port
 from infra.local.postgres import Postgres
 from tests.contract.test_lease_store import TABLE, create_table
+from tests.faults import request_process
 from tests.faults.request_process import STEPS
+from tests.faults.warm import WarmProcess
 
 BODY = json.dumps({"name": "Ada", "email": "ada@example.test"})
 LEASE_SECONDS = 1.0
+TIMEOUT_SECONDS = 120.0
+
+
+class Requests:
+    """A process that sends requests, and the responses that it printed."""
+
+    def __init__(self, process: WarmProcess, output: Path) -> None:
+        self.process = process
+        self._output = output
+
+    def responses(self) -> list[dict[str, Any]]:
+        """Wait for the end of the process; return its responses."""
+        self.process.wait(TIMEOUT_SECONDS)
+        lines = self._output.read_text().splitlines()
+        return [json.loads(line) for line in lines if line.startswith('{"status"')]
 
 
 @dataclass
@@ -32,9 +47,10 @@ class World:
     postgres: Postgres
     tenant: UUID
     dynamodb: str
+    folder: Path
 
-    def start(self, key: str, *arguments: str, body: str = BODY) -> "subprocess.Popen[str]":
-        env = {
+    def start(self, key: str, *arguments: str, body: str = BODY) -> Requests:
+        environment = {
             **os.environ,
             "STAGE": "local",
             "OIDC_ENABLED": "false",
@@ -46,24 +62,14 @@ class World:
             "AWS_SECRET_ACCESS_KEY": "test",
             "AWS_DEFAULT_REGION": "us-east-1",
         }
-        command = [
-            sys.executable,
-            "-m",
-            "tests.faults.request_process",
-            "--tenant",
-            str(self.tenant),
-            "--key",
-            key,
-        ]
-        command += ["--body", body, "--lease-seconds", str(LEASE_SECONDS), *arguments]
-        pipe = subprocess.PIPE
-        return subprocess.Popen(
-            command, cwd=ROOT, env=env, stdout=pipe, stderr=subprocess.DEVNULL, text=True
-        )
+        defaults = ["--tenant", str(self.tenant), "--key", key, "--body", body]
+        defaults += ["--lease-seconds", str(LEASE_SECONDS)]
+        output = self.folder / f"{uuid4()}.log"
+        process = WarmProcess(request_process.main, [*defaults, *arguments], environment, output)
+        return Requests(process, output)
 
     def send(self, key: str, *arguments: str, body: str = BODY) -> list[dict[str, Any]]:
-        said, _ = self.start(key, *arguments, body=body).communicate(timeout=60)
-        return [json.loads(line) for line in said.splitlines() if line.startswith('{"status"')]
+        return self.start(key, *arguments, body=body).responses()
 
     def counts(self) -> tuple[int, int]:
         """Return how many contacts and how many events of the tenant there are."""
@@ -78,70 +84,66 @@ class World:
 
 @pytest.fixture
 def world(
-    database: Settings, postgres: Postgres, emulator: Emulator, tenant: UUID
+    database: Settings, postgres: Postgres, emulator: Emulator, tenant: UUID, tmp_path: Path
 ) -> Iterator[World]:
     create_table(emulator.client("dynamodb"))
-    yield World(database, postgres, tenant, emulator.url)
+    yield World(database, postgres, tenant, emulator.url, tmp_path)
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_killed_on_the_way_and_repeated_there_is_one_row_one_event_and_the_right_answer(
+def test_a_request_killed_at_a_step_and_repeated_has_one_row_one_event_and_one_answer(
     world: World, step: str
 ) -> None:
-    dying = world.start("k", "--die-at", step)
-    dying.communicate(timeout=60)
-    assert dying.returncode == -9
+    killed = world.start("k", "--die-at", step)
+    killed.responses()
+    assert killed.process.returncode == -9
     deadline = time.monotonic() + 20
-    while True:  # the dead one's lease has to end first
-        [answer] = world.send("k")
-        if answer["status"] != 409 or time.monotonic() > deadline:
+    while True:  # until the lease of the killed process has expired
+        [response] = world.send("k")
+        if response["status"] != 409 or time.monotonic() > deadline:
             break
-    assert answer["status"] == 201, answer
+    assert response["status"] == 201, response
     assert world.counts() == (1, 1)
-    assert answer["replayed"] == (step in STEPS[3:]), (
-        "what was committed is given again, not done again"
+    assert response["replayed"] == (step in STEPS[3:]), (
+        "a committed request is answered again, not run again"
     )
-    [again] = world.send("k")
-    assert again == {**answer, "replayed": True}
+    [repeated] = world.send("k")
+    assert repeated == {**response, "replayed": True}
 
 
-@pytest.mark.parametrize("away", [False, True], ids=["dynamodb-up", "dynamodb-down"])
-def test_two_hundred_at_once_make_one_row_one_event_and_one_answer(
-    world: World, away: bool
+@pytest.mark.parametrize("dynamodb_down", [False, True], ids=["dynamodb-up", "dynamodb-down"])
+def test_two_hundred_requests_at_once_have_one_row_one_event_and_one_answer(
+    world: World, dynamodb_down: bool
 ) -> None:
-    if away:
+    if dynamodb_down:
         world.dynamodb = f"http://127.0.0.1:{free_port()}"
-    processes = [world.start("k", "--times", "25", "--lease-seconds", "20") for _ in range(8)]
-    answers = []
-    for process in processes:
-        said, _ = process.communicate(timeout=120)
-        answers += [json.loads(line) for line in said.splitlines() if line.startswith('{"status"')]
-    assert len(answers) == 200
-    done = [answer for answer in answers if answer["status"] == 201]
-    assert len(done) + sum(answer["status"] == 409 for answer in answers) == 200
-    assert [answer["replayed"] for answer in done].count(False) == 1
-    assert len({answer["body"] for answer in done}) == 1, "replays are byte-identical"
+    senders = [world.start("k", "--times", "25", "--lease-seconds", "20") for _ in range(8)]
+    responses = [response for sender in senders for response in sender.responses()]
+    assert len(responses) == 200
+    created = [response for response in responses if response["status"] == 201]
+    conflicts = [response for response in responses if response["status"] == 409]
+    assert len(created) + len(conflicts) == 200
+    assert [response["replayed"] for response in created].count(False) == 1
+    assert len({response["body"] for response in created}) == 1, "replays are byte-identical"
     assert world.counts() == (1, 1)
 
 
-def test_another_body_is_refused_and_a_refusal_is_not_kept(world: World) -> None:
-    bad = json.dumps({"name": ""})
-    assert [answer["status"] for answer in world.send("bad", "--times", "2", body=bad)] == [
-        400,
-        400,
-    ]
-    assert world.send("bad")[0]["status"] == 201
-    [refused] = world.send("bad", body=json.dumps({"name": "Eve"}))
+def test_a_key_is_refused_for_another_body_but_free_after_an_invalid_one(world: World) -> None:
+    invalid = json.dumps({"name": ""})
+    responses = world.send("k", "--times", "2", body=invalid)
+    assert [response["status"] for response in responses] == [400, 400]
+    assert world.send("k")[0]["status"] == 201
+    [refused] = world.send("k", body=json.dumps({"name": "Eve"}))
     assert (refused["status"], json.loads(refused["body"])["code"]) == (
         422,
         "idempotency-key-reused",
     )
-    strangers = World(world.settings, world.postgres, uuid4(), world.dynamodb)
-    assert strangers.send("bad")[0]["status"] == 201
-    assert strangers.counts() == (1, 1)
+    other_tenant = replace(world, tenant=uuid4())
+    assert other_tenant.send("k")[0]["status"] == 201
+    assert other_tenant.counts() == (1, 1)
 
 
-def test_after_a_day_it_runs_anew(world: World) -> None:
+def test_after_a_day_a_key_can_be_used_again(world: World) -> None:
     body = json.dumps({"name": "Ada"})
     world.dynamodb = f"http://127.0.0.1:{free_port()}"
     world.send("k", body=body)
@@ -149,6 +151,6 @@ def test_after_a_day_it_runs_anew(world: World) -> None:
         connection.execute_simple(
             "UPDATE idempotent_request SET created_at = now() - interval '25 hours'"
         )
-    [answer] = world.send("k", body=body)
-    assert (answer["status"], answer["replayed"]) == (201, False)
+    [response] = world.send("k", body=body)
+    assert (response["status"], response["replayed"]) == (201, False)
     assert world.counts() == (2, 2)

@@ -1,4 +1,4 @@
-"""A TCP proxy in the path: counts flights, delays, and cuts. For tests only."""
+"""A TCP proxy in the path: counts round trips, delays data, and cuts connections."""
 
 import socket
 import threading
@@ -7,13 +7,13 @@ from types import TracebackType
 
 
 class Proxy:
-    """Forwards a loopback port to `target`; `flights` counts how often the client's side began to talk anew."""
+    """Forwards a loopback port to `target`; `round_trips` counts the client's turns to send."""
 
     def __init__(self, target: int) -> None:
         self._target = target
         self._server = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._server.getsockname()[1]
-        self.batches = 0
+        self.round_trips = 0
         self.cut = False
         self.refused = 0
         self.delay_seconds = 0.0
@@ -76,7 +76,7 @@ class Proxy:
             while data := source.recv(65536):
                 with self._lock:
                     if outward and not self._client_talks:
-                        self.batches += 1
+                        self.round_trips += 1
                     self._client_talks = outward
                 if self.delay_seconds and not outward:
                     time.sleep(self.delay_seconds)

@@ -29,7 +29,7 @@ def _through(proxy: Proxy, settings: Settings, postgres: Postgres) -> Settings:
 
 
 class Stock(pg8000.dbapi.Connection):  # type: ignore[misc] # pg8000 has no types
-    """pg8000 as it comes, with the tenant set by a statement of its own."""
+    """Unmodified pg8000, which sets the tenant in a separate statement."""
 
     tenant: UUID | None = None
 
@@ -43,7 +43,7 @@ class Stock(pg8000.dbapi.Connection):  # type: ignore[misc] # pg8000 has no type
 
 
 @pytest.mark.parametrize(("keyed", "ours", "stock"), [(False, 4, 13), (True, 5, 16)])
-def test_creating_a_job_takes_few_flights(
+def test_creating_a_job_takes_few_round_trips(
     database: Settings,
     postgres: Postgres,
     tenant: UUID,
@@ -52,9 +52,9 @@ def test_creating_a_job_takes_few_flights(
     ours: int,
     stock: int,
 ) -> None:
-    """Begin with the tenant, the row, the event, the answer under its key, and commit: one flight each."""
+    """Begin with the tenant, insert the row, the event and the keyed answer, and commit."""
 
-    def batches() -> int:
+    def round_trips() -> int:
         with Proxy(postgres.port) as proxy:
             settings = _through(proxy, database, postgres)
             pool = engine(plain(settings.database.url), settings.database)
@@ -68,21 +68,21 @@ def test_creating_a_job_takes_few_flights(
                 IdempotencyKey(tenant, "POST /jobs", str(uuid4()), "0" * 64),
                 lambda _: StoredAnswer(201, b"{}"),
             )
-            before = proxy.batches
+            before = proxy.round_trips
             work = PostgresUnitOfWork(
                 pool, settings.outbox, tenant, recorder=recorder if keyed else None
             )
             use_cases.create(JOB, CreateJob(account_id=account.id, title="x"), work, SystemClock())
-            taken = proxy.batches - before
+            count = proxy.round_trips - before
             pool.dispose()
-            return taken
+            return count
 
-    assert batches() == ours
+    assert round_trips() == ours
     monkeypatch.setattr(driver, "Connection", Stock)
-    assert batches() == stock
+    assert round_trips() == stock
 
 
-def test_a_pooled_connection_that_died_is_replaced_unnoticed(
+def test_a_pooled_connection_that_was_closed_is_replaced_without_an_error(
     database: Settings, postgres: Postgres, tenant: UUID
 ) -> None:
     with Proxy(postgres.port) as proxy:
@@ -99,21 +99,21 @@ def test_a_pooled_connection_that_died_is_replaced_unnoticed(
         pool.dispose()
 
 
-def test_a_database_that_is_away_is_unavailable_and_says_so_in_time(
+def test_a_database_that_is_down_is_unavailable_without_revealing_its_url(
     database: Settings, tenant: UUID
 ) -> None:
     settings = database.changed(database={"url": f"postgresql://a:b@127.0.0.1:{free_port()}/x"})
-    nowhere = engine(plain(settings.database.url), settings.database)
+    unreachable = engine(plain(settings.database.url), settings.database)
     with (
         pytest.raises(Unavailable) as refused,
-        PostgresUnitOfWork(nowhere, settings.outbox, tenant),
+        PostgresUnitOfWork(unreachable, settings.outbox, tenant),
     ):
         raise AssertionError("not reached")
     assert refused.value.headers["Retry-After"]
     assert str(settings.database.url) not in refused.value.detail
 
 
-def test_a_statement_that_runs_too_long_is_ended(database: Settings) -> None:
+def test_a_statement_that_runs_too_long_is_cancelled(database: Settings) -> None:
     settings = database.changed(database={"statement_timeout_ms": 100})
     with (
         driver.connect(settings.database.url, settings.database, name="test") as connection,
@@ -123,12 +123,12 @@ def test_a_statement_that_runs_too_long_is_ended(database: Settings) -> None:
         connection.execute_simple("SELECT pg_sleep(5)")
 
 
-def test_a_url_that_is_none_is_refused(database: Settings) -> None:
+def test_a_url_of_another_database_is_refused(database: Settings) -> None:
     with pytest.raises(Misconfigured, match="DATABASE_URL"):
         driver.connect("mysql://x", database.database, name="test")
 
 
-def test_a_large_parameter_does_not_wait_for_the_other_side_s_delayed_acknowledgement(
+def test_a_large_parameter_does_not_wait_for_a_delayed_acknowledgement(
     database: Settings,
 ) -> None:
     with driver.connect(database.database.url, database.database, name="test") as connection:

@@ -59,23 +59,23 @@ class World:
                 "group.id": str(uuid4()),
             }
         )
-        found = []
+        records = []
         try:
             for topic in topics:
                 for partition in consumer.list_topics(topic, timeout=10).topics[topic].partitions:
-                    place = TopicPartition(topic, partition, 0)
-                    end = consumer.get_watermark_offsets(place, timeout=10)[1]
-                    consumer.assign([place])
+                    start = TopicPartition(topic, partition, 0)
+                    end = consumer.get_watermark_offsets(start, timeout=10)[1]
+                    consumer.assign([start])
                     while end and (message := consumer.poll(10)) is not None:
                         if dict(message.headers())["tenant_id"].decode() == str(self.tenant):
-                            found.append(message)
+                            records.append(message)
                         if message.offset() >= end - 1:
                             break
         finally:
             consumer.close()
-        return found
+        return records
 
-    def waiting(self) -> list[list[Any]]:
+    def pending(self) -> list[list[Any]]:
         with self.postgres.connect() as connection:
             query = "SELECT stream_key, stream_seq, parked, attempts FROM outbox_event ORDER BY id"
             return list(connection.execute_simple(query).rows)
@@ -96,7 +96,7 @@ def world(
     yield World(settings, postgres, tenant)
 
 
-def test_a_stream_crosses_topics_in_order_and_lands_in_the_archive(world: World) -> None:
+def test_a_stream_over_several_topics_is_sent_in_order_and_archived(world: World) -> None:
     world.append(
         ("job:1", CREATED, b'{"n":1}'),
         ("job:1", MOVED, b'{"n":2}'),
@@ -104,7 +104,7 @@ def test_a_stream_crosses_topics_in_order_and_lands_in_the_archive(world: World)
     )
     world.append(("job:1", CREATED, b'{"n":4}'))
     report = world.run()
-    assert (report.published, report.refused, world.waiting()) == (4, 0, [])
+    assert (report.published, report.refused, world.pending()) == (4, 0, [])
     records = world.read(CREATED, MOVED)
     assert {record.key() for record in records} == {b"job:1"}
     assert [json.loads(record.value())["n"] for record in records] == [1, 4, 2, 3]
@@ -113,11 +113,14 @@ def test_a_stream_crosses_topics_in_order_and_lands_in_the_archive(world: World)
         rows = connection.execute_simple(
             "SELECT stream_seq, kafka_partition, kafka_offset FROM outbox_archive"
         ).rows
-    places = {int(dict(r.headers())["stream_seq"]): [r.partition(), r.offset()] for r in records}
-    assert {seq: place for seq, *place in rows} == places
+    positions = {
+        int(dict(record.headers())["stream_seq"]): [record.partition(), record.offset()]
+        for record in records
+    }
+    assert {seq: position for seq, *position in rows} == positions
 
 
-def test_an_event_too_large_parks_its_stream_and_no_other(world: World) -> None:
+def test_an_event_that_is_too_large_parks_its_stream_and_no_other(world: World) -> None:
     world.append(
         ("job:1", CREATED, b'"' + b"x" * 1_200_000 + b'"'),
         ("job:2", CREATED, b"{}"),
@@ -125,11 +128,11 @@ def test_an_event_too_large_parks_its_stream_and_no_other(world: World) -> None:
     )
     report = world.run()
     assert (report.parked, report.refused) == (1, 5)
-    assert world.waiting() == [["job:1", 1, True, 5], ["job:1", 2, True, 0]]
+    assert world.pending() == [["job:1", 1, True, 5], ["job:1", 2, True, 0]]
     assert [record.key() for record in world.read(CREATED, MOVED)] == [b"job:2"]
-    [copy] = world.read("aetherlink.events.dlq")
-    headers = {name: value.decode() for name, value in copy.headers()}
-    assert copy.key() == b"job:1"
+    [dead_letter] = world.read("aetherlink.events.dlq")
+    headers = {name: value.decode() for name, value in dead_letter.headers()}
+    assert dead_letter.key() == b"job:1"
     assert (
         headers["dlq_payload_omitted"],
         headers["dlq_attempts"],
@@ -138,7 +141,7 @@ def test_an_event_too_large_parks_its_stream_and_no_other(world: World) -> None:
     assert "record may have" in headers["dlq_error"]
 
 
-def test_two_thousand_events_of_many_streams_arrive_whole(world: World) -> None:
+def test_two_thousand_events_of_many_streams_arrive_complete_and_in_order(world: World) -> None:
     streams = [f"job:{uuid4()}" for _ in range(100)]
     for _ in range(20):
         world.append(*((stream, CREATED, b"{}") for stream in sorted(streams)))
@@ -150,15 +153,15 @@ def test_two_thousand_events_of_many_streams_arrive_whole(world: World) -> None:
     assert seen == {stream.encode(): list(range(1, 21)) for stream in streams}
 
 
-def test_a_broker_that_is_away_costs_nothing_but_time(world: World, composed: Compose) -> None:
+def test_a_broker_that_is_down_costs_no_event_an_attempt(world: World, composed: Compose) -> None:
     world.append(("job:1", CREATED, b"{}"))
-    gone = world.settings.changed(
+    unreachable = world.settings.changed(
         kafka={"bootstrap_servers": "127.0.0.1:1", "request_timeout_ms": 200}
     )
-    composed(gone)
+    composed(unreachable)
     report = container().outbox.relay().run(2)
     assert (report.published, report.broker_troubles > 1) == (0, True)
-    assert world.waiting() == [["job:1", 1, False, 0]]
+    assert world.pending() == [["job:1", 1, False, 0]]
     composed(world.settings)
     assert world.run().published == 1
 
@@ -167,8 +170,7 @@ def test_a_broker_that_is_away_costs_nothing_but_time(world: World, composed: Co
 def test_record_batches_may_be_compressed(
     world: World, composed: Compose, compression: str
 ) -> None:
-    packed = world.settings.changed(kafka={"compression": compression})
-    composed(packed)
+    composed(world.settings.changed(kafka={"compression": compression}))
     world.append(
         *((f"job:{number}", CREATED, b'{"text":"' + b"x" * 5_000 + b'"}') for number in range(20))
     )
@@ -183,12 +185,12 @@ def test_of_a_batch_that_the_broker_refuses_only_the_event_at_fault_is_parked(
         pytest.skip("needs a broker with topic settings: Apache Kafka")
     topic = f"aetherlink.small.{uuid4()}"
     admin = KafkaAdminClient(bootstrap_servers=broker.bootstrap_servers)
-    limited = {
+    topic_settings = {
         "num_partitions": 1,
         "replication_factor": 1,
         "configs": {"max.message.bytes": "3000"},
     }
-    admin.create_topics({topic: limited}, wait_for_metadata=True)
+    admin.create_topics({topic: topic_settings}, wait_for_metadata=True)
     admin.close()
     world.append(*((f"job:{number}", topic, b"{}") for number in range(10)))
     world.append(
@@ -198,9 +200,9 @@ def test_of_a_batch_that_the_broker_refuses_only_the_event_at_fault_is_parked(
     )
     report = world.run()
     assert (report.published, report.refused, report.parked) == (12, 5, 1), (
-        "eleven, and the dead letter's copy"
+        "eleven events and the dead letter"
     )
-    assert world.waiting() == [["job:5", 2, True, 5], ["job:5", 3, True, 0]]
+    assert world.pending() == [["job:5", 2, True, 5], ["job:5", 3, True, 0]]
     seen = [
         (record.key().decode(), int(dict(record.headers())["stream_seq"]))
         for record in world.read(topic)

@@ -302,19 +302,19 @@ def test_a_kafka_password_that_is_refused_is_fetched_anew(
     guarded.start({"guarded": 1})
     try:
         first = container().outbox.publisher()
-        refused = first.place(event)
+        refused = first.partition_of(event)
         first.close()
         assert isinstance(refused, Unreachable)
         assert CANARY not in refused.reason + "".join(capfd.readouterr())
         world.keep(kafka="right")
         world.clock.passed += PAUSE_SECONDS
         second = container().outbox.publisher()
-        assert isinstance(second.place(event), Unreachable), (
+        assert isinstance(second.partition_of(event), Unreachable), (
             "still the old one; told that it is refused"
         )
         second.close()
         third = container().outbox.publisher()
-        assert not isinstance(third.place(event), Unreachable | Refused)
+        assert not isinstance(third.partition_of(event), Unreachable | Refused)
         third.close()
     finally:
         guarded.stop()

@@ -1,10 +1,10 @@
-"""pg8000 with one flight a statement, and errors that say who is to blame.
+"""pg8000 with one round trip for each statement, and with distinct errors for a server that is down.
 
-Stock pg8000 sends Parse, Describe and Bind/Execute in three flights and waits for each;
-COMMIT too. Here a statement and its parameters leave in one flush, statements without
-parameters use the simple protocol, and the tenant rides along with BEGIN. It reaches into
-pg8000's internals, which is why pg8000 is pinned; the integration tests count the flights
-on the wire.
+Stock pg8000 sends Parse, Describe and Bind/Execute in three round trips, and the same for
+COMMIT. Here a statement and its parameters are sent in one flush, statements without
+parameters use the simple protocol, and the tenant is set together with BEGIN. This uses
+internals of pg8000, which is why pg8000 is pinned; the integration tests count the round
+trips on the wire.
 """
 
 import json
@@ -27,22 +27,25 @@ from chalicelib.security.secrets import Secret
 from chalicelib.shared.errors import Misconfigured, Unavailable
 
 BEGIN = "begin transaction"
-"""What pg8000 itself sends to begin."""
+"""The statement with which pg8000 itself begins a transaction."""
 
 PORTAL = b"P"
 SOCKET_MARGIN_SECONDS = 2.0
-"""How much longer than a statement may run the socket waits: the server gives up first, with a better message."""
+"""How much longer than a statement may run the socket waits.
+
+The server then times out first, with a better message.
+"""
 
 LOGIN_REFUSED = "28"
 TEMPORARY = ("08", "25", LOGIN_REFUSED, "40", "53", "55", "57", "58", "XX")
-"""Classes of SQLSTATE that tell of the server's state, not of the statement."""
+"""Classes of SQLSTATE that are about the state of the server, not about the statement."""
 
 RDS_KEYS = ("username", "password", "host")
-"""What a database's secret has at the least where Secrets Manager rotates it itself."""
+"""Keys that every database secret has which Secrets Manager rotates for RDS."""
 
 
 class LoginRefused(Unavailable):
-    """The server does not take this user and password: they are wrong, or no longer right."""
+    """The server refuses this user and password: they are wrong, or have been changed."""
 
 
 class Connection(pg8000.dbapi.Connection):  # type: ignore[misc] # pg8000 has no types
@@ -55,7 +58,7 @@ class Connection(pg8000.dbapi.Connection):  # type: ignore[misc] # pg8000 has no
         return Cursor(self)
 
     def execute_simple(self, statement: str) -> Context:
-        """Run statements without parameters in one flight; BEGIN carries the tenant."""
+        """Run statements without parameters in one round trip; BEGIN also sets the tenant."""
         if statement == BEGIN and self.tenant is not None:
             statement = f"begin; select set_config('app.tenant', '{UUID(str(self.tenant))}', true)"
         return super().execute_simple(statement)
@@ -63,7 +66,7 @@ class Connection(pg8000.dbapi.Connection):  # type: ignore[misc] # pg8000 has no
     def execute_unnamed(
         self, statement: str, vals: Any = (), oids: Any = (), stream: Any = None
     ) -> Context:
-        """Run one statement with parameters in one flight."""
+        """Run one statement with parameters in one round trip."""
         if stream is not None:
             return super().execute_unnamed(statement, vals=vals, oids=oids, stream=stream)
         context = Context(statement)
@@ -77,17 +80,20 @@ class Connection(pg8000.dbapi.Connection):  # type: ignore[misc] # pg8000 has no
         return context
 
     def commit(self) -> None:
-        """End the transaction in one flight."""
+        """Commit the transaction in one round trip."""
         self.execute_simple("commit")
 
     def rollback(self) -> None:
-        """Drop the transaction, if there is one, in one flight."""
+        """Roll the transaction back, if there is one, in one round trip."""
         if self._in_transaction:
             self.execute_simple("rollback")
 
 
 class Cursor(pg8000.dbapi.Cursor):  # type: ignore[misc] # pg8000 has no types
-    """A cursor that numbers a statement's placeholders once: stock pg8000 scans the text each time it runs."""
+    """A cursor that numbers the placeholders of a statement once.
+
+    Stock pg8000 scans the text each time it runs.
+    """
 
     _input_oids: Any
     input_types: Any
@@ -113,10 +119,10 @@ def _numbered(statement: str) -> str:
 
 
 def log_in(url: Secret, settings: DatabaseSettings, *, name: str) -> Connection:
-    """Open a connection to what `url` is; where that is refused and was changed meanwhile, to what it has become.
+    """Open a connection to `url`; if the login is refused and the secret has changed, try again.
 
     Raises:
-        as `connect` does.
+        The errors of `connect`.
     """
     try:
         return connect(url.value(), settings, name=name)
@@ -127,14 +133,18 @@ def log_in(url: Secret, settings: DatabaseSettings, *, name: str) -> Connection:
 
 
 def connect(url: str, settings: DatabaseSettings, *, name: str) -> Connection:
-    """Open a connection to `url`, `postgresql://user:password@host:port/database`, shown to the server as `name`.
+    """Open a connection to `url`, whose application name is `name`.
 
-    A JSON object as Secrets Manager keeps it for RDS will do too.
+    Args:
+        url: `postgresql://user:password@host:port/database`, or the JSON object that Secrets
+            Manager keeps for RDS.
+        settings: timeouts, and whether to use TLS.
+        name: what PostgreSQL shows as the application name.
 
     Raises:
-        errors.Misconfigured: no such URL.
-        LoginRefused: the server does not take user and password.
-        errors.Unavailable: nobody answers, or not in time.
+        errors.Misconfigured: the URL cannot be read.
+        LoginRefused: the server refuses user and password.
+        errors.Unavailable: no answer, or none in time.
     """
     parts = urlsplit(_from_rds(url) if url.startswith("{") else url)
     if parts.scheme != "postgresql" or not parts.hostname or not parts.username:
@@ -164,49 +174,52 @@ def connect(url: str, settings: DatabaseSettings, *, name: str) -> Connection:
 
 def _from_rds(text: str) -> str:
     try:
-        kept = json.loads(text)
-        user, password, host = (quote(str(kept[key]), safe="") for key in RDS_KEYS)
-        return f"postgresql://{user}:{password}@{host}:{kept.get('port', 5432)}/{kept.get('dbname', 'postgres')}"
+        secret = json.loads(text)
+        user, password, host = (quote(str(secret[key]), safe="") for key in RDS_KEYS)
+        port = secret.get("port", 5432)
+        database = secret.get("dbname", "postgres")
     except (ValueError, TypeError, KeyError):
         return ""
+    return f"postgresql://{user}:{password}@{host}:{port}/{database}"
 
 
-def sqlstate(problem: BaseException) -> str:
-    """Return the SQLSTATE that the server gave, or an empty text."""
-    details = problem.args[0] if problem.args else None
+def sqlstate(error: BaseException) -> str:
+    """Return the SQLSTATE of the server's answer, or an empty string."""
+    details = error.args[0] if error.args else None
     return str(details.get("C", "")) if isinstance(details, dict) else ""
 
 
-def constraint(problem: BaseException) -> str:
-    """Return the constraint that the server names, or an empty text."""
-    details = problem.args[0] if problem.args else None
+def constraint(error: BaseException) -> str:
+    """Return the constraint that the server names, or an empty string."""
+    details = error.args[0] if error.args else None
     return str(details.get("n", "")) if isinstance(details, dict) else ""
 
 
-def is_temporary(problem: BaseException) -> bool:
-    """Tell whether the server or the way to it is to blame, so that the same statement may succeed later."""
-    if isinstance(problem, pg8000.dbapi.InterfaceError | OSError | EOFError):
+def is_temporary(error: BaseException) -> bool:
+    """Return whether the same statement may succeed later: the server or the network is to blame."""
+    if isinstance(error, pg8000.dbapi.InterfaceError | OSError | EOFError):
         return True
-    return isinstance(problem, pg8000.dbapi.DatabaseError) and sqlstate(problem)[:2] in TEMPORARY
+    return isinstance(error, pg8000.dbapi.DatabaseError) and sqlstate(error)[:2] in TEMPORARY
 
 
 @contextmanager
 def translate_errors() -> Iterator[None]:
-    """Turn trouble with the server or the way to it into `errors.Unavailable`; let all else pass."""
+    """Turn failures of the server or the network into `errors.Unavailable`."""
     try:
         yield
-    except (pg8000.dbapi.Error, OSError, EOFError) as problem:
-        if is_temporary(problem):
-            raise unavailable(problem) from problem
+    except (pg8000.dbapi.Error, OSError, EOFError) as error:
+        if is_temporary(error):
+            raise unavailable(error) from error
         raise
 
 
-def unavailable(problem: BaseException) -> Unavailable:
-    """Return the error for the caller; the cause goes to the log, not to the answer."""
-    kind = LoginRefused if sqlstate(problem).startswith(LOGIN_REFUSED) else Unavailable
-    return kind(
+def unavailable(error: BaseException) -> Unavailable:
+    """Return the error for the caller; its cause is logged, and not part of the answer."""
+    state = sqlstate(error)
+    error_type = LoginRefused if state.startswith(LOGIN_REFUSED) else Unavailable
+    return error_type(
         "The database cannot be reached. Try again soon.",
         code="database-unavailable",
         headers={"Retry-After": "2"},
-        cause=type(problem).__name__ + (f" {sqlstate(problem)}" if sqlstate(problem) else ""),
+        cause=f"{type(error).__name__} {state}".strip(),
     )

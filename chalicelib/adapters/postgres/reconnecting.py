@@ -1,4 +1,4 @@
-"""A connection that is opened when first needed and dropped after any error, so that the next use starts afresh."""
+"""A connection that is opened when first needed, and again after an error."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from chalicelib.adapters.postgres.driver import Connection, is_temporary, unavai
 
 
 class ReconnectingConnection:
-    """Hands out one connection at a time."""
+    """Provides one connection at a time; any error closes it, so the next use opens a new one."""
 
     def __init__(self, connect: Callable[[], Connection]) -> None:
         """Open connections with `connect`."""
@@ -21,17 +21,17 @@ class ReconnectingConnection:
         """Yield the connection.
 
         Raises:
-            errors.Unavailable: trouble with the server or the way to it, in place of the
-            driver's error.
+            errors.Unavailable: in place of the driver's error, if the server or the network
+                is to blame.
         """
         try:
             if self._connection is None:
                 self._connection = self._connect()
             yield self._connection
-        except BaseException as problem:
+        except BaseException as error:
             self.close()
-            if is_temporary(problem):
-                raise unavailable(problem) from problem
+            if is_temporary(error):
+                raise unavailable(error) from error
             raise
 
     @contextmanager
@@ -43,7 +43,7 @@ class ReconnectingConnection:
             connection.execute_simple("commit")
 
     def close(self) -> None:
-        """Let go of the connection; never raises."""
+        """Close the connection; never raises."""
         connection = self._connection
         self._connection = None
         if connection is not None:
