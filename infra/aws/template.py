@@ -72,7 +72,7 @@ def _keep_tables(template: dict[str, Any]) -> None:
             }
 
 
-def idempotency_table(name: str) -> dict[str, object]:
+def idempotency_table(name: str) -> dict[str, Any]:
     """Return the properties of the table of idempotency keys, as CloudFormation writes them."""
     return {
         "TableName": name,
