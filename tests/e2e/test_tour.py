@@ -1,0 +1,83 @@
+"""The README's tour with curl works exactly as it is written, in bash and in zsh."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from infra.aws.package import ROOT
+from infra.local.ports import Ports
+from infra.local.stack import Stack
+from tests.docs.markdown import Document
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    home = Path(tempfile.mkdtemp(prefix="aetherlink-tour-"))
+    home.chmod(0o711)
+    stack = Stack(home, Ports.free(), fast=True)
+    try:
+        stack.up()
+        yield stack
+    finally:
+        stack.down()
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def _tour() -> str:
+    (block,) = [text for text in Document(ROOT / "README.md").shell_blocks if "curl" in text]
+    return block
+
+
+def _environment(stack: Stack) -> dict[str, str]:
+    """Return an environment in which the local commands are about `stack`."""
+    ports = {
+        f"AETHERLINK_{name.upper()}_PORT": str(port) for name, port in asdict(stack.ports).items()
+    }
+    return {**os.environ, **ports, "AETHERLINK_HOME": str(stack.home)}
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_the_tour_works_as_it_is_written(stack: Stack, shell: str) -> None:
+    if not shutil.which(shell):
+        pytest.skip(f"{shell} is not installed")
+    arguments = ["-f"] if shell == "zsh" else ["--norc"]
+    process = subprocess.run(
+        [shell, *arguments, "-s"],  # line after line, as they are pasted
+        input=_tour(),
+        cwd=ROOT,
+        env=_environment(stack),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert process.returncode == 0, process.stderr
+    assert not process.stderr
+    assert process.stdout.endswith("\n")
+    text = process.stdout.replace("\r", "")
+    assert "\n\n" not in re.sub(r"HTTP/[\s\S]*?\n\n", "", text), "one newline after each answer"
+    answers = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+    jobs, moved, changed, first, again, refused, health = answers
+    assert [job["title"] for job in jobs["items"]][:1] == ["Replace the meter"]
+    assert (moved["status"], moved["version"]) == ("Scheduled", 2)
+    assert (changed["amountCents"], changed["version"]) == (12_500, 3)
+    assert (first["name"], first) == ("Contoso", again)
+    assert text.count("HTTP/1.1 201") == 2
+    assert (refused["status"], {e["field"] for e in refused["errors"]}) == (400, {"name", "nmae"})
+    assert health["status"] == "ok"
+
+
+def test_the_tour_has_nothing_that_a_shell_reads_differently() -> None:
+    """At its prompt zsh takes no comments, and it never splits variables at blanks."""
+    assert "#" not in _tour()
+    unquoted = re.sub(r'"[^"]*"|\'[^\']*\'', "", _tour().replace('\\"', ""))
+    assert not re.findall(r"(?<!=)\$[A-Za-z_]\w*", unquoted)
