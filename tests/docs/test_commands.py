@@ -64,7 +64,6 @@ RUN_ELSEWHERE = {
 NOT_RUN = {
     "aws ": "needs an AWS account",
     "chalice deploy": "needs an AWS account",
-    "chalice package": "runs within `make package`",
     "curl ": "the README's are run by tests/e2e/test_tour.py",
     "kill": "ends a demo service, as tests/e2e/test_drill.py does",
     "make clean": "deletes the data of the checkout's own stack",
