@@ -21,7 +21,7 @@ from chalicelib.shared.errors import Invalid
 from infra.local.postgres import Postgres
 from infra.ops.__main__ import main
 from tests.conftest import Compose
-from tests.integration.test_api import Api
+from tests.integration.api.client import Api
 from tests.integration.test_relay import CREATED, MOVED, World, world
 
 __all__ = ["world"]

@@ -1,0 +1,1 @@
+"""The HTTP API in one process, on a real PostgreSQL."""
