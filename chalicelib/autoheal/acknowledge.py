@@ -1,8 +1,8 @@
-"""Acknowledging an alert: one silence, exactly as wide as the alert, for a while, by a named person.
+"""Acknowledging an alert: a person silences exactly this alert for a while.
 
-The server builds the matchers: the alert's name and the labels that say where, each exact.
-Twice is once: the first one reserves the place for the silence's id; whoever comes later
-gets that id, until the silence has ended.
+The server builds the matchers: the alert's name and the labels that identify its source,
+each exact. Acknowledging an alert twice makes one silence: the first request reserves an
+entry in the registry, and later ones get its silence id until the silence has ended.
 """
 
 import hashlib
@@ -50,7 +50,8 @@ IDENTITY: Final = (
 """Labels that a silence matches, of those that the alert has."""
 MAX_DURATION: Final = timedelta(hours=24)
 DEFAULT_DURATION: Final = "2h"
-RESERVED: Final = timedelta(seconds=20)
+RESERVATION: Final = timedelta(seconds=20)
+"""How long a request may take to create its silence, before another one may try."""
 WAIT_SECONDS: Final = 3.0
 PAUSE_SECONDS: Final = 0.1
 DURATION: Final = re.compile(
@@ -89,7 +90,10 @@ Labels = Annotated[
 
 
 class Acknowledgement(Model):
-    """Which alert, by its labels or its fingerprint; for how long (`30m`, `2h`, `1h30m`, at most `24h`); why."""
+    """Which alert to silence, by its labels or its fingerprint, for how long and why.
+
+    The duration is a time such as `30m`, `2h` or `1h30m`, at most `24h`.
+    """
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -117,98 +121,101 @@ class Acknowledgement(Model):
 
 @dataclass(frozen=True, slots=True)
 class HeldSilence:
-    """A silence that is there, or (`silence_id` empty) that somebody is about to make."""
+    """A silence in the registry; `silence_id` is empty while a request is creating it."""
 
     silence_id: str
 
 
 class SilenceRegistry(Protocol):
-    """Who made which silence. Raises `errors.Unavailable`."""
+    """The silences that were created here, by key. Raises `errors.Unavailable`."""
 
     def reserve(self, key: str, owner: str, now: datetime, until: datetime) -> HeldSilence | None:
-        """Take the place `key` until `until`; None when it is taken now, else what is in it."""
+        """Reserve `key` until `until`; return None, or the silence that holds it already."""
         ...
 
     def keep(self, key: str, owner: str, silence_id: str, ends: datetime) -> bool:
-        """Put the id into a place that `owner` took; return whether it was still theirs."""
+        """Store the id under a key that `owner` reserved; return whether it was still theirs."""
         ...
 
     def release(self, key: str, owner: str) -> None:
-        """Let a place go that `owner` took."""
+        """Release a key that `owner` reserved."""
         ...
 
     def forget(self, silence_id: str) -> None:
-        """Empty the place that holds `silence_id`."""
+        """Release the key that holds `silence_id`."""
         ...
 
 
-def parse_duration(said: str) -> timedelta:
-    """Return the time that `said` names, e.g. `30m`, `2h`, `1h30m`.
+def parse_duration(text: str) -> timedelta:
+    """Return the duration that `text` states, e.g. `30m`, `2h`, `1h30m`.
 
     Raises:
-        errors.Invalid: it names none, or more than 24 hours.
+        errors.Invalid: it states none, or more than 24 hours.
     """
-    match = DURATION.fullmatch(said.strip()) if said.strip() else None
-    days, hours, minutes, seconds = (
-        (int(part or 0) for part in match.groups()) if match else (0, 0, 0, 0)
-    )
-    found = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
-    if not timedelta(0) < found <= MAX_DURATION:
+    duration = timedelta(0)
+    match = DURATION.fullmatch(text.strip())
+    if match:
+        days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
+        duration = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+    if not timedelta(0) < duration <= MAX_DURATION:
         reason = "must be a duration such as 30m, 2h or 1h30m, at most 24h"
         raise Invalid(
             f"duration {reason}.",
             code="bad-duration",
             errors=[FieldError("duration", reason)],
         )
-    return found
+    return duration
 
 
 def matchers_of(labels: Mapping[str, str]) -> dict[str, str]:
-    """Return what a silence of the alert with `labels` matches."""
+    """Return the matchers of a silence for the alert with `labels`."""
     return {name: labels[name] for name in IDENTITY if labels.get(name)}
 
 
 class Acknowledger:
-    """Makes silences, and ends them."""
+    """Creates silences, and ends them."""
 
     def __init__(self, dependencies: Dependencies, silences: SilenceRegistry) -> None:
         """Work with `dependencies`, and note who made what in `silences`."""
         self._dependencies = dependencies
         self._silences = silences
 
-    def acknowledge(self, wanted: Acknowledgement, by: str) -> str:
+    def acknowledge(self, acknowledgement: Acknowledgement, by: str) -> str:
         """Silence one alert; return the silence's id, the same for the same alert while it lasts.
 
         Raises:
             errors.Invalid: neither labels nor a fingerprint, or a bad duration.
-            errors.NotFound: no alert with this fingerprint fires.
-            errors.Conflict: somebody else is doing it just now.
-            errors.BadGateway: Alertmanager does not answer.
+            errors.NotFound: no alert with this fingerprint is firing.
+            errors.Conflict: another request is acknowledging the alert.
+            errors.BadGateway: Alertmanager cannot be reached.
         """
-        dependencies = self._dependencies
-        lasts = parse_duration(wanted.duration)
-        matchers = matchers_of(self._labels(wanted))
+        alerts = self._dependencies.alerts
+        duration = parse_duration(acknowledgement.duration)
+        comment = acknowledgement.comment
+        matchers = matchers_of(self._labels(acknowledgement))
         key = silence_key(matchers)
         owner = str(uuid7())
         held = self._reserve(key, owner)
         if held is not None:
             return held.silence_id
         try:
-            now = dependencies.clock.now()
-            silence_id = self._present(matchers) or dependencies.alerts.silence(
-                matchers, now, now + lasts, by, wanted.comment or f"acknowledged by {by}"
+            now = self._dependencies.clock.now()
+            until = now + duration
+            silence_id = self._existing(matchers) or alerts.silence(
+                matchers, now, until, by, comment or f"acknowledged by {by}"
             )
         except BaseException:
             self._silences.release(key, owner)
             raise
-        self._silences.keep(key, owner, silence_id, now + lasts)
-        facts = {
+        self._silences.keep(key, owner, silence_id, until)
+        details = {
             "by": by,
             "silence_id": silence_id,
             "matchers": matchers,
-            "until": rfc3339(now + lasts),
+            "until": rfc3339(until),
+            "comment": comment,
         }
-        self._record(Kind.ACK, matchers[ALERTNAME], {**facts, "comment": wanted.comment})
+        self._record(Kind.ACK, matchers[ALERTNAME], details)
         return silence_id
 
     def end(self, silence_id: UUID, by: str) -> None:
@@ -217,13 +224,14 @@ class Acknowledger:
         self._silences.forget(str(silence_id))
         self._record(Kind.SILENCE_ENDED, "", {"by": by, "silence_id": str(silence_id)})
 
-    def _labels(self, wanted: Acknowledgement) -> Mapping[str, str]:
-        if wanted.labels and wanted.labels.get(ALERTNAME) and _plain(wanted.labels):
-            return wanted.labels
-        if wanted.labels is None and wanted.fingerprint:
-            for one in self._dependencies.alerts.alerts({}):
-                if one.fingerprint == wanted.fingerprint:
-                    return one.labels
+    def _labels(self, acknowledgement: Acknowledgement) -> Mapping[str, str]:
+        labels = acknowledgement.labels
+        if labels and labels.get(ALERTNAME) and _are_plain(labels):
+            return labels
+        if labels is None and acknowledgement.fingerprint:
+            for alert in self._dependencies.alerts.alerts({}):
+                if alert.fingerprint == acknowledgement.fingerprint:
+                    return alert.labels
             raise NotFound("No alert with this fingerprint is firing.")
         reason = "must identify one alert: either its labels, with alertname, or its fingerprint"
         raise Invalid(
@@ -233,11 +241,11 @@ class Acknowledger:
         )
 
     def _reserve(self, key: str, owner: str) -> HeldSilence | None:
-        """Take the place, or wait a little for whoever is making the silence."""
+        """Reserve `key`, or wait a little for the request that is creating its silence."""
         clock = self._dependencies.clock
         deadline = clock.monotonic() + WAIT_SECONDS
         while True:
-            held = self._silences.reserve(key, owner, clock.now(), clock.now() + RESERVED)
+            held = self._silences.reserve(key, owner, clock.now(), clock.now() + RESERVATION)
             if held is None or held.silence_id:
                 return held
             if clock.monotonic() > deadline:
@@ -247,45 +255,41 @@ class Acknowledger:
                 )
             clock.sleep(PAUSE_SECONDS)
 
-    def _present(self, matchers: Mapping[str, str]) -> str | None:
-        """Return a silence of exactly these matchers: one that was made, and whose maker died before noting it."""
-        for one in self._dependencies.alerts.silences():
-            if one.get("status", {}).get("state") == "active" and _same(
-                one.get("matchers", []), matchers
-            ):
-                return str(one["id"])
+    def _existing(self, matchers: Mapping[str, str]) -> str | None:
+        """Return an active silence of exactly these matchers.
+
+        A request may have created one and been killed before it was stored in the registry.
+        """
+        for silence in self._dependencies.alerts.silences():
+            active = silence.get("status", {}).get("state") == "active"
+            if active and _are_same(silence.get("matchers", []), matchers):
+                return str(silence["id"])
         return None
 
-    def _record(self, kind: Kind, alertname: str, facts: Mapping[str, Any]) -> None:
-        event = AuditEvent(self._dependencies.clock.now(), kind, alertname, facts)
+    def _record(self, kind: Kind, alertname: str, details: Mapping[str, Any]) -> None:
+        event = AuditEvent(self._dependencies.clock.now(), kind, alertname, details)
         self._dependencies.record([event], count_event(Increments(), event))
 
 
 def silence_key(matchers: Mapping[str, str]) -> str:
-    """Return what names the one silence of these matchers."""
+    """Return the registry key of a silence with these matchers."""
     return hashlib.sha256(json.dumps(sorted(matchers.items())).encode()).hexdigest()
 
 
-def _plain(labels: Mapping[str, str]) -> bool:
-    return isinstance(
-        read(
-            {
-                "labels": dict(labels),
-                "status": str(Status.FIRING),
-                "startsAt": rfc3339(_EPOCH),
-            }
-        ),
-        Alert,
-    )
+def _are_plain(labels: Mapping[str, str]) -> bool:
+    """Return whether an alert may have these labels."""
+    raw = {
+        "labels": dict(labels),
+        "status": str(Status.FIRING),
+        "startsAt": "2000-01-01T00:00:00Z",
+    }
+    return isinstance(read(raw), Alert)
 
 
-def _same(listed: Any, matchers: Mapping[str, str]) -> bool:
+def _are_same(listed: list[dict[str, Any]], matchers: Mapping[str, str]) -> bool:
     exact = {
-        one["name"]: one["value"]
-        for one in listed
-        if not one.get("isRegex") and one.get("isEqual", True)
+        matcher["name"]: matcher["value"]
+        for matcher in listed
+        if not matcher.get("isRegex") and matcher.get("isEqual", True)
     }
     return len(listed) == len(matchers) and exact == dict(matchers)
-
-
-_EPOCH = datetime.fromisoformat("2000-01-01T00:00:00+00:00")

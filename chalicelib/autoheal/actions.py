@@ -1,4 +1,8 @@
-"""Remediations and the states they go through. Every edge is taken once: on the state and version that were read."""
+"""Actions, the attempts at healing an alert, and the states they go through.
+
+Each change of state is conditional on the state and version that were read, so it happens
+only once.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -10,11 +14,11 @@ from uuid import UUID, uuid5
 from chalicelib.shared.errors import Conflict
 
 NAMESPACE: Final = UUID("5b1f6a3e-8f5b-5d0b-9c58-0c1f4a7d2e90")
-COMMENT: Final = "ah:"
+COMMENT_PREFIX: Final = "ah:"
 
 
 class State(StrEnum):
-    """Where a remediation stands."""
+    """The state of an action."""
 
     PLANNED = "PLANNED"
     AWAITING_APPROVAL = "AWAITING_APPROVAL"
@@ -45,7 +49,7 @@ FAILURES: Final = frozenset({State.INEFFECTIVE, State.FAILED, State.TIMED_OUT, S
 
 
 class Result(StrEnum):
-    """What callers and counters are told about one alert."""
+    """The result for one alert, as callers and metrics see it."""
 
     EXECUTED = "executed"
     FAILED = "failed"
@@ -59,7 +63,7 @@ class Result(StrEnum):
 
 
 class FollowUp(StrEnum):
-    """What is still owed after the end."""
+    """What remains to be done after the end."""
 
     NOTHING = ""
     RETRY = "retry"
@@ -68,7 +72,10 @@ class FollowUp(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One attempt at healing one episode. `version` counts its edges; `detail` is for people."""
+    """One attempt at healing one episode.
+
+    `version` counts its changes, `detail` is for people, `rc` is the command's exit code.
+    """
 
     id: UUID
     episode: str
@@ -101,17 +108,17 @@ class Action:
 
     @property
     def comment(self) -> str:
-        """Return what marks the command of this action, for finding it again."""
-        return f"{COMMENT}{self.id}"
+        """Return the comment by which this action's command is found again."""
+        return f"{COMMENT_PREFIX}{self.id}"
 
     @property
     def ended(self) -> bool:
-        """Tell whether it is over."""
+        """Return whether the action is over."""
         return self.state in ENDS
 
     @property
     def result(self) -> Result | None:
-        """Return how it counts; None while it is under way, and where nothing was tried."""
+        """Return the result; None while the action is open, and where nothing was tried."""
         if self.state is State.CANCELLED:
             return Result.DRY_RUN if self.dry_run else None
         if self.state is State.SUCCEEDED:
@@ -123,10 +130,10 @@ class Action:
         return None
 
     def moved(self, to: State, now: datetime, **changes: Any) -> "Action":
-        """Return this action after the edge to `to`.
+        """Return this action in state `to`, with `changes`.
 
         Raises:
-            errors.Conflict: there is no such edge.
+            errors.Conflict: the state cannot follow the present one.
         """
         if to not in EDGES.get(self.state, ()):
             raise Conflict(
@@ -140,7 +147,7 @@ class Action:
         return replace(self, **({"next_check": None} | changes | fixed))
 
     def settled(self, now: datetime) -> "Action":
-        """Return this ended action with nothing owed any more."""
+        """Return this ended action with nothing left to do."""
         return replace(
             self,
             version=self.version + 1,
@@ -151,5 +158,5 @@ class Action:
 
 
 def action_id(episode: str, attempt: int) -> UUID:
-    """Return the id of an attempt: whoever plans the same one gets the same id."""
+    """Return the id of an attempt: planning the same one again gives the same id."""
     return uuid5(NAMESPACE, f"{episode}#{attempt}")

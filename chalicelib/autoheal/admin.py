@@ -1,4 +1,4 @@
-"""What people do with the healer: look at actions, approve or reject them, turn the switch."""
+"""What operators do: look at actions, approve or reject them, change the mode."""
 
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -25,7 +25,7 @@ DEFAULT_CHAOS_SECONDS: Final = 1_800
 
 
 class ModeName(StrEnum):
-    """The modes, as they are set."""
+    """The modes, as requests name them."""
 
     OFF = "off"
     DRY_RUN = "dry_run"
@@ -33,28 +33,28 @@ class ModeName(StrEnum):
 
 
 class ChaosChange(Model):
-    """Failures on purpose: `percent` of actions, for `seconds`, then none."""
+    """Failures on purpose: `percent` of actions fail for `seconds`, then none."""
 
     percent: Annotated[float, Field(ge=0, le=MAX_PERCENT)]
     seconds: Annotated[int, Field(ge=1, le=int(MAX_CHAOS.total_seconds()))] = DEFAULT_CHAOS_SECONDS
 
 
 class ConfigChange(Model):
-    """What to change; what is left out stays."""
+    """What to change. What is left out stays as it is."""
 
     mode: Annotated[ModeName, Field(strict=False)] | None = None
     chaos: ChaosChange | None = None
 
 
 class AutohealAdmin:
-    """Where people work with the healer."""
+    """What operators can do."""
 
     def __init__(self, dependencies: Dependencies) -> None:
         """Work with `dependencies`."""
         self._dependencies = dependencies
 
     def config(self) -> dict[str, Any]:
-        """Return what is in force, and the breakers."""
+        """Return the configuration in force, and the breakers."""
         return self._config_to_dict(self._dependencies.config())
 
     def change(
@@ -63,10 +63,10 @@ class AutohealAdmin:
         """Change the config; `expected` is the version that was read.
 
         Raises:
-            errors.PreconditionFailed: somebody changed it meanwhile.
+            errors.PreconditionFailed: it has been changed in the meantime.
         """
         dependencies = self._dependencies
-        now = self._dependencies.clock.now()
+        now = dependencies.clock.now()
         before = dependencies.config()
         if expected is not None and expected != before.version:
             raise _stale(before.version)
@@ -74,21 +74,19 @@ class AutohealAdmin:
         until = before.chaos_until
         if change.chaos is not None:
             percent = change.chaos.percent
-            until = now + timedelta(seconds=change.chaos.seconds)
-            until = until if percent else None
+            until = now + timedelta(seconds=change.chaos.seconds) if percent else None
         mode = Mode(change.mode) if change.mode else before.mode
         after = Config(mode, percent, until, before.version + 1, by, now)
-        facts = {
+        details = {
             "by": by,
             "mode": str(mode),
             "was": str(before.mode),
             "chaos_percent": percent,
         }
         if until:
-            facts["chaos_until"] = rfc3339(until)
-        if not dependencies.store.change_config(
-            after, change_record(AuditEvent(now, Kind.CONFIG_CHANGED, details=facts))
-        ):
+            details["chaos_until"] = rfc3339(until)
+        event = AuditEvent(now, Kind.CONFIG_CHANGED, details=details)
+        if not dependencies.store.change_config(after, change_record(event)):
             raise _stale(dependencies.config().version)
         return self._config_to_dict(after)
 
@@ -99,29 +97,24 @@ class AutohealAdmin:
     def listed(
         self, state: State | None, *, limit: int, after: str = ""
     ) -> tuple[list[dict[str, Any]], str]:
-        """Return actions, and where to go on ("" at the end)."""
-        found, following = self._dependencies.store.actions(state, limit=limit, after=after)
-        return [action_to_dict(one) for one in found], following
+        """Return actions, and the cursor of the next page ("" at the end)."""
+        actions, following = self._dependencies.store.actions(state, limit=limit, after=after)
+        return [action_to_dict(action) for action in actions], following
 
     def approve(self, action_id: UUID, by: str, *, seconds: float) -> dict[str, Any]:
-        """Let a waiting action go, at once.
+        """Approve a waiting action, and send its command at once.
 
         Raises:
-            errors.NotFound: no such action.
-            errors.Conflict: it does not wait for approval (any more).
+            errors.NotFound: there is no such action.
+            errors.Conflict: it is not waiting for approval (any more).
         """
         dependencies = self._dependencies
         action = self._waiting(action_id)
         now = dependencies.clock.now()
-        soon = now + timedelta(seconds=dependencies.policy.dispatch_grace_seconds)
-        planned = action.moved(State.PLANNED, now, approved_by=by, next_check=soon)
-        if not move(
-            dependencies,
-            action,
-            planned,
-            change_record(action_event(planned, Kind.APPROVED, now, by=by)),
-            seconds=seconds,
-        ):
+        check = now + timedelta(seconds=dependencies.policy.dispatch_grace_seconds)
+        planned = action.moved(State.PLANNED, now, approved_by=by, next_check=check)
+        record = change_record(action_event(planned, Kind.APPROVED, now, by=by))
+        if not move(dependencies, action, planned, record, seconds=seconds):
             raise _not_waiting(self._action(action_id))
         sent = dispatch(dependencies, planned, dependencies.config(), seconds=seconds)
         dependencies.record([], Increments())
@@ -140,21 +133,18 @@ class AutohealAdmin:
         )
         if ended.state is not State.CANCELLED or ended.version != action.version + 1:
             raise _not_waiting(ended)
-        dependencies.record(
-            [
-                AuditEvent(
-                    dependencies.clock.now(), Kind.REJECTED, action.alertname, _who(action, by)
-                )
-            ],
-            Increments(),
-        )
+        details = {"by": by, "action_id": str(action.id), "target": action.target}
+        now = dependencies.clock.now()
+        event = AuditEvent(now, Kind.REJECTED, action.alertname, details)
+        dependencies.record([event], Increments())
         return action_to_dict(ended)
 
     def _config_to_dict(self, config: Config) -> dict[str, Any]:
         dependencies = self._dependencies
-        now = self._dependencies.clock.now()
+        now = dependencies.clock.now()
         percent = config.chaos_at(now)
         breakers = dependencies.store.breakers(dependencies.runbooks)
+        limit = dependencies.policy.breaker_failures
         return {
             "mode": str(config.mode),
             "version": config.version,
@@ -167,25 +157,25 @@ class AutohealAdmin:
             "breakers": [
                 {
                     "runbook": name,
-                    "state": str(one.in_force(dependencies.policy.breaker_failures)),
-                    "failures": one.failures,
-                    "openUntil": _moment(one.open_until),
+                    "state": str(breaker.in_force(limit)),
+                    "failures": breaker.failures,
+                    "openUntil": _moment(breaker.open_until),
                 }
-                for name, one in sorted(breakers.items())
+                for name, breaker in sorted(breakers.items())
             ],
         }
 
     def _action(self, action_id: UUID) -> Action:
-        found = self._dependencies.store.action(action_id)
-        if found is None:
+        action = self._dependencies.store.action(action_id)
+        if action is None:
             raise NotFound(f"There is no remediation {action_id}.")
-        return found
+        return action
 
     def _waiting(self, action_id: UUID) -> Action:
-        found = self._action(action_id)
-        if found.state is not State.AWAITING_APPROVAL:
-            raise _not_waiting(found)
-        return found
+        action = self._action(action_id)
+        if action.state is not State.AWAITING_APPROVAL:
+            raise _not_waiting(action)
+        return action
 
 
 def action_to_dict(action: Action) -> dict[str, Any]:
@@ -217,10 +207,6 @@ def action_to_dict(action: Action) -> dict[str, Any]:
 
 def _moment(moment: datetime | None) -> str | None:
     return rfc3339(moment) if moment else None
-
-
-def _who(action: Action, by: str) -> dict[str, str]:
-    return {"by": by, "action_id": str(action.id), "target": action.target}
 
 
 def _stale(version: int) -> PreconditionFailed:

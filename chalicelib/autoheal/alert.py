@@ -1,7 +1,7 @@
-"""Alerts, as Alertmanager sends them (webhook, version 4) and lists them (API v2). Nothing in them is trusted.
+"""Alerts as Alertmanager sends them (webhook, version 4) and lists them (API v2).
 
-Unknown fields are tolerated. One alert that cannot be read does not hold up the others of
-its delivery.
+Nothing in them is trusted, and unknown fields are ignored. An alert that cannot be read does
+not affect the others of its delivery.
 """
 
 import hashlib
@@ -30,11 +30,11 @@ MOMENT = re.compile(
 )
 ALERTNAME = "alertname"
 OPT_IN_ANNOTATION = "autoheal"
-"""The annotation that asks for healing."""
+"""An alert is healed only if this annotation is `"true"`."""
 
 
 class Status(StrEnum):
-    """Whether an alert fires."""
+    """Whether an alert is firing."""
 
     FIRING = "firing"
     RESOLVED = "resolved"
@@ -53,13 +53,13 @@ class Alert:
 
     @property
     def episode(self) -> str:
-        """Return what names this firing of the alert: another one, later, is another episode."""
+        """Return the id of this firing of the alert; a later firing is another episode."""
         return f"{self.fingerprint}#{rfc3339(self.starts_at)}"
 
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """An alert that is refused; `name` is safe to show, `problem` says what is wrong and repeats nothing."""
+    """An alert that is refused. `name` and `problem` are safe to show."""
 
     name: str
     problem: str
@@ -67,7 +67,7 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One webhook call. `truncated` is how many alerts of the group it leaves out."""
+    """One webhook call. `truncated` counts the alerts of the group that it leaves out."""
 
     alerts: tuple[Alert | Unreadable, ...]
     truncated: int
@@ -78,7 +78,7 @@ def parse_delivery(body: bytes) -> Delivery:
     """Read a webhook call.
 
     Raises:
-        errors.Invalid: it is no payload of Alertmanager's at all.
+        errors.Invalid: the body is not a payload of Alertmanager's.
     """
     try:
         payload = json.loads(body)
@@ -95,19 +95,21 @@ def parse_delivery(body: bytes) -> Delivery:
     if not isinstance(truncated, int) or isinstance(truncated, bool) or truncated < 0:
         raise _wrong("truncatedAlerts", "must be 0 or more")
     group = payload.get("groupLabels")
-    known = {k: v for k, v in group.items() if _label(k, v)} if isinstance(group, dict) else {}
-    return Delivery(tuple(read(one) for one in listed), truncated, known)
+    if not isinstance(group, dict):
+        group = {}
+    labels = {name: value for name, value in group.items() if _is_label(name, value)}
+    return Delivery(tuple(read(raw) for raw in listed), truncated, labels)
 
 
 def read(raw: Any) -> Alert | Unreadable:
-    """Read one alert, of a webhook call or of the API."""
+    """Return one alert of a webhook call or of the API."""
     labels = raw.get("labels") if isinstance(raw, dict) else None
     if not isinstance(raw, dict) or not isinstance(labels, dict):
         return Unreadable("", "has no labels")
     name = labels.get(ALERTNAME)
     if not isinstance(name, str) or not name or len(name) > MAX_NAME_LENGTH or CONTROL.search(name):
         return Unreadable("", f"has no alertname of at most {MAX_NAME_LENGTH} plain characters")
-    if len(labels) > MAX_LABELS or not all(_label(key, value) for key, value in labels.items()):
+    if len(labels) > MAX_LABELS or not all(_is_label(key, value) for key, value in labels.items()):
         return Unreadable(
             name,
             f"has labels that are none: more than {MAX_LABELS}, too long, or not plain text",
@@ -128,7 +130,7 @@ def read(raw: Any) -> Alert | Unreadable:
     )
 
 
-def _label(name: object, value: object) -> bool:
+def _is_label(name: object, value: object) -> bool:
     return (
         isinstance(name, str)
         and isinstance(value, str)
@@ -139,15 +141,15 @@ def _label(name: object, value: object) -> bool:
     )
 
 
-def _status(stated: object) -> Status | None:
-    if isinstance(stated, dict):  # the API's: silenced and inhibited alerts fire too
-        return Status.FIRING if isinstance(stated.get("state"), str) else None
-    return Status(stated) if isinstance(stated, str) and stated in set(Status) else None
+def _status(value: object) -> Status | None:
+    if isinstance(value, dict):  # the API lists firing alerts only; they may be silenced
+        return Status.FIRING if isinstance(value.get("state"), str) else None
+    return Status(value) if isinstance(value, str) and value in set(Status) else None
 
 
-def _moment(stated: object) -> datetime | None:
-    """Return the time to the millisecond: the webhook states nanoseconds, the API of the same alert does not."""
-    match = MOMENT.fullmatch(stated) if isinstance(stated, str) else None
+def _moment(value: object) -> datetime | None:
+    """Return the time in milliseconds: the webhook has nanoseconds, the API does not."""
+    match = MOMENT.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         return None
     try:
@@ -158,10 +160,10 @@ def _moment(stated: object) -> datetime | None:
         return None
 
 
-def _fingerprint(stated: object, labels: Mapping[str, str]) -> str:
-    """Return Alertmanager's fingerprint, or one of ours where there is none."""
-    if isinstance(stated, str) and FINGERPRINT.fullmatch(stated):
-        return stated
+def _fingerprint(value: object, labels: Mapping[str, str]) -> str:
+    """Return Alertmanager's fingerprint, or our own where there is none."""
+    if isinstance(value, str) and FINGERPRINT.fullmatch(value):
+        return value
     return hashlib.sha256(json.dumps(sorted(labels.items())).encode()).hexdigest()[:16]
 
 

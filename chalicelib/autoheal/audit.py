@@ -1,8 +1,8 @@
-"""The record of everything the healer did and did not do: events, what to look for among them, and CSV.
+"""The audit log: an event for everything that the healer did or decided not to do.
 
-Events are only ever appended. CSV is RFC 4180, with a guard: a spreadsheet takes a cell
-that starts with one of `= + - @`, a tab or a carriage return for a formula, so such a cell
-gets an apostrophe in front.
+Events are only ever appended. CSV is RFC 4180, with a guard: a spreadsheet interprets
+a cell that starts with one of `= + - @`, a tab or a carriage return as a formula, so such a
+cell gets an apostrophe in front.
 """
 
 import csv
@@ -22,11 +22,11 @@ MAX_EVENTS: Final = 5_000
 DEFAULT_EVENTS: Final = 200
 RETENTION_DAYS: Final = 90
 COLUMNS: Final = ("time", "kind", "alertname", "id", "details")
-FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 class Kind(StrEnum):
-    """What happened."""
+    """The kind of an event."""
 
     WEBHOOK_RECEIVED = "webhook_received"
     DECISION_SKIP = "decision_skip"
@@ -49,7 +49,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AuditEvent:
-    """One event. `details` holds what belongs to its kind, JSON values only."""
+    """One event. `details` depend on the kind, and are JSON values only."""
 
     time: datetime
     kind: Kind
@@ -69,13 +69,13 @@ class AuditEvent:
         }
 
     def text(self) -> str:
-        """Return everything that `contains` searches."""
+        """Return the text that `contains` searches."""
         return json.dumps(self.to_dict(), ensure_ascii=False)
 
 
 @dataclass(frozen=True, slots=True)
 class AuditPosition:
-    """Where a page ended."""
+    """The last event of a page: the next page starts after it."""
 
     time: datetime
     id: UUID
@@ -83,7 +83,10 @@ class AuditPosition:
 
 @dataclass(frozen=True, slots=True)
 class AuditQuery:
-    """Which events, newest first: from `since` until before `until`. `contains` is any part of the event's JSON."""
+    """Which events to return, newest first: from `since` until before `until`.
+
+    `contains` is any part of the event's JSON, upper or lower case.
+    """
 
     limit: int = DEFAULT_EVENTS
     since: datetime | None = None
@@ -94,12 +97,12 @@ class AuditQuery:
     after: AuditPosition | None = None
 
     @property
-    def picky(self) -> bool:
-        """Tell whether events must be read to know whether they are wanted: no index has the answer."""
+    def needs_scan(self) -> bool:
+        """Return whether events must be read to be filtered, since no index has the answer."""
         return self.contains is not None or (self.kind is not None and self.alertname is not None)
 
-    def wants(self, event: AuditEvent) -> bool:
-        """Tell whether `event` is among them, the page's end aside."""
+    def matches(self, event: AuditEvent) -> bool:
+        """Return whether `event` matches, whatever page it is on."""
         return (
             (self.since is None or event.time >= self.since)
             and (self.until is None or event.time < self.until)
@@ -111,7 +114,10 @@ class AuditQuery:
 
 @dataclass(frozen=True, slots=True)
 class AuditPage:
-    """Events, newest first; `following` is where to go on, None at the end. A page may be shorter than asked."""
+    """Events, newest first; `following` is where the next page starts, None at the end.
+
+    A page may have fewer events than its limit and yet not be the last.
+    """
 
     events: Sequence[AuditEvent]
     following: AuditPosition | None
@@ -137,5 +143,5 @@ def as_csv(events: Iterable[AuditEvent], *, header: bool = True) -> str:
 
 
 def guarded(cell: str) -> str:
-    """Return `cell` so that no spreadsheet takes it for a formula."""
-    return f"'{cell}" if cell.startswith(FORMULA) else cell
+    """Return `cell` in a form that no spreadsheet interprets as a formula."""
+    return f"'{cell}" if cell.startswith(FORMULA_STARTS) else cell

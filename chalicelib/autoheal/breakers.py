@@ -1,4 +1,4 @@
-"""Breakers: a runbook that failed several times in a row is not tried for a while, then once on trial."""
+"""Breakers: a runbook that failed several times in a row pauses, and then gets one trial."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -10,17 +10,17 @@ from chalicelib.autoheal.records import change_record
 
 
 def update_breakers(dependencies: Dependencies) -> None:
-    """Open, and half open, the breakers that are due."""
+    """Open the breakers that have reached their limit, and half-open those whose time is over."""
     now = dependencies.clock.now()
     for before in dependencies.store.breakers(dependencies.runbooks).values():
         after = _next(dependencies, before)
         if after is not None:
-            facts = {
+            details = {
                 "runbook": after.runbook,
                 "state": str(after.state),
                 "failures": before.failures,
             }
-            event = AuditEvent(now, Kind.BREAKER_CHANGED, after.runbook, facts)
+            event = AuditEvent(now, Kind.BREAKER_CHANGED, after.runbook, details)
             dependencies.store.change_breaker(before, after, change_record(event))
 
 

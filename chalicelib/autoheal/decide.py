@@ -1,4 +1,4 @@
-"""What to do about an alert: a value with its reason, from values alone. The claim enforces the rails once more."""
+"""Deciding about an alert: a pure function of values. The claim enforces the rails again."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from chalicelib.autoheal.runbooks import RemediationPlan, Runbook
 
 
 class Verdict(StrEnum):
-    """What follows."""
+    """What to do."""
 
     SKIP = "skip"
     CANCEL = "cancel"
@@ -23,7 +23,7 @@ class Verdict(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why: the decision's reasons, then those of the rails that the claim runs into."""
+    """Why: first the reasons of decisions, then those of rails that refuse a claim."""
 
     RESOLVED = "resolved"
     NOT_ANNOTATED = "not_annotated"
@@ -47,7 +47,7 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What is known of the alert's episode and its target. `busy`: an action of this episode is under way."""
+    """The history of an episode and its target. `busy`: the episode has an open action."""
 
     attempts: int = 0
     busy: bool = False
@@ -58,22 +58,22 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What to do and why. `plan` is there where something is to be done."""
+    """What to do and why. `plan` is None where nothing is to be done."""
 
     verdict: Verdict
     reason: Reason
     plan: RemediationPlan | None = None
 
 
-def plan(alert: Alert, known: Mapping[str, Runbook]) -> Decision | RemediationPlan:
-    """Return what the alert's runbook would do, or why nothing is to be done; needs no history."""
+def plan(alert: Alert, known_runbooks: Mapping[str, Runbook]) -> Decision | RemediationPlan:
+    """Return what the alert's runbook would do, or the decision that needs no history."""
     if alert.status is Status.RESOLVED:
         return Decision(Verdict.CANCEL, Reason.RESOLVED)
     if not alert.opted_in:
         return Decision(Verdict.SKIP, Reason.NOT_ANNOTATED)
-    if alert.name.startswith(runbooks.SELF):
+    if alert.name.startswith(runbooks.SELF_ALERT_PREFIX):
         return Decision(Verdict.SKIP, Reason.SELF_ALERT)
-    runbook = known.get(alert.name)
+    runbook = known_runbooks.get(alert.name)
     if runbook is None:
         return Decision(Verdict.SKIP, Reason.NOT_ALLOWLISTED)
     return runbooks.apply(runbook, alert) or Decision(Verdict.SKIP, Reason.BAD_PARAMETERS)
@@ -81,7 +81,7 @@ def plan(alert: Alert, known: Mapping[str, Runbook]) -> Decision | RemediationPl
 
 def decide(
     alert: Alert,
-    wanted: RemediationPlan,
+    remediation: RemediationPlan,
     history: History,
     config: Config,
     now: datetime,
@@ -93,7 +93,7 @@ def decide(
         return Decision(Verdict.SKIP, Reason.RESOLVED)
     if history.busy:
         return Decision(Verdict.SKIP, Reason.IN_PROGRESS)
-    if history.attempts >= wanted.runbook.attempts:
+    if history.attempts >= remediation.runbook.attempts:
         return Decision(Verdict.SKIP, Reason.ATTEMPTS_SPENT)
     if history.cooldown_until is not None and now < history.cooldown_until:
         return Decision(Verdict.SKIP, Reason.COOLDOWN)
@@ -102,8 +102,8 @@ def decide(
     if config.mode is Mode.OFF:
         return Decision(Verdict.SKIP, Reason.DISABLED)
     if config.mode is Mode.DRY_RUN:
-        return Decision(Verdict.DRY_RUN, Reason.DRY_RUN, wanted)
+        return Decision(Verdict.DRY_RUN, Reason.DRY_RUN, remediation)
     identity = action_id(alert.episode, history.attempts + 1)
     if chaos.strikes(seed, identity, config.chaos_at(now)):
-        return Decision(Verdict.FAIL_ON_PURPOSE, Reason.CHAOS, wanted)
-    return Decision(Verdict.ACT, Reason.ELIGIBLE, wanted)
+        return Decision(Verdict.FAIL_ON_PURPOSE, Reason.CHAOS, remediation)
+    return Decision(Verdict.ACT, Reason.ELIGIBLE, remediation)

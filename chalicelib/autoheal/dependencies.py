@@ -1,4 +1,4 @@
-"""What tunes the healer, and what its use cases share."""
+"""What the healer's use cases depend on."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ from chalicelib.telemetry.totals import MetricTotals
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
-    """Everything that the use cases work with."""
+    """The ports, the policy and the runbooks, and what all use cases do with them."""
 
     store: HealStore
     audit: AuditLog
@@ -36,11 +36,15 @@ class Dependencies:
     times: WriteTimes = field(default_factory=WriteTimes)
 
     def config(self) -> Config:
-        """Return what is in force, read consistently."""
+        """Return the configuration in force, read consistently."""
         return self.store.config() or self.policy.deployed
 
     def record(self, events: Sequence[AuditEvent], increments: Increments) -> None:
-        """Append `events`, and add what was counted and measured to the ledger. Raises `errors.Unavailable`."""
+        """Append `events`, and add `increments` and the measured write times to the totals.
+
+        Raises:
+            errors.Unavailable: the audit log or the totals cannot be reached.
+        """
         if events:
             self.times.timed(self.clock, lambda: self.audit.append(events))
         self.totals.add(self.times.drain_into(increments))

@@ -1,8 +1,8 @@
-"""Sending what was claimed: the switch is looked at once more, then the state says so, and only then it is sent.
+"""Sending a claimed action's command.
 
-SSM's SendCommand knows no idempotency token. So an action is DISPATCHING before the call,
-its command carries the action's id in the comment, and whoever finds it DISPATCHING later
-looks for that command and sends nothing.
+SSM's SendCommand has no idempotency token. So the mode is checked once more, the action
+becomes DISPATCHING, and only then the command is sent, with the action's id in its comment.
+An action that is found DISPATCHING later is looked up by that comment and never sent again.
 """
 
 from datetime import timedelta
@@ -11,15 +11,17 @@ from functools import partial
 from chalicelib.autoheal.actions import Action, State
 from chalicelib.autoheal.audit import Kind
 from chalicelib.autoheal.dependencies import Dependencies
+from chalicelib.autoheal.ending import end_action
 from chalicelib.autoheal.modes import Config, Mode
-from chalicelib.autoheal.outcome import end
-from chalicelib.autoheal.ports import ChangeRecord, Ending, SendRefused, SendUnsure
-from chalicelib.autoheal.records import action_event, change_record
+from chalicelib.autoheal.ports import Ending, SendRefused, SendUnsure
+from chalicelib.autoheal.records import ChangeRecord, action_event, change_record
 from chalicelib.telemetry import logs, names
 
 TRIES = 3
 CHAOS_RC = 1
-FIRST_LOOK = timedelta(seconds=2)
+FIRST_CHECK = timedelta(seconds=2)
+"""When a command's status is read for the first time."""
+MAX_DETAIL_LENGTH = 300
 
 
 def move(
@@ -32,7 +34,10 @@ def move(
     ending: Ending | None = None,
     config_version: int | None = None,
 ) -> bool:
-    """Take an edge; return whether the action was still as `before`. Its audit write is timed."""
+    """Change `before` to `after`; return whether the action was still as `before`.
+
+    How long the write took is measured.
+    """
     write = partial(
         dependencies.store.move,
         before,
@@ -42,29 +47,31 @@ def move(
         ending=ending,
         config_version=config_version,
     )
-    taken = dependencies.times.timed(dependencies.clock, write)
-    if taken:
+    moved = dependencies.times.timed(dependencies.clock, write)
+    if moved:
         logs.info(
             names.AUTOHEAL_MOVED,
             action_id=str(after.id),
             state=str(after.state),
             alertname=after.alertname,
         )
-    return taken
+    return moved
 
 
 def finish(
     dependencies: Dependencies,
     action: Action,
-    to: State,
+    state: State,
     *,
     seconds: float,
     detail: str = "",
     rc: int | None = None,
     escalate: bool = False,
 ) -> Action:
-    """End `action`; return it as it is now, ended by somebody else perhaps."""
-    ended, record, ending = end(dependencies, action, to, detail=detail, rc=rc, escalate=escalate)
+    """End `action`; return it as it is now, which another process may have ended first."""
+    ended, record, ending = end_action(
+        dependencies, action, state, detail=detail, rc=rc, escalate=escalate
+    )
     if move(dependencies, action, ended, record, seconds=seconds, ending=ending):
         return ended
     return dependencies.store.action(action.id) or action
@@ -73,24 +80,15 @@ def finish(
 def dispatch(
     dependencies: Dependencies, action: Action, config: Config, *, seconds: float
 ) -> Action:
-    """Send what is PLANNED, unless the switch was turned meanwhile; return the action as it is then."""
+    """Send the command of a PLANNED action, unless the mode forbids it.
+
+    Return the action as it is afterwards.
+    """
     if action.dry_run:
-        return finish(
-            dependencies,
-            action,
-            State.CANCELLED,
-            seconds=seconds,
-            detail="dry run: nothing was sent",
-        )
+        return _cancel(dependencies, action, "dry run: nothing was sent", seconds)
     for _ in range(TRIES):
         if config.mode is not Mode.LIVE:
-            return finish(
-                dependencies,
-                action,
-                State.CANCELLED,
-                seconds=seconds,
-                detail=f"the mode is {config.mode}",
-            )
+            return _cancel(dependencies, action, f"the mode is {config.mode}", seconds)
         now = dependencies.clock.now()
         grace = timedelta(seconds=dependencies.policy.dispatch_grace_seconds)
         sending = action.moved(State.DISPATCHING, now, next_check=now + grace)
@@ -102,16 +100,33 @@ def dispatch(
             seconds=seconds,
             config_version=config.version,
         ):
-            return (
-                _fail_on_purpose(dependencies, sending, seconds)
-                if action.chaos
-                else _send(dependencies, sending, seconds)
-            )
-        found = dependencies.store.action(action.id)
-        if found is None or (found.state, found.version) != (action.state, action.version):
-            return found or action
+            if action.chaos:
+                return _fail_on_purpose(dependencies, sending, seconds)
+            return _send(dependencies, sending, seconds)
+        present = dependencies.store.action(action.id)
+        if present is None:
+            return action
+        if (present.state, present.version) != (action.state, action.version):
+            return present
         config = dependencies.config()
     return action
+
+
+def mark_sent(
+    dependencies: Dependencies, sending: Action, command_id: str, *, seconds: float
+) -> Action:
+    """Record the command of a DISPATCHING action; return the action as it is then."""
+    now = dependencies.clock.now()
+    check = now + FIRST_CHECK
+    running = sending.moved(State.RUNNING, now, command_id=command_id, next_check=check)
+    record = change_record(action_event(running, Kind.ACTION_SENT, now, command_id=command_id))
+    if move(dependencies, sending, running, record, seconds=seconds):
+        return running
+    return dependencies.store.action(sending.id) or sending
+
+
+def _cancel(dependencies: Dependencies, action: Action, detail: str, seconds: float) -> Action:
+    return finish(dependencies, action, State.CANCELLED, seconds=seconds, detail=detail)
 
 
 def _fail_on_purpose(dependencies: Dependencies, sending: Action, seconds: float) -> Action:
@@ -122,9 +137,8 @@ def _fail_on_purpose(dependencies: Dependencies, sending: Action, seconds: float
 def _send(dependencies: Dependencies, sending: Action, seconds: float) -> Action:
     runbook = dependencies.runbooks.get(sending.alertname)
     if runbook is None:
-        return finish(
-            dependencies, sending, State.FAILED, seconds=seconds, detail="its runbook is gone"
-        )
+        detail = "its runbook no longer exists"
+        return finish(dependencies, sending, State.FAILED, seconds=seconds, detail=detail)
     try:
         command_id = dependencies.commander.send(
             sending,
@@ -133,13 +147,8 @@ def _send(dependencies: Dependencies, sending: Action, seconds: float) -> Action
             timeout_seconds=runbook.timeout_seconds,
         )
     except SendRefused as problem:
-        return finish(
-            dependencies,
-            sending,
-            State.FAILED,
-            seconds=seconds,
-            detail=f"refused: {problem}"[:300],
-        )
+        detail = f"refused: {problem}"[:MAX_DETAIL_LENGTH]
+        return finish(dependencies, sending, State.FAILED, seconds=seconds, detail=detail)
     except SendUnsure as problem:
         logs.error(
             names.AUTOHEAL_TROUBLE,
@@ -148,15 +157,3 @@ def _send(dependencies: Dependencies, sending: Action, seconds: float) -> Action
         )
         return sending
     return mark_sent(dependencies, sending, command_id, seconds=seconds)
-
-
-def mark_sent(
-    dependencies: Dependencies, sending: Action, command_id: str, *, seconds: float
-) -> Action:
-    """Note the command of a DISPATCHING action."""
-    now = dependencies.clock.now()
-    running = sending.moved(State.RUNNING, now, command_id=command_id, next_check=now + FIRST_LOOK)
-    record = change_record(action_event(running, Kind.ACTION_SENT, now, command_id=command_id))
-    if move(dependencies, sending, running, record, seconds=seconds):
-        return running
-    return dependencies.store.action(sending.id) or sending

@@ -1,59 +1,38 @@
-"""Taking alerts in: each becomes an action, or a reason why not. Doing it again changes nothing.
+"""Taking in a delivery of alerts: each becomes an action, or a reason why not.
 
-Alertmanager sends again what was not answered with 200, and what goes on firing. An
-episode's attempt has one id, one lock and one place in the fleet, claimed in one
-transaction, so fifty deliveries at once send one command.
+Alertmanager repeats deliveries that were not answered with 200, and alerts that still fire.
+So handling an alert again changes nothing: an episode's attempt has one id, one lock and one
+slot in the fleet, claimed in one transaction, and fifty deliveries at once send one command.
 """
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
-from chalicelib.autoheal.actions import NOT_YET_SENT, Action, Result, State, action_id
+from chalicelib.autoheal.actions import Result
 from chalicelib.autoheal.alert import Alert, Unreadable, parse_delivery
+from chalicelib.autoheal.alert_handler import AlertHandler
 from chalicelib.autoheal.audit import AuditEvent, Kind
-from chalicelib.autoheal.decide import Decision, History, Reason, Verdict, decide, plan
+from chalicelib.autoheal.decide import History
 from chalicelib.autoheal.dependencies import Dependencies
-from chalicelib.autoheal.dispatch import dispatch, finish
 from chalicelib.autoheal.modes import Config
-from chalicelib.autoheal.ports import ActionClaim
-from chalicelib.autoheal.records import action_event, change_record, count_event
-from chalicelib.autoheal.runbooks import RemediationPlan
+from chalicelib.autoheal.outcome import Outcome
+from chalicelib.autoheal.records import change_record
 from chalicelib.shared.errors import BadGateway
 from chalicelib.telemetry import logs, names
 
-LEFT_SECONDS = 5.0
-"""How much of the request's time is kept: what is not handled by then is sent again by Alertmanager."""
-AT_ONCE = 50
-"""Of so many alerts the history is read together."""
-CLAIM_TRIES = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of one alert."""
-
-    alert: str
-    result: Result
-    reason: str = ""
-    action: Action | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return it as callers see it."""
-        made: dict[str, Any] = {"alert": self.alert, "result": str(self.result)}
-        if self.reason:
-            made["reason"] = self.reason
-        if self.action is not None:
-            made |= {"actionId": str(self.action.id), "state": str(self.action.state)}
-        return made
+RESERVED_SECONDS = 5.0
+"""How much of the request's time is kept for answering. Alertmanager repeats what is left."""
+HISTORIES_AT_ONCE = 50
+"""How many alerts' histories are read together."""
+AUDITED_LABELS = ("service", "job", "instance", "severity")
+"""Labels that are recorded of an alert that was skipped."""
 
 
 @dataclass
 class Received:
-    """What became of a delivery. What is not `complete` must be sent again; `problem` says why."""
+    """The outcome of a delivery. Where it is not `complete`, it must be sent again."""
 
     outcomes: list[Outcome] = field(default_factory=list)
     complete: bool = True
@@ -61,52 +40,38 @@ class Received:
 
 
 class Healer:
-    """Takes alerts in."""
+    """Takes in deliveries of Alertmanager's webhook."""
 
     def __init__(self, dependencies: Dependencies) -> None:
         """Work with `dependencies`."""
         self._dependencies = dependencies
+        self._handler = AlertHandler(dependencies)
 
     def receive(self, body: bytes, *, seconds: float) -> Received:
-        """Handle a webhook call within `seconds`, less what is kept, or the policy's.
-
-        A large delivery starts anywhere: one that is too large to be handled in time is
-        sent again and again, and none of its alerts may be the last each time.
+        """Handle a webhook call within `seconds`, less a reserve, or within the policy's limit.
 
         Raises:
-            errors.Invalid: it is no payload of Alertmanager's.
-            errors.Unavailable: the store is away.
+            errors.Invalid: the body is not a payload of Alertmanager's.
+            errors.Unavailable: the store cannot be reached.
         """
         dependencies = self._dependencies
-        deadline = dependencies.clock.monotonic() + min(
-            seconds - LEFT_SECONDS, dependencies.policy.webhook_seconds
-        )
+        clock = dependencies.clock
+        limit = min(seconds - RESERVED_SECONDS, dependencies.policy.webhook_seconds)
+        deadline = clock.monotonic() + limit
         delivery = parse_delivery(body)
         config = dependencies.config()
         received = Received()
         alerts = list(delivery.alerts)
         if delivery.truncated:
-            alerts += self._rest(alerts, delivery.group, received)
-        about = {"alerts": len(alerts), "truncated": delivery.truncated}
-        events = [AuditEvent(dependencies.clock.now(), Kind.WEBHOOK_RECEIVED, details=about)]
+            alerts += self._left_out(alerts, delivery.group, received)
+        details = {"alerts": len(alerts), "truncated": delivery.truncated}
+        events = [AuditEvent(clock.now(), Kind.WEBHOOK_RECEIVED, details=details)]
+        events += self._handle_all(alerts, config, deadline, received)
         increments = change_record(*events).increments
-        for alert, history in self._with_history(_from_anywhere(alerts)):
-            left = deadline - dependencies.clock.monotonic()
-            if left <= 0:
-                received.complete = False
-                received.problem = "out of time"
-                break
-            outcome = self._outcome(alert, history, config, left)
-            received.outcomes.append(outcome)
-            if outcome.action is None:
-                events.append(_skipped(dependencies, alert, outcome))
-                count_event(increments, events[-1])
+        for outcome in received.outcomes:
             if outcome.result is Result.COOLDOWN_SKIP:
-                increments.add(
-                    names.AUTOHEAL_ACTIONS,
-                    alertname=outcome.alert,
-                    result=str(outcome.result),
-                )
+                result = str(outcome.result)
+                increments.add(names.AUTOHEAL_ACTIONS, alertname=outcome.alert, result=result)
         dependencies.record(events, increments)
         logs.info(
             names.AUTOHEAL_DELIVERY,
@@ -116,62 +81,29 @@ class Healer:
         )
         return received
 
-    def handle(
+    def _handle_all(
         self,
-        alert: Alert,
+        alerts: Sequence[Alert | Unreadable],
         config: Config,
-        *,
-        seconds: float,
-        history: History | None = None,
-    ) -> Outcome:
-        """Do what is to be done about one alert; `history` is what was just read of it, where it was."""
-        wanted = plan(alert, self._dependencies.runbooks)
-        if isinstance(wanted, Decision):
-            if not self._ends(alert, wanted):
-                return Outcome(alert.name, Result.SKIPPED, str(wanted.reason))
-            if history is not None and history.resolved and not history.busy:
-                return Outcome(alert.name, Result.SKIPPED, str(Reason.RESOLVED))
-            return self._resolve(alert, seconds)
-        for _ in range(CLAIM_TRIES):
-            known = history or self._dependencies.store.history(
-                alert.episode, wanted.target, self._dependencies.clock.now()
-            )
-            outcome = self._attempt(alert, wanted, known, config, seconds)
-            if outcome.reason != Reason.MODE_CHANGED:
-                return outcome
-            config = self._dependencies.config()
-            history = None
-        return outcome
-
-    def _with_history(
-        self, alerts: Sequence[Alert | Unreadable]
-    ) -> Iterator[tuple[Alert | Unreadable, History | None]]:
-        """Yield each alert with what is known of it; so much is read together that a storm costs few calls."""
-        for start in range(0, len(alerts), AT_ONCE):
-            group = alerts[start : start + AT_ONCE]
-            asked = [pair for one in group if (pair := self._sought(one))]
-            found = dict(
-                zip(
-                    asked,
-                    self._dependencies.store.histories(asked, self._dependencies.clock.now()),
-                    strict=True,
-                )
-            )
-            for one in group:
-                yield one, found.get(self._sought(one) or ("", ""))
-
-    def _sought(self, alert: Alert | Unreadable) -> tuple[str, str] | None:
-        """Return the episode and the target of which the history counts, if it does."""
-        if isinstance(alert, Unreadable):
-            return None
-        wanted = plan(alert, self._dependencies.runbooks)
-        if isinstance(wanted, Decision):
-            return (alert.episode, "") if self._ends(alert, wanted) else None
-        return alert.episode, wanted.target
-
-    def _ends(self, alert: Alert, decision: Decision) -> bool:
-        """Tell whether it is the end of an alert that may have been healed."""
-        return decision.verdict is Verdict.CANCEL and alert.name in self._dependencies.runbooks
+        deadline: float,
+        received: Received,
+    ) -> list[AuditEvent]:
+        """Handle `alerts` until `deadline`; return the audit events of those without an action."""
+        clock = self._dependencies.clock
+        events = []
+        for alert, history in self._with_history(_rotated(alerts)):
+            left = deadline - clock.monotonic()
+            if left <= 0:
+                received.complete = False
+                received.problem = "out of time"
+                break
+            outcome = self._outcome(alert, history, config, left)
+            received.outcomes.append(outcome)
+            if outcome.action is None:
+                details = _skip_details(alert, outcome)
+                event = AuditEvent(clock.now(), Kind.DECISION_SKIP, outcome.alert, details)
+                events.append(event)
+        return events
 
     def _outcome(
         self,
@@ -182,73 +114,32 @@ class Healer:
     ) -> Outcome:
         if isinstance(alert, Unreadable):
             return Outcome(alert.name, Result.ERROR, alert.problem)
-        return self.handle(alert, config, seconds=seconds, history=history)
+        return self._handler.handle(alert, config, seconds=seconds, history=history)
 
-    def _attempt(
+    def _with_history(
+        self, alerts: Sequence[Alert | Unreadable]
+    ) -> Iterator[tuple[Alert | Unreadable, History | None]]:
+        """Yield each alert with its history, reading many at once: a storm costs few calls."""
+        for start in range(0, len(alerts), HISTORIES_AT_ONCE):
+            group = alerts[start : start + HISTORIES_AT_ONCE]
+            keys = [self._history_key(alert) for alert in group]
+            asked = [key for key in keys if key is not None]
+            now = self._dependencies.clock.now()
+            read = self._dependencies.store.histories(asked, now)
+            histories = dict(zip(asked, read, strict=True))
+            for alert, key in zip(group, keys, strict=True):
+                yield alert, None if key is None else histories[key]
+
+    def _history_key(self, alert: Alert | Unreadable) -> tuple[str, str] | None:
+        return None if isinstance(alert, Unreadable) else self._handler.history_key(alert)
+
+    def _left_out(
         self,
-        alert: Alert,
-        wanted: RemediationPlan,
-        history: History,
-        config: Config,
-        seconds: float,
-    ) -> Outcome:
-        dependencies = self._dependencies
-        now = dependencies.clock.now()
-        decision = decide(alert, wanted, history, config, now, seed=dependencies.policy.chaos_seed)
-        if decision.verdict is Verdict.SKIP:
-            return _stopped(alert.name, decision.reason)
-        action = _planned(dependencies, alert, wanted, decision, history.attempts + 1)
-        kinds = [Kind.ACTION_ELIGIBLE]
-        if action.state is State.AWAITING_APPROVAL:
-            kinds.append(Kind.APPROVAL_REQUESTED)
-        claim = ActionClaim(
-            action=action,
-            config_version=config.version,
-            attempts=wanted.runbook.attempts,
-            hourly_cap=wanted.runbook.hourly_cap,
-            fleet_cap=dependencies.policy.fleet_cap,
-            breaker_failures=dependencies.policy.breaker_failures,
-            lease_until=now + dependencies.policy.lease(wanted.runbook),
-            record=change_record(
-                *(action_event(action, kind, now, reason=str(decision.reason)) for kind in kinds)
-            ),
-        )
-        claimed = dependencies.times.timed(
-            dependencies.clock, lambda: dependencies.store.claim(claim, seconds=seconds)
-        )
-        if isinstance(claimed, Reason):
-            return _stopped(alert.name, claimed)
-        if claimed.state is State.AWAITING_APPROVAL:
-            return Outcome(alert.name, Result.AWAITING_APPROVAL, action=claimed)
-        sent = dispatch(dependencies, claimed, config, seconds=seconds)
-        return Outcome(alert.name, _told(sent), sent.detail, sent)
-
-    def _resolve(self, alert: Alert, seconds: float) -> Outcome:
-        """Note that the alert is over: what is not sent yet is cancelled, what is being verified has worked."""
-        dependencies = self._dependencies
-        open_id: UUID | None = dependencies.store.resolve(alert.episode, dependencies.clock.now())
-        action = dependencies.store.action(open_id) if open_id else None
-        if action is None:
-            return Outcome(alert.name, Result.SKIPPED, str(Reason.RESOLVED))
-        if action.state in NOT_YET_SENT:
-            action = finish(
-                dependencies, action, State.CANCELLED, seconds=seconds, detail="the alert is over"
-            )
-        elif action.state is State.VERIFYING:
-            action = finish(
-                dependencies,
-                action,
-                State.SUCCEEDED,
-                seconds=seconds,
-                detail="the alert is over",
-                rc=action.rc,
-            )
-        return Outcome(alert.name, _told(action), str(Reason.RESOLVED), action)
-
-    def _rest(
-        self, alerts: list[Alert | Unreadable], group: Any, received: Received
+        alerts: Sequence[Alert | Unreadable],
+        group: Mapping[str, str],
+        received: Received,
     ) -> list[Alert]:
-        """Return what the delivery left out."""
+        """Return the firing alerts of `group` that the delivery left out."""
         try:
             firing = self._dependencies.alerts.alerts(group)
         except BadGateway as problem:
@@ -256,71 +147,23 @@ class Healer:
             received.complete = False
             received.problem = "the alerts that were left out cannot be fetched"
             return []
-        known = {one.episode for one in alerts if isinstance(one, Alert)}
-        return [one for one in firing if one.episode not in known]
+        delivered = {alert.episode for alert in alerts if isinstance(alert, Alert)}
+        return [alert for alert in firing if alert.episode not in delivered]
 
 
-def _from_anywhere(alerts: Sequence[Alert | Unreadable]) -> list[Alert | Unreadable]:
-    """Return `alerts`, where there are many with some group of them first."""
-    start = random.randrange(0, max(len(alerts), 1), AT_ONCE)
+def _rotated(alerts: Sequence[Alert | Unreadable]) -> list[Alert | Unreadable]:
+    """Return `alerts`, starting with a random group of them.
+
+    A delivery that is too large to be handled in time is repeated in the same order; without
+    this, its last alerts would never be handled.
+    """
+    start = random.randrange(0, max(len(alerts), 1), HISTORIES_AT_ONCE)  # noqa: S311
     return [*alerts[start:], *alerts[:start]]
 
 
-def _planned(
-    dependencies: Dependencies,
-    alert: Alert,
-    wanted: RemediationPlan,
-    decision: Decision,
-    attempt: int,
-) -> Action:
-    now = dependencies.clock.now()
-    dry = decision.verdict is Verdict.DRY_RUN
-    waits = wanted.runbook.approval and not dry
-    wait = (
-        dependencies.policy.approval_seconds
-        if waits
-        else dependencies.policy.dispatch_grace_seconds
-    )
-    return Action(
-        id=action_id(alert.episode, attempt),
-        episode=alert.episode,
-        attempt=attempt,
-        alertname=alert.name,
-        labels=alert.labels,
-        target=wanted.target,
-        command=wanted.command,
-        parameters=wanted.parameters,
-        state=State.AWAITING_APPROVAL if waits else State.PLANNED,
-        version=1,
-        created_at=now,
-        changed_at=now,
-        next_check=now + timedelta(seconds=wait),
-        chaos=decision.verdict is Verdict.FAIL_ON_PURPOSE,
-        dry_run=dry,
-    )
-
-
-def _stopped(name: str, reason: Reason) -> Outcome:
-    result = Result.COOLDOWN_SKIP if reason is Reason.COOLDOWN else Result.SKIPPED
-    return Outcome(name, result, str(reason))
-
-
-def _told(action: Action) -> Result:
-    """Return what the caller is told: a command that is under way counts as executed."""
-    if action.state in (State.RUNNING, State.VERIFYING):
-        return Result.EXECUTED
-    if action.state is State.DISPATCHING:
-        return Result.ERROR
-    return action.result or Result.CANCELLED
-
-
-TELLING = ("service", "job", "instance", "severity")
-"""Labels that tell people what an alert is about."""
-
-
-def _skipped(dependencies: Dependencies, alert: Alert | Unreadable, outcome: Outcome) -> AuditEvent:
+def _skip_details(alert: Alert | Unreadable, outcome: Outcome) -> dict[str, Any]:
     details: dict[str, Any] = {"reason": outcome.reason, "result": str(outcome.result)}
     if isinstance(alert, Alert):
-        told = {name: alert.labels[name] for name in TELLING if name in alert.labels}
-        details |= {"episode": alert.episode, "status": str(alert.status), "labels": told}
-    return AuditEvent(dependencies.clock.now(), Kind.DECISION_SKIP, outcome.alert, details)
+        labels = {name: alert.labels[name] for name in AUDITED_LABELS if name in alert.labels}
+        details |= {"episode": alert.episode, "status": str(alert.status), "labels": labels}
+    return details

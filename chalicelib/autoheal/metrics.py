@@ -1,4 +1,4 @@
-"""What is published: the ledger's totals, every series there from the start, and what is computed when asked."""
+"""The series that are published: the stored totals, and what is computed at that moment."""
 
 from collections.abc import Iterable
 
@@ -9,7 +9,7 @@ from chalicelib.autoheal.modes import Mode
 from chalicelib.telemetry import names
 from chalicelib.telemetry.series import Series
 
-COUNTED = (
+COUNTED_RESULTS = (
     Result.EXECUTED,
     Result.FAILED,
     Result.DRY_RUN,
@@ -17,18 +17,14 @@ COUNTED = (
     Result.ERROR,
     Result.CHAOS,
 )
-
-
-ZERO = (
+OUTBOX_COUNTERS = (
     names.OUTBOX_PUBLISHED,
     names.OUTBOX_REFUSED,
     names.OUTBOX_PARKED,
     names.OUTBOX_LEASE_MISSES,
 )
-
-
-BAD = ("500", "503")
-"""How our side fails; other codes are born when they are first seen."""
+SERVER_ERRORS = ("500", "503")
+"""Status codes that are published from the start; others appear when they first occur."""
 
 
 def series(
@@ -36,42 +32,47 @@ def series(
 ) -> dict[Series, float]:
     """Return every series of the healer and of the API's `routes`: method and path.
 
-    A counter that is born at 1 would show no increase, so all start at 0.
+    A counter that first appears with the value 1 shows no increase, so all start at 0.
     """
-    found = _born() | _born_with(routes)
+    values = _zeros() | _zeros_of_routes(routes)
     for alertname in dependencies.runbooks:
-        found[Series(names.AUTOHEAL_ACTION_FAILURES, (("alertname", alertname),))] = 0.0
-        found[Series(names.AUTOHEAL_COOLDOWN, (("alertname", alertname),))] = 0.0
-        for result in COUNTED:
-            found[
-                Series(
-                    names.AUTOHEAL_ACTIONS,
-                    (("alertname", alertname), ("result", str(result))),
-                )
-            ] = 0.0
+        values |= _zeros_of_runbook(alertname)
     now = dependencies.clock.now().timestamp()
-    for one, value in dependencies.totals.totals().items():
-        found[one] = (
-            max(0.0, round(value - now, 3)) if one.metric == names.AUTOHEAL_COOLDOWN else value
-        )
+    for key, value in dependencies.totals.totals().items():
+        values[key] = value
+        if key.metric == names.AUTOHEAL_COOLDOWN:
+            values[key] = max(0.0, round(value - now, 3))
     enabled = dependencies.config().mode is not Mode.OFF
-    found[Series(names.AUTOHEAL_ENABLED, (("env", stage),))] = float(enabled)
-    return found
+    values[Series(names.AUTOHEAL_ENABLED, (("env", stage),))] = float(enabled)
+    return values
 
 
-def _born() -> dict[Series, float]:
-    found = {Series(names.AUTOHEAL_EVENTS, (("kind", str(kind)),)): 0.0 for kind in Kind}
-    found[Series(names.AUTOHEAL_AUDIT_WRITE, (), "count")] = 0.0
-    found |= {Series(name): 0.0 for name in ZERO}
-    return found
+def _zeros() -> dict[Series, float]:
+    values = {Series(names.AUTOHEAL_EVENTS, (("kind", str(kind)),)): 0.0 for kind in Kind}
+    values[Series(names.AUTOHEAL_AUDIT_WRITE, (), "count")] = 0.0
+    return values | {Series(name): 0.0 for name in OUTBOX_COUNTERS}
 
 
-def _born_with(routes: Iterable[tuple[str, str]]) -> dict[Series, float]:
-    found = {
+def _zeros_of_runbook(alertname: str) -> dict[Series, float]:
+    alert = ("alertname", alertname)
+    keys = [
+        Series(names.AUTOHEAL_ACTION_FAILURES, (alert,)),
+        Series(names.AUTOHEAL_COOLDOWN, (alert,)),
+    ]
+    keys += [
+        Series(names.AUTOHEAL_ACTIONS, (alert, ("result", str(result))))
+        for result in COUNTED_RESULTS
+    ]
+    return dict.fromkeys(keys, 0.0)
+
+
+def _zeros_of_routes(routes: Iterable[tuple[str, str]]) -> dict[Series, float]:
+    values = {
         Series(names.CRM_REQUESTS, (("code", code), ("method", method), ("route", route))): 0.0
         for method, route in routes
-        for code in BAD
+        for code in SERVER_ERRORS
     }
-    for code in ("200", *BAD) if found else ():
-        found[Series(names.CRM_REQUEST_SECONDS, (("code", code),), "count")] = 0.0
-    return found
+    if values:
+        for code in ("200", *SERVER_ERRORS):
+            values[Series(names.CRM_REQUEST_SECONDS, (("code", code),), "count")] = 0.0
+    return values

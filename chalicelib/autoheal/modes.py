@@ -1,4 +1,4 @@
-"""The switch: whether the healer acts at all, only says what it would do, or acts; and failures on purpose."""
+"""The healer's mode, its configuration, and the breakers of its runbooks."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +15,7 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """What is in force. `version` 0 is the deployment's own, before anybody changed anything."""
+    """The configuration. `version` 0 is the deployment's own, before the first change."""
 
     mode: Mode
     chaos_percent: float = 0.0
@@ -25,12 +25,12 @@ class Config:
     changed_at: datetime | None = None
 
     def chaos_at(self, now: datetime) -> float:
-        """Return the percent of actions that fail on purpose now; it ends by itself."""
+        """Return the percentage of actions that fail on purpose at `now`."""
         return self.chaos_percent if self.chaos_until is None or now < self.chaos_until else 0.0
 
 
 class BreakerState(StrEnum):
-    """Whether a runbook is trusted: open means it failed too often, half open that one trial may show otherwise."""
+    """Whether a runbook may run: open means no, half open means one trial."""
 
     CLOSED = "closed"
     OPEN = "open"
@@ -39,7 +39,7 @@ class BreakerState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Breaker:
-    """The breaker of one runbook. `failures` are those in a row."""
+    """The breaker of one runbook. `failures` are in a row; `trial` is the trial's action id."""
 
     runbook: str
     state: BreakerState = BreakerState.CLOSED
@@ -48,5 +48,5 @@ class Breaker:
     trial: str = ""
 
     def in_force(self, limit: int) -> BreakerState:
-        """Return the state that actions meet: with `limit` failures it is open before the next tick writes so."""
+        """Return the state in force: with `limit` failures it is open before a tick writes so."""
         return BreakerState.OPEN if self.failures >= limit else self.state

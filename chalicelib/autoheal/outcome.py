@@ -1,62 +1,41 @@
-"""What tunes the healer, and what its use cases share."""
+"""The outcome of one alert: what was done about it, or why nothing was."""
 
-from datetime import datetime
+from dataclasses import dataclass
+from typing import Any
 
-from chalicelib.autoheal.actions import FAILURES, Action, FollowUp, Result, State
-from chalicelib.autoheal.audit import Kind
-from chalicelib.autoheal.dependencies import Dependencies
-from chalicelib.autoheal.ports import ChangeRecord, Ending
-from chalicelib.autoheal.records import action_event, change_record
-from chalicelib.telemetry import names
-from chalicelib.telemetry.increments import Increments
+from chalicelib.autoheal.actions import Action, Result, State
+from chalicelib.autoheal.decide import Reason
 
 
-def end(
-    dependencies: Dependencies,
-    action: Action,
-    to: State,
-    *,
-    detail: str,
-    rc: int | None = None,
-    escalate: bool = False,
-) -> tuple[Action, ChangeRecord, Ending]:
-    """Return `action` at its end, what is recorded of it, and what it leaves behind; `escalate` tells people."""
-    now = dependencies.clock.now()
-    runbook = dependencies.runbooks.get(action.alertname)
-    cooldown = dependencies.policy.cooldown(runbook)
-    sent = action.state not in (State.PLANNED, State.AWAITING_APPROVAL)
-    cools = now + cooldown if sent or action.dry_run else None
-    more = runbook is not None and action.attempt < runbook.attempts
-    follow = FollowUp.NOTHING
-    check = None
-    if escalate or to is State.UNKNOWN or (to in FAILURES and not more):
-        follow = FollowUp.ESCALATE
-        check = now
-    elif to in FAILURES:
-        follow = FollowUp.RETRY
-        check = cools
-    ended = action.moved(to, now, detail=detail, rc=rc, follow_up=follow, next_check=check)
-    kind = Kind.ACTION_CANCELLED
-    if ended.result is Result.DRY_RUN:
-        kind = Kind.ACTION_DRY_RUN
-    elif ended.result is not None:
-        kind = Kind.ACTION_OK if to is State.SUCCEEDED else Kind.ACTION_FAIL
-    code = {"rc": rc} if rc is not None else {}
-    made = change_record(action_event(ended, kind, now, detail=detail, **code))
-    _count_end(made.increments, ended, now, cools)
-    healthy = (
-        None if action.chaos or action.dry_run or to is State.CANCELLED else to is State.SUCCEEDED
-    )
-    return ended, made, Ending(cools, healthy, spent=to is State.UNKNOWN)
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What was done about one alert; `action` is None where nothing was tried."""
+
+    alert: str
+    result: Result
+    reason: str = ""
+    action: Action | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the outcome as callers see it."""
+        members: dict[str, Any] = {"alert": self.alert, "result": str(self.result)}
+        if self.reason:
+            members["reason"] = self.reason
+        if self.action is not None:
+            members |= {"actionId": str(self.action.id), "state": str(self.action.state)}
+        return members
 
 
-def _count_end(
-    increments: Increments, ended: Action, now: datetime, cools: datetime | None
-) -> None:
-    if ended.result is not None:
-        increments.add(names.AUTOHEAL_ACTIONS, alertname=ended.alertname, result=str(ended.result))
-        increments.at(names.AUTOHEAL_ACTION_LAST, now, alertname=ended.alertname)
-    if ended.state in FAILURES:
-        increments.add(names.AUTOHEAL_ACTION_FAILURES, alertname=ended.alertname)
-    if cools is not None:
-        increments.at(names.AUTOHEAL_COOLDOWN, cools, alertname=ended.alertname)
+def skipped(alertname: str, reason: Reason) -> Outcome:
+    """Return the outcome of an alert about which nothing was done."""
+    result = Result.COOLDOWN_SKIP if reason is Reason.COOLDOWN else Result.SKIPPED
+    return Outcome(alertname, result, str(reason))
+
+
+def result_of(action: Action) -> Result:
+    """Return the result that callers see: a command that is under way counts as executed."""
+    if action.state in (State.RUNNING, State.VERIFYING):
+        return Result.EXECUTED
+    if action.state is State.DISPATCHING:
+        return Result.ERROR
+    return action.result or Result.CANCELLED

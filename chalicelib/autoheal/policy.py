@@ -1,4 +1,4 @@
-"""How the healer works, as its deployment sets it. Times are seconds, unless the name says otherwise."""
+"""How the healer works, as its deployment sets it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,12 +7,7 @@ from typing import Final
 
 from chalicelib.autoheal.modes import Config, Mode
 from chalicelib.autoheal.runbooks import Runbook
-from chalicelib.shared.setting import (
-    boolean,
-    number,
-    setting,
-    setting_by_alert,
-)
+from chalicelib.shared.setting import boolean, number, setting, setting_by_alert
 
 DAY: Final = 86_400
 LEASE_MARGIN: Final = timedelta(minutes=10)
@@ -21,7 +16,7 @@ LEASE_MARGIN: Final = timedelta(minutes=10)
 
 @dataclass(frozen=True, slots=True)
 class AutohealPolicy:
-    """The healer's figures. `deployed` is in force until an operator changes the configuration."""
+    """The healer's settings. `deployed` is in force until an operator changes the mode."""
 
     enabled: bool = setting(
         "AUTOHEAL_ENABLED",
@@ -76,7 +71,8 @@ class AutohealPolicy:
     webhook_seconds: float = setting(
         "AUTOHEAL_WEBHOOK_SECONDS",
         7.0,
-        "How long one call of the webhook is worked on; Alertmanager waits for `group_interval`, at least 10.",
+        "How long one call of the webhook is worked on; "
+        "Alertmanager waits for `group_interval`, at least 10.",
         number(float, 0.5, 60),
     )
     public_url: str = setting(
@@ -101,11 +97,14 @@ class AutohealPolicy:
         return Config(Mode.DRY_RUN if self.dry_run else Mode.LIVE, self.chaos_failure_rate, until)
 
     def cooldown(self, runbook: Runbook | None) -> timedelta:
-        """Return how long a target is left alone: the alert's own setting, the runbook's, or the default."""
+        """Return how long a target is left alone.
+
+        The alert's own setting comes first, then the runbook's, then the default.
+        """
         if runbook is None:
             return timedelta(seconds=self.default_cooldown_sec)
-        stated = self.cooldowns.get(runbook.alertname, runbook.cooldown_seconds)
-        return timedelta(seconds=self.default_cooldown_sec if stated is None else stated)
+        seconds = self.cooldowns.get(runbook.alertname, runbook.cooldown_seconds)
+        return timedelta(seconds=self.default_cooldown_sec if seconds is None else seconds)
 
     def lease(self, runbook: Runbook) -> timedelta:
         """Return how long an action may hold its target."""

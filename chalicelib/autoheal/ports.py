@@ -1,7 +1,7 @@
-"""What the healer needs from outside. Each port has a fake in the tests that passes the real adapter's suite."""
+"""The healer's ports. Each has a fake in the tests that passes the real adapter's suite."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
@@ -12,20 +12,16 @@ from chalicelib.autoheal.alert import Alert
 from chalicelib.autoheal.audit import AuditEvent, AuditPage, AuditQuery
 from chalicelib.autoheal.decide import History, Reason
 from chalicelib.autoheal.modes import Breaker, Config
-from chalicelib.telemetry.increments import Increments
-
-
-@dataclass(frozen=True, slots=True)
-class ChangeRecord:
-    """What is written together with a change: audit events, and what is added to the ledger."""
-
-    events: Sequence[AuditEvent] = ()
-    increments: Increments = field(default_factory=Increments)
+from chalicelib.autoheal.records import ChangeRecord
 
 
 @dataclass(frozen=True, slots=True)
 class ActionClaim:
-    """An attempt that wants to be made, and the rails it has to pass."""
+    """A planned action, and the rails it has to pass.
+
+    `attempts` is how many the episode may have, `hourly_cap` how many actions the runbook may
+    start in an hour, `fleet_cap` how many may be open at once.
+    """
 
     action: Action
     config_version: int
@@ -39,7 +35,10 @@ class ActionClaim:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """What an action leaves behind. `healthy` None leaves the breaker as it is; `spent` allows no other attempt."""
+    """What an action leaves behind.
+
+    `healthy` is what the breaker counts, None for nothing; `spent` forbids another attempt.
+    """
 
     cooldown_until: datetime | None = None
     healthy: bool | None = None
@@ -47,14 +46,13 @@ class Ending:
 
 
 class HealStore(Protocol):
-    """The healer's memory. Raises `errors.Unavailable` while it is away.
+    """The healer's state. Raises `errors.Unavailable` while it cannot be reached.
 
-    `seconds` bounds how long a call may go on retrying conflicts with others that touch the
-    same items.
+    `seconds` limits how long a call retries conflicts with other writers of the same items.
     """
 
     def config(self) -> Config | None:
-        """Return what somebody set, read consistently; None where nobody has."""
+        """Return the configuration that was set, read consistently; None where none was."""
         ...
 
     def change_config(self, new: Config, record: ChangeRecord) -> bool:
@@ -62,15 +60,18 @@ class HealStore(Protocol):
         ...
 
     def history(self, episode: str, target: str, now: datetime) -> History:
-        """Return what is known of the episode and the target."""
+        """Return the history of the episode and the target."""
         ...
 
-    def histories(self, wanted: Sequence[tuple[str, str]], now: datetime) -> list[History]:
-        """Return the same of each pair of an episode and a target ("" for none), read together."""
+    def histories(self, keys: Sequence[tuple[str, str]], now: datetime) -> list[History]:
+        """Return the history of each episode and target ("" for none), read together."""
         ...
 
     def claim(self, claim: ActionClaim, *, seconds: float) -> Action | Reason:
-        """Pass every rail and write the action, in one transaction, or return the rail that stopped it."""
+        """Pass every rail and write the action, in one transaction.
+
+        Return the action as it was written, or why a rail refused it.
+        """
         ...
 
     def move(
@@ -83,11 +84,14 @@ class HealStore(Protocol):
         ending: Ending | None = None,
         config_version: int | None = None,
     ) -> bool:
-        """Take an edge if the action is still as `before` (and the config of that version); return whether it was."""
+        """Change the action from `before` to `after`; return whether it was still as `before`.
+
+        With `config_version`, the configuration must still be of that version, too.
+        """
         ...
 
     def resolve(self, episode: str, now: datetime) -> UUID | None:
-        """Note that the episode is over; return its action that is under way, if there is one."""
+        """Record that the episode is over; return the id of its open action, if it has one."""
         ...
 
     def action(self, action_id: UUID) -> Action | None:
@@ -97,11 +101,14 @@ class HealStore(Protocol):
     def actions(
         self, state: State | None, *, limit: int, after: str = ""
     ) -> tuple[list[Action], str]:
-        """Return actions, those of one state oldest check first or else all, and where to go on ("" at the end)."""
+        """Return actions, newest first, and the cursor of the next page ("" at the end).
+
+        With `state`, only those in it.
+        """
         ...
 
     def due(self, state: State, until: datetime, *, limit: int) -> list[Action]:
-        """Return actions of `state` to be looked at before `until`, the most urgent first."""
+        """Return actions in `state` that are due before `until`, the most urgent first."""
         ...
 
     def breakers(self, runbooks: Collection[str]) -> dict[str, Breaker]:
@@ -117,32 +124,32 @@ class HealStore(Protocol):
         ...
 
     def release(self, name: str, owner: str) -> None:
-        """Give the lease back, if it is `owner`'s."""
+        """Release the lease, if it is `owner`'s."""
         ...
 
 
 class AuditLog(Protocol):
-    """The audit events. Raises `errors.Unavailable`."""
+    """The log of audit events. Raises `errors.Unavailable`."""
 
     def append(self, events: Sequence[AuditEvent]) -> None:
         """Add events."""
         ...
 
     def find(self, query: AuditQuery, now: datetime) -> AuditPage:
-        """Return events, newest first."""
+        """Return a page of events, newest first."""
         ...
 
 
 class SendRefused(Exception):
-    """The command was refused, and surely not run."""
+    """The command was refused and certainly did not run."""
 
 
 class SendUnsure(Exception):
-    """Nobody knows whether the command was taken."""
+    """It is not known whether the command was accepted."""
 
 
 class CommandState(StrEnum):
-    """How a command stands. `MISSING` is not known (yet); `NO_TARGETS` ran nowhere."""
+    """The state of a command. `MISSING`: not listed (yet); `NO_TARGETS`: it ran nowhere."""
 
     RUNNING = "running"
     SUCCEEDED = "succeeded"
@@ -155,7 +162,7 @@ class CommandState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CommandStatus:
-    """How a command stands; `rc` where a machine told it."""
+    """The status of a command; `rc` is the exit code, None where no machine reported one."""
 
     state: CommandState
     rc: int | None = None
@@ -166,35 +173,40 @@ class Commander(Protocol):
     """Runs documents on machines."""
 
     def send(self, action: Action, *, document: str, version: str, timeout_seconds: int) -> str:
-        """Send the command once, never again by itself; return its id. Raises `SendRefused` or `SendUnsure`."""
+        """Send the action's command once, without retries; return the command's id.
+
+        Raises:
+            SendRefused: it was not accepted, and does not run.
+            SendUnsure: it may have been accepted.
+        """
         ...
 
     def status(self, command_id: str) -> CommandStatus:
-        """Return how it stands. Raises `errors.Unavailable`."""
+        """Return the command's status. Raises `errors.Unavailable`."""
         ...
 
     def find(self, comment: str, since: datetime) -> str | None:
-        """Return the id of the command so marked, sent after `since`; None where there is none to be seen."""
+        """Return the id of the command with `comment`, sent after `since`, or None."""
         ...
 
     def cancel(self, command_id: str) -> None:
-        """Ask for an end; no promise."""
+        """Request that the command is cancelled, which may have no effect."""
         ...
 
 
 class AlertSource(Protocol):
-    """Alertmanager. Raises `errors.BadGateway` while it is away."""
+    """Alertmanager. Raises `errors.BadGateway` while it cannot be reached."""
 
     def alerts(self, filters: Mapping[str, str]) -> list[Alert]:
-        """Return the alerts that fire, silenced and inhibited ones too, whose labels have these values."""
+        """Return the firing alerts with these labels, silenced and inhibited ones included."""
         ...
 
     def listed(self) -> list[dict[str, Any]]:
-        """Return all alerts as Alertmanager has them."""
+        """Return all alerts in Alertmanager's own format."""
         ...
 
     def silences(self) -> list[dict[str, Any]]:
-        """Return all silences as Alertmanager has them."""
+        """Return all silences in Alertmanager's own format."""
         ...
 
     def silence(
@@ -205,7 +217,7 @@ class AlertSource(Protocol):
         by: str,
         comment: str,
     ) -> str:
-        """Make a silence of exact matchers; return its id."""
+        """Create a silence with exact matchers; return its id."""
         ...
 
     def expire(self, silence_id: str) -> None:
@@ -214,8 +226,8 @@ class AlertSource(Protocol):
 
 
 class Escalation(Protocol):
-    """Tells people."""
+    """Notifies people."""
 
     def notify(self, subject: str, facts: Mapping[str, Any]) -> None:
-        """Tell them. Raises `errors.Unavailable`."""
+        """Send a notification. Raises `errors.Unavailable`."""
         ...

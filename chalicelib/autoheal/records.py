@@ -1,16 +1,25 @@
-"""What tunes the healer, and what its use cases share."""
+"""The record of a change: audit events, and what they add to the metric totals."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from chalicelib.autoheal.actions import Action
 from chalicelib.autoheal.audit import AuditEvent, Kind
-from chalicelib.autoheal.ports import ChangeRecord
 from chalicelib.telemetry import names
 from chalicelib.telemetry.increments import Increments
 
 
+@dataclass(frozen=True, slots=True)
+class ChangeRecord:
+    """What is written in one transaction with a change: audit events and metric increments."""
+
+    events: Sequence[AuditEvent] = ()
+    increments: Increments = field(default_factory=Increments)
+
+
 def change_record(*events: AuditEvent) -> ChangeRecord:
-    """Return what is written with a change: the events, and their counts."""
+    """Return the record of `events`, each of them counted."""
     increments = Increments()
     for event in events:
         count_event(increments, event)
@@ -18,10 +27,9 @@ def change_record(*events: AuditEvent) -> ChangeRecord:
 
 
 def count_event(increments: Increments, event: AuditEvent) -> Increments:
-    """Count `event` in `increments`."""
-    return increments.add(names.AUTOHEAL_EVENTS, kind=str(event.kind)).at(
-        names.AUTOHEAL_LAST_EVENT, event.time
-    )
+    """Count `event` in `increments`; return these."""
+    increments.add(names.AUTOHEAL_EVENTS, kind=str(event.kind))
+    return increments.at(names.AUTOHEAL_LAST_EVENT, event.time)
 
 
 def action_event(action: Action, kind: Kind, now: datetime, **more: object) -> AuditEvent:

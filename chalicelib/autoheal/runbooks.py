@@ -1,7 +1,7 @@
-"""Runbooks: what may be done about which alert. Data in git (`runbooks.json`), checked when it is read.
+"""Runbooks: what may be done about which alert. They are data (`runbooks.json`), checked on load.
 
-A parameter comes from one label through an anchored pattern: what does not match all of it
-never leaves this module. Where the pattern has a group, the group is the value.
+A parameter is taken from one label through an anchored pattern, which must match the whole
+value. Where the pattern has a group, the group is the parameter.
 """
 
 import re
@@ -17,9 +17,9 @@ from chalicelib.autoheal.alert import Alert
 from chalicelib.shared.schema import Model, Text
 
 SOURCE = Path(__file__).with_name("runbooks.json")
-OURS = "AetherLink-"
-SELF = "Autoheal"
-"""Alerts about the healer itself: it never heals these."""
+DOCUMENT_PREFIX = "AetherLink-"
+SELF_ALERT_PREFIX = "Autoheal"
+"""Alerts about the healer itself start with this. It never heals them."""
 
 
 def _anchored(pattern: str) -> str:
@@ -29,13 +29,13 @@ def _anchored(pattern: str) -> str:
 
 
 def _our_document(name: str) -> str:
-    if not name.startswith(OURS):
-        raise ValueError(f"must be one of our own documents: {OURS}...")
+    if not name.startswith(DOCUMENT_PREFIX):
+        raise ValueError(f"must be one of our own documents: {DOCUMENT_PREFIX}...")
     return name
 
 
 def _healable(name: str) -> str:
-    if name.startswith(SELF):
+    if name.startswith(SELF_ALERT_PREFIX):
         raise ValueError("is about the healer itself")
     return name
 
@@ -44,27 +44,28 @@ Pattern = Annotated[str, Text(200), AfterValidator(_anchored)]
 
 
 class FromLabel(Model):
-    """A value that one label has to give."""
+    """A value that is taken from one label."""
 
     label: Annotated[str, Text(128)]
     pattern: Pattern
 
     def value(self, labels: Mapping[str, str]) -> str | None:
-        """Return the label's value, or the part that the pattern's group holds; None where it does not match."""
+        """Return the label's value, or the pattern's group of it; None where it does not match."""
         match = re.fullmatch(self.pattern, labels.get(self.label, ""))
         return None if match is None else str(match.group(match.re.groups))
 
 
 class Target(FromLabel):
-    """Which machines: those whose `tag` has the value that the label gives."""
+    """Which machines: those whose `tag` has the label's value."""
 
     tag: Annotated[str, Text(128)]
 
 
 class Runbook(Model):
-    """What to do about one alert. Times are seconds; `cooldown_seconds` None is the deployment's default.
+    """What to do about one alert.
 
-    `drill`: for rehearsals, where many actions are needed in a short time.
+    `cooldown_seconds` None is the deployment's default. A `drill` runbook is for rehearsals,
+    which need many actions in a short time.
     """
 
     alertname: Annotated[str, Text(128), AfterValidator(_healable)]
@@ -93,28 +94,33 @@ class RemediationPlan:
 
     @property
     def command(self) -> str:
-        """Return what will be run, for people to read."""
+        """Return the command as people read it."""
         arguments = " ".join(f"{name}={value}" for name, value in sorted(self.parameters.items()))
         return f"{self.runbook.document}:{self.runbook.document_version} {arguments}".rstrip()
 
 
 def apply(runbook: Runbook, alert: Alert) -> RemediationPlan | None:
-    """Return what `runbook` does about `alert`; None where a label is missing or does not match its pattern."""
+    """Return what `runbook` does about `alert`; None where a label does not match its pattern."""
     target = runbook.target.value(alert.labels)
-    values = {name: one.value(alert.labels) for name, one in runbook.parameters.items()}
+    values = {name: source.value(alert.labels) for name, source in runbook.parameters.items()}
     if target is None or None in values.values():
         return None
-    found = {name: value for name, value in values.items() if value is not None}
-    return RemediationPlan(runbook, f"{runbook.target.tag}={target}", found)
+    parameters = {name: value for name, value in values.items() if value is not None}
+    return RemediationPlan(runbook, f"{runbook.target.tag}={target}", parameters)
 
 
 def parse(source: bytes) -> dict[str, Runbook]:
-    """Read runbooks; raises pydantic's `ValidationError` where one is not as it must be, `ValueError` on a double."""
+    """Return the runbooks in `source` by alert.
+
+    Raises:
+        pydantic.ValidationError: a runbook is not valid.
+        ValueError: two runbooks are for the same alert.
+    """
     listed = TypeAdapter(list[Runbook]).validate_json(source)
-    found = {one.alertname: one for one in listed}
-    if len(found) != len(listed):
+    by_alert = {runbook.alertname: runbook for runbook in listed}
+    if len(by_alert) != len(listed):
         raise ValueError("two runbooks for one alert")
-    return found
+    return by_alert
 
 
 @cache

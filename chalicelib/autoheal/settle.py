@@ -1,8 +1,9 @@
-"""Bringing what was begun to its end: each minute, every open action is looked at until time is up.
+"""Settling: each minute, every open action is checked until it has ended or time is up.
 
-A command's status is eventually consistent, so one that is not to be seen yet is no
-failure. An action that is DISPATCHING was sent or was not: it is looked up by its mark, and
-where nothing is found it ends UNKNOWN, people are told, and nothing is sent again.
+A command's status is eventually consistent, so a command that is not listed yet has not
+failed. Whether the command of a DISPATCHING action was sent is not known: it is looked up by
+its comment, and where it is not found the action ends UNKNOWN, people are notified, and
+nothing is sent again.
 """
 
 from collections.abc import Callable
@@ -11,27 +12,32 @@ from datetime import datetime, timedelta
 from typing import ClassVar
 
 from chalicelib.autoheal.actions import FAILURES, OPEN, Action, FollowUp, State
-from chalicelib.autoheal.alert import Alert
+from chalicelib.autoheal.alert import ALERTNAME, Alert
+from chalicelib.autoheal.alert_handler import ALERT_OVER, AlertHandler
 from chalicelib.autoheal.audit import AuditEvent, Kind
 from chalicelib.autoheal.breakers import update_breakers
 from chalicelib.autoheal.decide import Reason
 from chalicelib.autoheal.dependencies import Dependencies
 from chalicelib.autoheal.dispatch import dispatch, finish, mark_sent, move
-from chalicelib.autoheal.heal import Healer
-from chalicelib.autoheal.ports import ChangeRecord, CommandState
-from chalicelib.autoheal.records import action_event, change_record, count_event
+from chalicelib.autoheal.ports import CommandState
+from chalicelib.autoheal.records import ChangeRecord, action_event, change_record, count_event
 from chalicelib.shared.errors import AetherLinkError, BadGateway
 from chalicelib.telemetry import logs, names
 from chalicelib.telemetry.increments import Increments
 
-AT_ONCE = 50
-SAME_CLOCKS = timedelta(minutes=5)
-"""How far our clock and the command service's may lie apart."""
-FOR_NOW = {
-    Reason.COOLDOWN, Reason.TARGET_LOCKED, Reason.BUDGET_SPENT, Reason.FLEET_BUSY, Reason.BREAKER_OPEN,
+ACTIONS_AT_ONCE = 50
+CLOCK_SKEW = timedelta(minutes=5)
+"""How far our clock and the command service's may differ."""
+TEMPORARY = {
+    Reason.COOLDOWN,
+    Reason.TARGET_LOCKED,
+    Reason.BUDGET_SPENT,
+    Reason.FLEET_BUSY,
+    Reason.BREAKER_OPEN,
     Reason.MODE_CHANGED,
-}  # fmt: skip
-ENDED_BY = {
+}
+"""Reasons against a retry that may no longer hold a minute later."""
+END_STATES = {
     CommandState.FAILED: State.FAILED,
     CommandState.NO_TARGETS: State.FAILED,
     CommandState.TIMED_OUT: State.TIMED_OUT,
@@ -49,63 +55,61 @@ class Settled:
 
 
 class Settler:
-    """Looks after what is under way, and what is still owed after an end."""
+    """Checks open actions, and retries or escalates those that failed."""
 
     def __init__(self, dependencies: Dependencies) -> None:
         """Work with `dependencies`."""
         self._dependencies = dependencies
-        self._healer = Healer(dependencies)
+        self._handler = AlertHandler(dependencies)
         self._firing: dict[str, list[Alert]] = {}
         self._until = 0.0
 
     def run(self, seconds: float) -> Settled:
-        """Settle for `seconds`, or until nothing is under way. Raises `errors.Unavailable`."""
+        """Settle for `seconds`, or until no action is open. Raises `errors.Unavailable`."""
         clock = self._dependencies.clock
-        done = Settled()
+        settled = Settled()
         self._until = clock.monotonic() + seconds
-        beat = AuditEvent(clock.now(), Kind.HEARTBEAT)
-        self._dependencies.record([], count_event(Increments(), beat))
+        heartbeat = AuditEvent(clock.now(), Kind.HEARTBEAT)
+        self._dependencies.record([], count_event(Increments(), heartbeat))
         update_breakers(self._dependencies)
         while True:
-            soonest = self._pass(done)
+            next_check = self._pass(settled)
             self._dependencies.record([], Increments())
-            wait = (
-                max(self._dependencies.policy.poll_seconds, (soonest - clock.now()).total_seconds())
-                if soonest
-                else None
-            )
-            if wait is None or clock.monotonic() + wait >= self._until:
-                return done
+            if next_check is None:
+                return settled
+            until_due = (next_check - clock.now()).total_seconds()
+            wait = max(self._dependencies.policy.poll_seconds, until_due)
+            if clock.monotonic() + wait >= self._until:
+                return settled
             clock.sleep(wait)
 
-    def _pass(self, done: Settled) -> datetime | None:
-        """Look at everything that is due once; return when the next one is, if that is before the end."""
+    def _pass(self, settled: Settled) -> datetime | None:
+        """Check every due action once; return when the next one is due, if that is in time."""
         clock = self._dependencies.clock
         soonest = None
         self._firing = {}
         now = clock.now()
         horizon = now + timedelta(seconds=max(0.0, self._left()))
         for state in (*sorted(OPEN), *sorted(FAILURES), State.CANCELLED):
-            for action in self._dependencies.store.due(state, horizon, limit=AT_ONCE):
+            for action in self._dependencies.store.due(state, horizon, limit=ACTIONS_AT_ONCE):
                 if self._left() <= 0:
                     return None
                 if action.next_check is not None and action.next_check > now:
                     soonest = min(soonest or action.next_check, action.next_check)
                     break
-                self._one(action, done)
+                self._check(action, settled)
                 soonest = now
         return soonest
 
-    def _one(self, action: Action, done: Settled) -> None:
-        done.looked_at += 1
-        step: Callable[[Action], Action] = self._STEPS.get(action.state, Settler._owed).__get__(
-            self
-        )
+    def _check(self, action: Action, settled: Settled) -> None:
+        settled.looked_at += 1
+        step: Callable[[Settler, Action], Action]
+        step = self._STEPS.get(action.state, Settler._follow_up)
         try:
-            after = step(action)
-            done.moved += after.version != action.version
+            after = step(self, action)
+            settled.moved += after.version != action.version
         except AetherLinkError as problem:
-            done.troubles += 1
+            settled.troubles += 1
             logs.error(
                 names.AUTOHEAL_TROUBLE,
                 action_id=str(action.id),
@@ -114,144 +118,135 @@ class Settler:
             )
 
     def _planned(self, action: Action) -> Action:
-        return dispatch(
-            self._dependencies, action, self._dependencies.config(), seconds=self._left()
-        )
+        config = self._dependencies.config()
+        return dispatch(self._dependencies, action, config, seconds=self._left())
 
     def _awaiting(self, action: Action) -> Action:
-        detail = "nobody approved it in time"
-        seconds = self._left()
         return finish(
             self._dependencies,
             action,
             State.CANCELLED,
-            seconds=seconds,
-            detail=detail,
+            seconds=self._left(),
+            detail="not approved in time",
             escalate=True,
         )
 
     def _dispatching(self, action: Action) -> Action:
-        command_id = self._dependencies.commander.find(
-            action.comment, action.changed_at - SAME_CLOCKS
-        )
+        since = action.changed_at - CLOCK_SKEW
+        command_id = self._dependencies.commander.find(action.comment, since)
         if command_id is not None:
             return mark_sent(self._dependencies, action, command_id, seconds=self._left())
-        return self._finish(
-            action, State.UNKNOWN, "nobody knows whether it was sent: it is not sent again"
-        )
+        detail = "it is not known whether the command was sent: it is not sent again"
+        return self._finish(action, State.UNKNOWN, detail)
 
     def _running(self, action: Action) -> Action:
         dependencies = self._dependencies
-        runbook = self._dependencies.runbooks.get(action.alertname)
+        runbook = dependencies.runbooks.get(action.alertname)
         status = dependencies.commander.status(action.command_id)
         if status.state is CommandState.SUCCEEDED:
-            window = timedelta(seconds=runbook.verify_seconds if runbook else 0)
-            now = self._now()
-            changes = {"verify_until": now + window, "next_check": now, "rc": status.rc}
-            verifying = action.moved(State.VERIFYING, now, **changes)
-            return (
-                verifying
-                if move(dependencies, action, verifying, ChangeRecord(), seconds=self._left())
-                else action
-            )
-        if status.state in ENDED_BY:
+            verify_seconds = runbook.verify_seconds if runbook else 0
+            return self._start_verifying(action, verify_seconds, status.rc)
+        if status.state in END_STATES:
             detail = status.detail or str(status.state)
-            return self._finish(action, ENDED_BY[status.state], detail, rc=status.rc)
-        allowed = timedelta(
-            seconds=(runbook.timeout_seconds if runbook else 0)
-            + dependencies.policy.dispatch_grace_seconds
-        )
+            return self._finish(action, END_STATES[status.state], detail, rc=status.rc)
+        timeout = runbook.timeout_seconds if runbook else 0
+        allowed = timedelta(seconds=timeout + dependencies.policy.dispatch_grace_seconds)
         if self._now() < action.changed_at + allowed:
             return action
         if status.state is CommandState.MISSING:
-            return self._finish(action, State.UNKNOWN, "its command is not to be seen")
+            return self._finish(action, State.UNKNOWN, "its command cannot be found")
         dependencies.commander.cancel(action.command_id)
-        return self._finish(action, State.TIMED_OUT, "still running past its time")
+        return self._finish(action, State.TIMED_OUT, "still running after its timeout")
+
+    def _start_verifying(self, action: Action, seconds: int, rc: int | None) -> Action:
+        now = self._now()
+        until = now + timedelta(seconds=seconds)
+        verifying = action.moved(State.VERIFYING, now, verify_until=until, next_check=now, rc=rc)
+        return self._write(action, verifying, ChangeRecord())
 
     def _verifying(self, action: Action) -> Action:
+        dependencies = self._dependencies
         until = action.verify_until or action.changed_at
-        if self._dependencies.store.history(action.episode, action.target, self._now()).resolved:
-            return self._finish(action, State.SUCCEEDED, "the alert is over", rc=action.rc)
+        history = dependencies.store.history(action.episode, action.target, self._now())
+        if history.resolved:
+            return self._finish(action, State.SUCCEEDED, ALERT_OVER, rc=action.rc)
         try:
-            firing = self._fires(action)
+            firing = self._alert_of(action) is not None
         except BadGateway:
-            if self._now() < until + timedelta(
-                seconds=self._dependencies.policy.verify_grace_seconds
-            ):
+            grace = timedelta(seconds=dependencies.policy.verify_grace_seconds)
+            if self._now() < until + grace:
                 return action
-            return self._finish(
-                action, State.UNKNOWN, "Alertmanager does not say whether the alert is over"
-            )
+            detail = "Alertmanager cannot be asked whether the alert is over"
+            return self._finish(action, State.UNKNOWN, detail)
         if not firing:
-            return self._finish(action, State.SUCCEEDED, "the alert is over", rc=action.rc)
+            return self._finish(action, State.SUCCEEDED, ALERT_OVER, rc=action.rc)
         if self._now() < until:
             return action
-        return self._finish(action, State.INEFFECTIVE, "the alert fires on", rc=action.rc)
+        return self._finish(action, State.INEFFECTIVE, "the alert still fires", rc=action.rc)
 
-    def _owed(self, action: Action) -> Action:
+    def _follow_up(self, action: Action) -> Action:
+        """Retry or escalate an ended action."""
         if action.follow_up is FollowUp.ESCALATE:
             return self._escalate(action)
         now = self._now()
-        if now > action.changed_at + timedelta(
-            seconds=self._dependencies.policy.retry_window_seconds
-        ):
-            return self._settle(
-                action,
-                replace(action.settled(now), follow_up=FollowUp.ESCALATE, next_check=now),
-            )
-        firing = [one for one in self._alerts(action.alertname) if one.episode == action.episode]
-        if firing:
-            outcome = self._healer.handle(
-                firing[0], self._dependencies.config(), seconds=self._left()
-            )
-            if outcome.action is None and outcome.reason in FOR_NOW:
-                return self._later(action)
-        return self._settle(action, action.settled(now))
+        window = timedelta(seconds=self._dependencies.policy.retry_window_seconds)
+        if now > action.changed_at + window:
+            settled = action.settled(now)
+            escalating = replace(settled, follow_up=FollowUp.ESCALATE, next_check=now)
+            return self._write(action, escalating, change_record())
+        alert = self._alert_of(action)
+        if alert is not None:
+            config = self._dependencies.config()
+            outcome = self._handler.handle(alert, config, seconds=self._left())
+            if outcome.action is None and outcome.reason in TEMPORARY:
+                return self._retry_later(action)
+        return self._write(action, action.settled(now), change_record())
 
     def _escalate(self, action: Action) -> Action:
-        facts = action_event(
+        event = action_event(
             action,
             Kind.ESCALATED,
             self._now(),
             detail=action.detail,
             link=self._dependencies.policy.public_url,
         )
+        subject = f"{action.alertname} on {action.target}: {action.state}"
         try:
-            self._dependencies.escalation.notify(
-                f"{action.alertname} on {action.target}: {action.state}", facts.to_dict()
-            )
+            self._dependencies.escalation.notify(subject, event.to_dict())
         except AetherLinkError as problem:
             logs.error(
                 names.AUTOHEAL_ESCALATION_FAILED,
                 action_id=str(action.id),
                 cause=problem.cause,
             )
-            return self._later(action)
-        return self._settle(action, action.settled(self._now()), facts)
+            return self._retry_later(action)
+        return self._write(action, action.settled(self._now()), change_record(event))
 
-    def _settle(self, before: Action, after: Action, *events: AuditEvent) -> Action:
-        return (
-            after
-            if move(self._dependencies, before, after, change_record(*events), seconds=self._left())
-            else before
-        )
-
-    def _later(self, action: Action) -> Action:
-        now = self._now()
-        check = now + timedelta(seconds=self._dependencies.policy.retry_seconds)
+    def _retry_later(self, action: Action) -> Action:
+        retry = timedelta(seconds=self._dependencies.policy.retry_seconds)
+        check = self._now() + retry
         waiting = replace(action, version=action.version + 1, next_check=check)
-        return self._settle(action, waiting)
+        return self._write(action, waiting, change_record())
 
-    def _finish(self, action: Action, to: State, detail: str, *, rc: int | None = None) -> Action:
-        return finish(self._dependencies, action, to, seconds=self._left(), detail=detail, rc=rc)
+    def _write(self, before: Action, after: Action, record: ChangeRecord) -> Action:
+        """Return `after` if it could be written, else `before`."""
+        if move(self._dependencies, before, after, record, seconds=self._left()):
+            return after
+        return before
 
-    def _fires(self, action: Action) -> bool:
-        return any(one.episode == action.episode for one in self._alerts(action.alertname))
+    def _finish(
+        self, action: Action, state: State, detail: str, *, rc: int | None = None
+    ) -> Action:
+        seconds = self._left()
+        return finish(self._dependencies, action, state, seconds=seconds, detail=detail, rc=rc)
 
-    def _alerts(self, alertname: str) -> list[Alert]:
-        if alertname not in self._firing:
-            self._firing[alertname] = self._dependencies.alerts.alerts({"alertname": alertname})
-        return self._firing[alertname]
+    def _alert_of(self, action: Action) -> Alert | None:
+        """Return the alert that `action` is to heal, if it still fires."""
+        name = action.alertname
+        if name not in self._firing:
+            self._firing[name] = self._dependencies.alerts.alerts({ALERTNAME: name})
+        alerts = [alert for alert in self._firing[name] if alert.episode == action.episode]
+        return alerts[0] if alerts else None
 
     def _now(self) -> datetime:
         return self._dependencies.clock.now()

@@ -1,4 +1,4 @@
-"""How long audit writes take: an objective of its own, so each write is measured."""
+"""How long audit writes take. There is an objective for it, so each write is measured."""
 
 import threading
 from collections.abc import Callable
@@ -12,22 +12,23 @@ T = TypeVar("T")
 
 
 class WriteTimes:
-    """Keeps what was measured until somebody adds it to the ledger."""
+    """Keeps measured times until they are added to the totals. Safe for several threads."""
 
     def __init__(self) -> None:
-        self._waiting = Increments()
+        self._increments = Increments()
         self._lock = threading.Lock()
 
     def timed(self, clock: Clock, write: Callable[[], T]) -> T:
-        """Return what `write` does, and keep how long it took."""
+        """Call `write`, keep how long it took, and return its result."""
         started = clock.monotonic()
         try:
             return write()
         finally:
+            seconds = clock.monotonic() - started
             with self._lock:
-                self._waiting.observe(names.AUTOHEAL_AUDIT_WRITE, clock.monotonic() - started)
+                self._increments.observe(names.AUTOHEAL_AUDIT_WRITE, seconds)
 
     def drain_into(self, increments: Increments) -> Increments:
-        """Move what was measured into `increments`, and return them."""
+        """Move the measured times into `increments`; return these."""
         with self._lock:
-            return increments.merge(self._waiting.take())
+            return increments.merge(self._increments.take())

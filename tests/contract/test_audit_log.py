@@ -84,7 +84,7 @@ def test_pages_hold_every_event_once_newest_first(suite: Suite, limit: int) -> N
 def test_filters_are_held_to(suite: Suite, values: dict[str, Any]) -> None:
     made = _events(suite)
     query = AuditQuery(**values)
-    assert _all(suite, **values) == [one for one in reversed(made) if query.wants(one)]
+    assert _all(suite, **values) == [one for one in reversed(made) if query.matches(one)]
 
 
 def test_the_same_event_twice_is_once(suite: Suite) -> None:

@@ -18,7 +18,8 @@ from chalicelib.autoheal.actions import Action, FollowUp, State, action_id
 from chalicelib.autoheal.audit import AuditEvent, AuditQuery, Kind
 from chalicelib.autoheal.decide import History, Reason
 from chalicelib.autoheal.modes import Breaker, BreakerState, Config, Mode
-from chalicelib.autoheal.ports import ActionClaim, ChangeRecord, Ending
+from chalicelib.autoheal.ports import ActionClaim, Ending
+from chalicelib.autoheal.records import ChangeRecord
 from chalicelib.autoheal.records import change_record
 from chalicelib.shared.errors import Unavailable
 from chalicelib.telemetry import names

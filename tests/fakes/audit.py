@@ -27,7 +27,7 @@ class FakeAudit:
         if query.after:
             end = (query.after.time, query.after.id)
             ordered = [one for one in ordered if (one.time, one.id) < end]
-        wanted = [one for one in ordered if query.wants(one)]
+        wanted = [one for one in ordered if query.matches(one)]
         page = wanted[: query.limit]
         more = len(wanted) > query.limit
         return AuditPage(page, AuditPosition(page[-1].time, page[-1].id) if more else None)

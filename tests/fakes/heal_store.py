@@ -10,7 +10,8 @@ from uuid import UUID
 from chalicelib.autoheal.actions import Action, State
 from chalicelib.autoheal.decide import History, Reason
 from chalicelib.autoheal.modes import Breaker, BreakerState, Config
-from chalicelib.autoheal.ports import ActionClaim, ChangeRecord, Ending
+from chalicelib.autoheal.ports import ActionClaim, Ending
+from chalicelib.autoheal.records import ChangeRecord
 from chalicelib.shared.clock import Clock, rfc3339
 from chalicelib.shared.errors import Unavailable
 from tests.fakes.audit import FakeAudit

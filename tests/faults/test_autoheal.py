@@ -17,7 +17,7 @@ import requests
 from chalicelib.autoheal.actions import State
 from chalicelib.autoheal.dependencies import Dependencies
 from chalicelib.autoheal.heal import Healer
-from chalicelib.autoheal.ports import ChangeRecord
+from chalicelib.autoheal.records import ChangeRecord
 from chalicelib.autoheal.settle import Settler
 from chalicelib.bootstrap import container
 from chalicelib.config.reader import from_env

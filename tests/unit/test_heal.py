@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from chalicelib.autoheal.actions import FollowUp, Result, State
+from chalicelib.autoheal.alert_handler import AlertHandler
 from chalicelib.autoheal.heal import Healer
 from chalicelib.autoheal.modes import Breaker, BreakerState, Config, Mode
 from chalicelib.autoheal.ports import CommandState, CommandStatus, SendRefused
@@ -112,11 +113,9 @@ def test_two_instances_of_one_alert_do_not_block_each_other(world: HealerWorld) 
 def test_the_cooldown_survives_the_process_that_started_it(world: HealerWorld) -> None:
     world.one(raw_alert())
     world.tick()
-    other = Healer(world.dependencies)
-    assert (
-        other.handle(alert(starts_at=START + MINUTE), LIVE, seconds=9).result
-        is Result.COOLDOWN_SKIP
-    )
+    other = AlertHandler(world.dependencies)
+    outcome = other.handle(alert(starts_at=START + MINUTE), LIVE, seconds=9)
+    assert outcome.result is Result.COOLDOWN_SKIP
 
 
 def test_the_cooldown_starts_when_the_action_ends(world: HealerWorld) -> None:

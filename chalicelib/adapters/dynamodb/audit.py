@@ -86,7 +86,7 @@ class DynamoAudit:
         earliest = max(query.since or now - KEPT, now - KEPT)
         if query.after:
             until = min(until, query.after.time + (-TICK if query.after.id == LAST else TICK))
-        spent = _Spent(self._patience if query.picky else math.inf)
+        spent = _Spent(self._patience if query.needs_scan else math.inf)
         found = list[AuditEvent]()
         day = until
         position = query.after
@@ -96,7 +96,7 @@ class DynamoAudit:
                     position = AuditPosition(event.time, event.id)
                     if event.time < earliest:
                         return AuditPage(found, None)
-                    if query.wants(event):
+                    if query.matches(event):
                         found.append(event)
                         spent.size += len(event.text())
                     if len(found) >= query.limit or spent.enough:
@@ -129,7 +129,7 @@ class DynamoAudit:
             if len(keys) == 1
             else math.ceil(query.limit / len(keys) * MORE_THAN_ITS_SHARE) + 1
         )
-        if query.picky:
+        if query.needs_scan:
             first = SEARCHED
         streams = [self._partition(index, key, bound, first, spent) for key in keys]
         return heapq.merge(*streams, key=lambda event: (event.time, event.id), reverse=True)

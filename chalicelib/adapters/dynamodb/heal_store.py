@@ -21,7 +21,8 @@ from chalicelib.adapters.dynamodb.transactions import Step, Stopped, Tables
 from chalicelib.autoheal.actions import Action, State
 from chalicelib.autoheal.decide import History, Reason
 from chalicelib.autoheal.modes import Breaker, BreakerState, Config, Mode
-from chalicelib.autoheal.ports import ActionClaim, ChangeRecord, Ending
+from chalicelib.autoheal.ports import ActionClaim, Ending
+from chalicelib.autoheal.records import ChangeRecord
 from chalicelib.shared.clock import Clock
 
 Item = dict[str, Any]
