@@ -1,4 +1,4 @@
-"""The check of the dependencies: `python -m infra.dependencies [--json]`. It needs no network.
+"""Checks the dependencies, without a network: `python -m infra.dependencies [--json]`.
 
 Every requirement of the lock files is pinned and hashed, none is banned, each has an
 accepted licence, and the versions that are deployed are the versions that are tested.

@@ -1,4 +1,4 @@
-"""The licence of an installed package, as SPDX identifiers, and whether it is acceptable."""
+"""The licence of an installed package, in SPDX identifiers, if it is acceptable."""
 
 from dataclasses import dataclass
 from importlib.metadata import distribution
@@ -17,7 +17,7 @@ ACCEPTED = {
     "Unlicense",
     "Zlib",
 }
-"""SPDX identifiers of licences that ask for a notice at most, or cover their own files only."""
+"""SPDX identifiers of licences that ask for a notice at most, or cover only their files."""
 
 SPELLINGS = {
     "apache license": "Apache-2.0",

@@ -1,4 +1,4 @@
-"""Building what is deployed: one bundle with its byte code inside, and the CloudFormation template.
+"""Builds what is deployed: a bundle with its byte code inside, and the template.
 
 Stock Chalice ships no `.pyc` files, and compiling on a cold start costs more than a second.
 So Chalice packages a compiled copy of the sources without their requirements, and the

@@ -1,8 +1,8 @@
 """The functions' IAM policies, narrowed to one deployment.
 
-Chalice reads `.chalice/policy-*.json` as they are, for every stage and account, so the stage,
-the region and the account are wildcards there. A package knows its stage, and CloudFormation
-knows the region and the account, so a package's policies name them.
+Chalice reads `.chalice/policy-*.json` as they are, for every stage and account, so stage,
+region and account are wildcards there. A package knows its stage, and CloudFormation knows
+region and account, so a package's policies name them.
 """
 
 import json

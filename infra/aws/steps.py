@@ -8,7 +8,7 @@ from pathlib import Path
 
 TIMEOUT_SECONDS = 300
 MAX_OUTPUT = 2_000
-"""How many characters of a failed command's output an error contains, counted from its end."""
+"""How many characters an error contains of the end of a failed command's output."""
 
 
 class PackagingFailed(Exception):
@@ -42,7 +42,7 @@ def run(command: list[str], folder: Path, env: Mapping[str, str] | None = None) 
 
 
 def compile_python(folder: Path, name: str, *, sourceless: bool = False) -> None:
-    """Compile every module below `folder`/`name`; with `sourceless`, remove the sources.
+    """Compile every module below `folder`/`name`; `sourceless` removes the sources.
 
     The byte code is accepted without a look at its source's time, because times in a bundle
     are all the same. The paths in it are relative, so that every machine compiles the same.
