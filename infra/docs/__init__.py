@@ -1,1 +1,1 @@
-"""Documents made from the code."""
+"""The generators of documents."""

@@ -1,4 +1,4 @@
-"""Documents made from the code: `python -m infra.docs` writes them, `--check` tells whether they are current."""
+"""Generate the documents that are made from the code, or check that they are up to date."""
 
 import argparse
 import json
@@ -14,14 +14,14 @@ from infra.docs.openapi.document import document
 def documents() -> dict[str, str]:
     """Return every generated document by its path."""
     schemas = {f"docs/events/{kind.__name__}.json": events.event_schema(kind) for kind in TYPES}
-    described = document()
+    openapi = document()
     return {
         "docs/configuration.md": configuration.page(),
         "docs/access.md": access.page(),
         "docs/asyncapi.json": events.asyncapi(),
         "docs/licences.md": dependencies.page(dependencies.run()),
-        "chalicelib/static/openapi.json": json.dumps(described, indent=1) + "\n",
-        "chalicelib/static/docs.html": openapi_page.page(described),
+        "chalicelib/static/openapi.json": json.dumps(openapi, indent=1) + "\n",
+        "chalicelib/static/docs.html": openapi_page.page(openapi),
         **schemas,
     }
 
@@ -32,18 +32,18 @@ def main() -> int:
     parser.add_argument(
         "--check",
         action="store_true",
-        help="write nothing; fail where a document is out of date",
+        help="write nothing; fail if a document is out of date",
     )
-    chosen = parser.parse_args()
+    arguments = parser.parse_args()
     stale = []
     for name, text in documents().items():
         path = ROOT / name
         if not path.exists() or path.read_text() != text:
             stale.append(name)
-            if not chosen.check:
+            if not arguments.check:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(text)
-    if chosen.check and stale:
+    if arguments.check and stale:
         print(f"✗ out of date: {', '.join(stale)}. Run `make fmt`.", file=sys.stderr)
         return 1
     return 0
