@@ -77,5 +77,5 @@ class SecretServices:
             lambda: self.store.fetch(reference, overlapping=overlapping),
             self._container.clock,
             refresh_seconds=self._container.settings.secrets.refresh_seconds,
-            tell=warn,
+            on_error=warn,
         )

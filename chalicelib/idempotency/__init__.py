@@ -1,1 +1,1 @@
-"""Running a request once, however often it is sent with the same Idempotency-Key."""
+"""Running a request once, however often it is sent with the same `Idempotency-Key`."""

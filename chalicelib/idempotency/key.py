@@ -1,11 +1,6 @@
-"""Doing a request once, however often it is sent with the same `Idempotency-Key`.
+"""The identity of a request: the `Idempotency-Key` header and a hash of what is asked for.
 
-Two stores that cannot commit together share the work. The lease store (DynamoDB) says
-quickly who is first and replays finished answers in one call; its leases are fenced by an
-owner token, so a late owner changes nothing of a newer one's. The ledger (PostgreSQL) holds
-the answer under a unique key in the business transaction itself, so that whatever happens
-to the lease, the business happens once. Sources: the IETF draft on the Idempotency-Key
-header, and docs/decisions/0003-idempotency.md.
+Source: the IETF draft "The Idempotency-Key HTTP Header Field".
 """
 
 import hashlib
@@ -16,15 +11,21 @@ from uuid import UUID
 
 from chalicelib.shared.errors import FieldError, Invalid
 
-KEY = re.compile(r'"([\x20-\x21\x23-\x5b\x5d-\x7e]{1,255})"|([\x21\x23-\x7e]{1,255})')
-
-
+HEADER = re.compile(r'"([\x20-\x21\x23-\x5b\x5d-\x7e]{1,255})"|([\x21\x23-\x7e]{1,255})')
 KEPT_SECONDS = 24 * 3_600
+"""How long an answer is kept and given again."""
 
 
 @dataclass(frozen=True, slots=True)
 class IdempotencyKey:
-    """What makes two requests the same: tenant, endpoint (method and route) and key; and what they ask for, hashed."""
+    """What identifies a request.
+
+    Attributes:
+        tenant_id: the caller's tenant.
+        endpoint: the method and the route.
+        key: the caller's key.
+        request_hash: a hash of what is asked for; one key must not serve two requests.
+    """
 
     tenant_id: UUID
     endpoint: str
@@ -33,22 +34,22 @@ class IdempotencyKey:
 
     @property
     def key_hash(self) -> str:
-        """Return the key's SHA-256, hexadecimal: what is stored of it."""
+        """Return the hexadecimal SHA-256 of the key, which is stored in its place."""
         return hashlib.sha256(self.key.encode()).hexdigest()
 
     @property
     def partition_key(self) -> str:
-        """Return the lease store's key."""
+        """Return the key of the record in the lease store."""
         return f"{self.tenant_id}#{self.key_hash}#{self.endpoint}"
 
 
 def parse_key(header: str) -> str:
-    """Return the key that the header holds, bare or as the quoted string of the IETF draft.
+    """Return the key in the header: bare, or a quoted string as in the IETF draft.
 
     Raises:
-        errors.Invalid: it is neither.
+        errors.Invalid: the header is neither.
     """
-    match = KEY.fullmatch(header.strip())
+    match = HEADER.fullmatch(header.strip())
     if match is None:
         reason = "must be 1 to 255 visible ASCII characters, with or without double quotes"
         raise Invalid(
@@ -60,7 +61,7 @@ def parse_key(header: str) -> str:
 
 
 def hash_request(path: str, query: Mapping[str, str], body: bytes) -> str:
-    """Return what tells two requests under one key apart."""
+    """Return the hexadecimal SHA-256 of what a request asks for."""
     digest = hashlib.sha256()
     for part in (path, *(f"{name}={value}" for name, value in sorted(query.items()))):
         digest.update(part.encode() + b"\n")

@@ -1,11 +1,9 @@
-"""Doing a request once, however often it is sent with the same `Idempotency-Key`.
+"""The two stores behind idempotent requests, and what passes between them and the runner.
 
-Two stores that cannot commit together share the work. The lease store (DynamoDB) says
-quickly who is first and replays finished answers in one call; its leases are fenced by an
-owner token, so a late owner changes nothing of a newer one's. The ledger (PostgreSQL) holds
-the answer under a unique key in the business transaction itself, so that whatever happens
-to the lease, the business happens once. Sources: the IETF draft on the Idempotency-Key
-header, and docs/decisions/0003-idempotency.md.
+The lease store (DynamoDB) is fast: it knows who is working on a key, and finished answers.
+The answer store (PostgreSQL) is the truth: the answer is committed with the business, under
+a unique key. The two cannot commit together; docs/decisions/0003-idempotency.md has the
+reasons.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,7 +17,7 @@ from chalicelib.shared.errors import AetherLinkError
 
 @dataclass(frozen=True, slots=True)
 class StoredAnswer:
-    """An answer as it is kept: enough to give it again, byte for byte."""
+    """An answer as it is kept: enough to repeat it byte for byte."""
 
     status: int
     body: bytes
@@ -28,12 +26,12 @@ class StoredAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """This request is the first, or the first after a failure or a lease that ended."""
+    """This request is the first, or the first after a failure or an expired lease."""
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """Another request with the same key is at work, at most for `seconds` more."""
+    """Another request with the same key is running, for at most `seconds` more."""
 
     request_hash: str
     seconds: float
@@ -41,7 +39,10 @@ class Running:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """It was done before. `answer` is None where it is kept in the ledger alone."""
+    """The request was carried out before.
+
+    `answer` is None if only the answer store has it.
+    """
 
     request_hash: str
     answer: StoredAnswer | None
@@ -51,39 +52,30 @@ LeaseClaim = Claimed | Running | Finished
 
 
 class LeaseStore(Protocol):
-    """Who works on a key, and the answers that were finished. Raises `errors.Unavailable` while it is away."""
+    """Who is working on a key, and finished answers.
+
+    A lease is fenced by its owner's token: a late owner changes nothing of a newer one's.
+    Every method raises `errors.Unavailable` while the store cannot be reached.
+    """
 
     def claim(self, key: IdempotencyKey, owner: UUID, *, lease_seconds: float) -> LeaseClaim:
-        """Claim `key` for `owner`, or tell why not, in one call."""
+        """Claim `key` for `owner`, or return why that failed; one call to the store."""
         ...
 
     def finish(self, key: IdempotencyKey, owner: UUID, answer: StoredAnswer | None) -> bool:
-        """Keep the answer, if `owner` still holds the lease; return whether it did. None: the ledger has it."""
+        """Keep the answer if `owner` still holds the lease, and return whether it did.
+
+        None means that only the answer store has it.
+        """
         ...
 
     def release(self, key: IdempotencyKey, owner: UUID) -> bool:
-        """Let a retry run at once, if `owner` still holds the lease; return whether it did."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class ResponseRecorder:
-    """What a transaction writes to the ledger: the key, and how the answer is made of what the transaction made."""
-
-    key: IdempotencyKey
-    answer: Callable[[Any], StoredAnswer]
-
-
-class AnswerStore(Protocol):
-    """The answers that were committed with the business."""
-
-    def find(self, key: IdempotencyKey) -> Finished | None:
-        """Return what was committed under `key`, if it is not too old. Raises `errors.Unavailable`."""
+        """Let a retry run at once if `owner` still holds the lease; return whether it did."""
         ...
 
 
 class NoLeases:
-    """A `LeaseStore` that lets everybody through: the ledger alone decides."""
+    """A `LeaseStore` that lets every request run, so that the answer store alone decides."""
 
     def claim(self, key: IdempotencyKey, owner: UUID, *, lease_seconds: float) -> LeaseClaim:
         """Let the request run."""
@@ -94,12 +86,37 @@ class NoLeases:
         return False
 
     def release(self, key: IdempotencyKey, owner: UUID) -> bool:
-        """Hold nothing."""
+        """Release nothing."""
         return False
 
 
+class AnswerStore(Protocol):
+    """The answers that were committed with the business."""
+
+    def find(self, key: IdempotencyKey) -> Finished | None:
+        """Return what was committed under `key` within the retention time, or None.
+
+        Raises:
+            errors.Unavailable: the store cannot be reached.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseRecorder:
+    """What a transaction writes to the answer store.
+
+    Attributes:
+        key: the request.
+        answer: makes the answer from the result of the transaction.
+    """
+
+    key: IdempotencyKey
+    answer: Callable[[Any], StoredAnswer]
+
+
 class AlreadyDone(AetherLinkError):
-    """The ledger has an answer under this key: the transaction that found it was rolled back."""
+    """The answer store has an answer under this key: the transaction was rolled back."""
 
     status = 409
     code = "already-done"

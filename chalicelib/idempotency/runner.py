@@ -1,12 +1,4 @@
-"""Doing a request once, however often it is sent with the same `Idempotency-Key`.
-
-Two stores that cannot commit together share the work. The lease store (DynamoDB) says
-quickly who is first and replays finished answers in one call; its leases are fenced by an
-owner token, so a late owner changes nothing of a newer one's. The ledger (PostgreSQL) holds
-the answer under a unique key in the business transaction itself, so that whatever happens
-to the lease, the business happens once. Sources: the IETF draft on the Idempotency-Key
-header, and docs/decisions/0003-idempotency.md.
-"""
+"""Runs a request once for its key, and repeats its answer afterwards."""
 
 from collections.abc import Callable
 from uuid import UUID
@@ -16,6 +8,7 @@ from chalicelib.idempotency.ports import (
     AnswerStore,
     Claimed,
     Finished,
+    LeaseClaim,
     LeaseStore,
     Running,
     StoredAnswer,
@@ -26,16 +19,17 @@ from chalicelib.telemetry import logs, names
 from chalicelib.telemetry.meter import Meter
 
 MAX_LEASED_BODY = 350_000
-"""A DynamoDB item holds 400 KB; larger answers stay in the ledger alone."""
+"""In bytes. A DynamoDB item holds 400 KB; only the answer store keeps larger answers."""
+MAX_RETRY_AFTER_SECONDS = 5
 
 
 class IdempotentRunner:
-    """Runs a handler at most once for each key, and gives its answer again."""
+    """Runs a handler at most once for each key, and repeats its answer."""
 
-    def __init__(self, leases: LeaseStore, ledger: AnswerStore, meter: Meter) -> None:
-        """Use the lease store for speed and the ledger for truth."""
+    def __init__(self, leases: LeaseStore, answers: AnswerStore, meter: Meter) -> None:
+        """Use `leases` for speed and `answers` for the truth."""
         self._leases = leases
-        self._ledger = ledger
+        self._answers = answers
         self._meter = meter
 
     def run(
@@ -45,17 +39,17 @@ class IdempotentRunner:
         *,
         lease_seconds: float,
     ) -> tuple[StoredAnswer, bool]:
-        """Return the answer, and whether it was given before.
+        """Return the answer, and whether it was replayed.
 
         Args:
-            key: what makes the request the same as another.
-            handler: does the work, and notes its answer in the ledger in the same
+            key: the request.
+            handler: does the work, and writes its answer to the answer store in the same
                 transaction.
-            lease_seconds: how long this process can live; others may take over afterwards.
+            lease_seconds: how long this process can live; afterwards another may take over.
 
         Raises:
-            errors.Conflict: a request with this key is at work (`Retry-After` says how long
-            at most).
+            errors.Conflict: a request with this key is running; `Retry-After` says when to
+                try again.
             errors.Unprocessable: the key was used for another request.
             AetherLinkError: whatever the handler raises.
         """
@@ -67,49 +61,44 @@ class IdempotentRunner:
     def _run(
         self, key: IdempotencyKey, handler: Callable[[], StoredAnswer], lease_seconds: float
     ) -> tuple[StoredAnswer, bool]:
-        owner = uuid7()
-        leased = True
+        claim, owner = self._claim(key, lease_seconds)
+        if not isinstance(claim, Claimed) and claim.request_hash != key.request_hash:
+            raise _key_reused()
+        if isinstance(claim, Running):
+            raise _in_progress(claim.seconds)
+        if isinstance(claim, Finished):
+            return self._replay(key, claim), True
+        replayed = False
         try:
-            claim = self._leases.claim(key, owner, lease_seconds=lease_seconds)
+            answer = handler()
+        except AetherLinkError as problem:
+            answer = self._answer_of_earlier_attempt(key, problem, owner)
+            replayed = True
+        except BaseException:
+            self._release(key, owner)
+            raise
+        self._finish(key, owner, answer)
+        return answer, replayed
+
+    def _claim(self, key: IdempotencyKey, lease_seconds: float) -> tuple[LeaseClaim, UUID | None]:
+        """Return the claim and the lease's owner, None if the lease store cannot be reached."""
+        owner = uuid7()
+        try:
+            return self._leases.claim(key, owner, lease_seconds=lease_seconds), owner
         except Unavailable as problem:
             logs.warning(names.IDEMPOTENCY_FALLBACK, cause=problem.cause)
             self._meter.count(names.IDEMPOTENCY_FALLBACKS)
-            claim = Claimed()
-            leased = False
-        if not isinstance(claim, Claimed) and claim.request_hash != key.request_hash:
-            raise _reused()
-        if isinstance(claim, Running):
-            raise Conflict(
-                "A request with this Idempotency-Key is still in progress. Try again soon.",
-                code="request-in-progress",
-                headers={"Retry-After": str(max(1, round(min(claim.seconds, 5))))},
-            )
-        if isinstance(claim, Finished):
-            return self._again(key, claim), True
-        try:
-            answer = handler()
-            replayed = False
-        except AetherLinkError as problem:
-            answer = self._done_before(key, problem, owner, leased)
-            replayed = True
-        except BaseException:
-            self._release(key, owner, leased)
-            raise
-        if leased:
-            self._finish(key, owner, answer)
-        return answer, replayed
+            return Claimed(), None
 
-    def _again(self, key: IdempotencyKey, found: Finished) -> StoredAnswer:
-        if found.request_hash != key.request_hash:
-            raise _reused()
-        answer = found.answer
+    def _replay(self, key: IdempotencyKey, finished: Finished) -> StoredAnswer:
+        if finished.request_hash != key.request_hash:
+            raise _key_reused()
+        answer = finished.answer
         if answer is None:
-            kept = self._ledger.find(key)
-            if kept is None or kept.answer is None:
-                raise Unavailable(
-                    "The stored answer of this request cannot be read at the moment. Try again soon."
-                )
-            answer = kept.answer
+            committed = self._answers.find(key)
+            answer = committed.answer if committed else None
+        if answer is None:
+            raise Unavailable("The stored answer cannot be read right now. Try again soon.")
         logs.info(
             names.IDEMPOTENT_REPLAY,
             message=f"Duplicate request detected (Idempotency-Key: {key.key})",
@@ -117,40 +106,56 @@ class IdempotentRunner:
         self._meter.count(names.IDEMPOTENT_REPLAYS)
         return answer
 
-    def _done_before(
-        self, key: IdempotencyKey, problem: AetherLinkError, owner: UUID, leased: bool
+    def _answer_of_earlier_attempt(
+        self, key: IdempotencyKey, problem: AetherLinkError, owner: UUID | None
     ) -> StoredAnswer:
-        """Tell a real error from the traces of an attempt that committed and then died.
+        """Return the answer of an attempt that committed and then died; else raise `problem`.
 
-        A retry of such an attempt may meet its own row (a taken email, a stale version, an
-        illegal move); the ledger knows.
+        A retry of such an attempt may run into its own row (a taken email, a stale version,
+        an illegal move), so the answer store is asked before an error goes out.
         """
         try:
-            found = self._ledger.find(key) if problem.status < 500 else None
-            if found is None:
+            finished = self._answers.find(key) if problem.status < 500 else None
+            if finished is None:
                 raise problem
-            return self._again(key, found)
+            return self._replay(key, finished)
         except AetherLinkError:
-            self._release(key, owner, leased)
+            self._release(key, owner)
             raise
 
-    def _finish(self, key: IdempotencyKey, owner: UUID, answer: StoredAnswer) -> None:
-        """Keep the answer; where that fails the ledger has it, and the lease ends by itself."""
+    def _finish(self, key: IdempotencyKey, owner: UUID | None, answer: StoredAnswer) -> None:
+        """Keep the answer with the lease.
+
+        A failure does no harm: the answer store has the answer, and the lease expires.
+        """
+        if owner is None:
+            return
+        leased_answer = answer if len(answer.body) <= MAX_LEASED_BODY else None
         try:
-            self._leases.finish(key, owner, answer if len(answer.body) <= MAX_LEASED_BODY else None)
+            self._leases.finish(key, owner, leased_answer)
         except Unavailable as problem:
             logs.warning(names.IDEMPOTENCY_FALLBACK, cause=problem.cause)
 
-    def _release(self, key: IdempotencyKey, owner: UUID, leased: bool) -> None:
-        if leased:
-            try:
-                self._leases.release(key, owner)
-            except Unavailable as problem:
-                logs.warning(names.IDEMPOTENCY_FALLBACK, cause=problem.cause)
+    def _release(self, key: IdempotencyKey, owner: UUID | None) -> None:
+        if owner is None:
+            return
+        try:
+            self._leases.release(key, owner)
+        except Unavailable as problem:
+            logs.warning(names.IDEMPOTENCY_FALLBACK, cause=problem.cause)
 
 
-def _reused() -> Unprocessable:
+def _key_reused() -> Unprocessable:
     return Unprocessable(
-        "This Idempotency-Key was used for another request. Take a new key for a new request.",
+        "This Idempotency-Key was used for another request. Use a new key for a new request.",
         code="idempotency-key-reused",
+    )
+
+
+def _in_progress(seconds: float) -> Conflict:
+    retry_after = max(1, round(min(seconds, MAX_RETRY_AFTER_SECONDS)))
+    return Conflict(
+        "A request with this Idempotency-Key is still in progress. Try again soon.",
+        code="request-in-progress",
+        headers={"Retry-After": str(retry_after)},
     )

@@ -1,1 +1,1 @@
-"""Who calls, and what proves it: identity, secrets, signatures, cursors, rate limits."""
+"""Identity, secrets, signatures, cursors and rate limits."""

@@ -1,9 +1,7 @@
-"""Lists: what to look for, in which order, and where the last page ended.
+"""Signed cursors: where the last page of a list ended.
 
-Pages are keyset pages over `(created_at, id)`: a page costs the same however deep it is,
-and rows that come or go elsewhere neither repeat nor hide others. A cursor is signed and
-bound to the tenant, the kind and the whole query, so that one from elsewhere, or made by
-hand, is refused.
+A cursor is bound to the tenant, the kind of entity and the whole query, so that a cursor of
+another list, or a forged one, is refused.
 """
 
 import json
@@ -21,44 +19,40 @@ class Cursors:
     """Writes and reads cursors with shared secrets."""
 
     def __init__(self, *secrets: str) -> None:
-        """Sign with the first of the `secrets`, read all; functions that share one read each other's cursors."""
+        """Sign with the first of the `secrets`, and accept all of them.
+
+        Functions that share a secret read each other's cursors.
+        """
         self._secrets = secrets
 
     def write(self, position: Position, *, tenant_id: UUID, kind: str, query: Query) -> str:
         """Return the cursor that continues `query` after `position`."""
-        place = json.dumps([position.created_at.isoformat(), position.id.hex]).encode()
-        return seal(place, _purpose(tenant_id, kind, query), self._secrets)
+        body = json.dumps([position.created_at.isoformat(), position.id.hex]).encode()
+        return seal(body, _purpose(tenant_id, kind, query), self._secrets)
 
     def read(self, cursor: str, *, tenant_id: UUID, kind: str, query: Query) -> Position:
-        """Return where `cursor` says the last page of `query` ended.
+        """Return where the last page of `query` ended.
 
         Raises:
-            errors.Invalid: not a cursor of this tenant, kind and query.
+            errors.Invalid: it is not a cursor of this tenant, kind and query.
         """
+        purpose = _purpose(tenant_id, kind, query)
         try:
-            place = unseal(
-                cursor,
-                _purpose(tenant_id, kind, query),
-                self._secrets,
-                longest=MAX_CURSOR_LENGTH,
-            )
-            created_at, hexadecimal = json.loads(place)
-            return Position(datetime.fromisoformat(created_at), UUID(hexadecimal))
+            body = unseal(cursor, purpose, self._secrets, max_length=MAX_CURSOR_LENGTH)
+            created_at, hexadecimal_id = json.loads(body)
+            return Position(datetime.fromisoformat(created_at), UUID(hexadecimal_id))
         except ValueError:
-            reason = "is not valid for this list. Start again without a cursor, and keep the other parameters"
-            raise Invalid(
-                f"cursor {reason}.",
-                code="bad-cursor",
-                errors=[FieldError("cursor", reason)],
-            ) from None
+            raise _bad_cursor() from None
 
 
 def _purpose(tenant_id: UUID, kind: str, query: Query) -> str:
-    scope = [
-        tenant_id.hex,
-        kind,
-        query.descending,
-        query.search,
-        sorted(query.filters.items()),
-    ]
+    filters = sorted(query.filters.items())
+    scope = [tenant_id.hex, kind, query.descending, query.search, filters]
     return "cursor " + json.dumps(scope)
+
+
+def _bad_cursor() -> Invalid:
+    reason = (
+        "is not valid for this list. Start again without a cursor, and keep the other parameters"
+    )
+    return Invalid(f"cursor {reason}.", code="bad-cursor", errors=[FieldError("cursor", reason)])

@@ -1,4 +1,4 @@
-"""Who is calling, and for which tenant: the port that every way of signing in fills."""
+"""The caller's identity, and the port that every way of signing in implements."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from uuid import UUID
 
 
 class Role(StrEnum):
-    """What a person may do: `sales` works the CRM, `ops` runs the system, `admin` does both."""
+    """A set of permissions: `sales` uses the CRM, `ops` runs the system, `admin` does both."""
 
     ADMIN = "admin"
     OPS = "ops"
@@ -28,10 +28,10 @@ class Authenticator(Protocol):
     """Turns request headers into a `Principal`."""
 
     def authenticate(self, headers: Mapping[str, str]) -> Principal:
-        """Return the caller that `headers` (names in lower case) prove.
+        """Return the caller that `headers` (names in lower case) identify.
 
         Raises:
-            errors.Unauthenticated: nobody, or a proof that does not hold.
-            errors.Forbidden: a known caller who asks for another tenant.
+            errors.Unauthenticated: credentials are missing or invalid.
+            errors.Forbidden: the caller is known, but asks for another tenant.
         """
         ...

@@ -1,8 +1,8 @@
-"""How many requests a tenant may send: so many a second over a while, and more at once only up to a burst.
+"""The rate limit of a tenant: so many requests a second on average, and a burst at once.
 
-Time is cut into windows of `burst / per_second` seconds, and each takes `burst` requests. A
-fixed window needs one atomic addition for each request, wherever it is served; at worst,
-around a boundary, it lets two bursts through.
+Time is divided into windows of `burst / per_second` seconds, each for `burst` requests. A
+fixed window needs one atomic addition for each request, wherever it is served. At worst,
+around a boundary, it admits two bursts.
 """
 
 import math
@@ -17,14 +17,16 @@ from chalicelib.telemetry import logs, names
 from chalicelib.telemetry.meter import Meter
 
 KEPT_SECONDS = 60
-"""How long a counter outlives its window: clocks of different machines differ."""
+"""How long a counter outlives its window, because clocks of different machines differ."""
 
 
 class Counters(Protocol):
     """Counters that every process shares."""
 
     def add(self, key: str, *, expires_at: int) -> int:
-        """Add one to the counter `key` and return what it is now; it may be forgotten at `expires_at` (Unix seconds).
+        """Add one to the counter `key` and return the sum.
+
+        The counter may be deleted at `expires_at` (Unix seconds).
 
         Raises:
             errors.Unavailable: the counters cannot be reached.
@@ -51,12 +53,12 @@ class RateLimitPolicy:
 
 
 class TenantRate:
-    """Lets a tenant's request in, or not. Counters that are away let everybody in."""
+    """Admits or refuses a tenant's requests. While the counters are down, it admits all."""
 
     def __init__(
         self, counters: Counters, clock: Clock, meter: Meter, policy: RateLimitPolicy
     ) -> None:
-        """Let in what `policy` allows each tenant."""
+        """Admit what `policy` allows each tenant."""
         self._counters = counters
         self._clock = clock
         self._meter = meter
@@ -67,15 +69,15 @@ class TenantRate:
         """Count a request of `tenant_id`.
 
         Raises:
-            errors.RateLimited: there were too many; its `Retry-After` says when the next
-            window begins.
+            errors.RateLimited: there were too many; `Retry-After` is when the next window
+            begins.
         """
         now = self._clock.now().timestamp()
         window = math.floor(now / self._window)
-        ends = (window + 1) * self._window
+        window_end = (window + 1) * self._window
         try:
             count = self._counters.add(
-                f"rate#{tenant_id}#{window}", expires_at=math.ceil(ends) + KEPT_SECONDS
+                f"rate#{tenant_id}#{window}", expires_at=math.ceil(window_end) + KEPT_SECONDS
             )
         except Unavailable as problem:
             self._meter.count(names.RATE_LIMIT_OPEN)
@@ -85,7 +87,7 @@ class TenantRate:
         if count > self._burst:
             self._meter.count(names.RATE_LIMITED)
             self._meter.flush()
-            seconds = max(1, math.ceil(ends - now))
+            seconds = max(1, math.ceil(window_end - now))
             raise RateLimited(
                 f"This tenant has sent more than {self._burst} requests within {self._window:g} seconds. "
                 "Slow down.",

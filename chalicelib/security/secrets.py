@@ -1,8 +1,8 @@
-"""Settings that are secrets: kept in a secret store, named by reference, changed while the process runs.
+"""Secret settings: kept in a secret store, referred to by name, changed while processes run.
 
 A reference is `secretsmanager:<name or ARN>`, with `#<key>` for one key of a JSON object,
-or `ssm:<parameter>`. What it leads to is a text, or a JSON list of texts where several are
-accepted at once: the first is the one to use, the others are on their way out.
+or `ssm:<parameter>`. The value there is a text, or a JSON list of texts if several are
+accepted at once: the first is the current one, the others are being phased out.
 """
 
 import json
@@ -17,12 +17,18 @@ from chalicelib.shared.errors import AetherLinkError, Misconfigured
 
 REFERENCE = re.compile(r"(secretsmanager|ssm):([^#,\s]+)(?:#([^#,\s]+))?")
 PAUSE_SECONDS = 5.0
-"""Shortest time between two looks, after one that failed or that a refused credential asked for."""
+"""The shortest time between two fetches after a failed one, or after a refused credential."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """Where a secret stands: the service, its name there, and the key of a JSON object, or none."""
+    """Where a secret is kept.
+
+    Attributes:
+        service: `secretsmanager` or `ssm`.
+        name: its name or ARN there.
+        key: the key of a JSON object, or empty.
+    """
 
     service: str
     name: str
@@ -30,28 +36,28 @@ class Reference:
 
     @classmethod
     def parse(cls, text: str) -> "Reference | None":
-        """Return what `text` refers to, or None where it is no reference."""
+        """Return the reference in `text`, or None if it is not a reference."""
         match = REFERENCE.fullmatch(text)
         return cls(match[1], match[2], match[3] or "") if match else None
 
     def values(self, text: str) -> tuple[str, ...]:
-        """Return the values in `text`, which stands in the store.
+        """Return the values in `text`, as the store has it.
 
         Raises:
-            errors.Misconfigured: there is no such key, or nothing in it.
+            errors.Misconfigured: the key is missing, or its value is empty.
         """
         if self.key:
             try:
-                found = json.loads(text)[self.key]
+                value = json.loads(text)[self.key]
             except (ValueError, TypeError, KeyError, IndexError):
                 raise Misconfigured(
                     f"{self} is not a JSON object with the key {self.key}."
                 ) from None
-            text = found if isinstance(found, str) else json.dumps(found)
-        return several(text, str(self))
+            text = value if isinstance(value, str) else json.dumps(value)
+        return values_in(text, str(self))
 
     def __str__(self) -> str:
-        """Return it as the setting has it, without the key."""
+        """Return the reference as in the setting, without the key."""
         return f"{self.service}:{self.name}"
 
 
@@ -59,34 +65,38 @@ class SecretStore(Protocol):
     """Where secrets are kept."""
 
     def fetch(self, reference: Reference, *, overlapping: bool) -> tuple[str, ...]:
-        """Return the present value, then those that are still accepted; `overlapping` asks for the previous one too.
+        """Return the current value, then those that are still accepted.
+
+        `overlapping` asks for the previous value, too.
 
         Raises:
-            errors.Misconfigured: there is no such secret, or this function may not read it.
-            errors.Unavailable: the store does not answer.
+            errors.Misconfigured: the secret does not exist, or this function may not read it.
+            errors.Unavailable: the store cannot be reached.
         """
         ...
 
 
-def several(text: str, where: str) -> tuple[str, ...]:
-    """Return the texts of a JSON list, or `text` alone where it is none; `where` names it in errors.
+def values_in(text: str, source: str) -> tuple[str, ...]:
+    """Return the texts of a JSON list, or `text` alone if it is not a list.
+
+    `source` names it in errors.
 
     Raises:
-        errors.Misconfigured: there is an empty one, or none at all.
+        errors.Misconfigured: a value is empty, or there is none.
     """
     values: tuple[str, ...] = (text,)
     if text.lstrip().startswith("["):
         try:
-            values = tuple(str(one) for one in json.loads(text))
+            values = tuple(str(value) for value in json.loads(text))
         except ValueError:
             values = (text,)
     if not values or not all(values):
-        raise Misconfigured(f"{where} is empty or contains an empty value.")
+        raise Misconfigured(f"{source} is empty or contains an empty value.")
     return values
 
 
 class Secret:
-    """One secret, fetched when first asked for and again from time to time."""
+    """One secret, fetched when it is first used, and again from time to time."""
 
     def __init__(
         self,
@@ -94,59 +104,64 @@ class Secret:
         clock: Clock,
         *,
         refresh_seconds: float,
-        tell: Callable[[AetherLinkError], None] = lambda _: None,
+        on_error: Callable[[AetherLinkError], None] = lambda _: None,
     ) -> None:
-        """Ask `fetch` again after `refresh_seconds`; `tell` hears of trouble that the last good value covers."""
+        """Fetch nothing yet.
+
+        Args:
+            fetch: returns the current value and those still accepted.
+            clock: the time.
+            refresh_seconds: how old a value may become before it is fetched again.
+            on_error: called with an error of `fetch` that the last good value makes up for.
+        """
         self._fetch = fetch
         self._clock = clock
-        self._refresh = refresh_seconds
-        self._tell = tell
+        self._refresh_seconds = refresh_seconds
+        self._on_error = on_error
         self._values: tuple[str, ...] = ()
-        self._next_look = float("-inf")
+        self._next_fetch = float("-inf")
         self._next_renewal = float("-inf")
         self._lock = Lock()
 
     def value(self) -> str:
-        """Return the present value. Raises as `accepted` does."""
+        """Return the current value. Raises as `accepted` does."""
         return self.accepted()[0]
 
     def accepted(self) -> tuple[str, ...]:
-        """Return the present value, then those that are still accepted.
+        """Return the current value, then those that are still accepted.
 
-        A store that is down does no harm to a secret that was read before: its last good
-        value stays.
+        While the store is down, a secret that was read before keeps its last good value.
 
         Raises:
-            errors.Misconfigured: it was never read, and there is no such secret or no right
-            to read it.
-            errors.Unavailable: it was never read, and the store does not answer.
+            errors.Misconfigured: it was never read, and does not exist or may not be read.
+            errors.Unavailable: it was never read, and the store cannot be reached.
         """
         with self._lock:
-            if not self._values or self._clock.monotonic() >= self._next_look:
-                self._look()
+            if not self._values or self._clock.monotonic() >= self._next_fetch:
+                self._fetch_values()
             return self._values
 
     def renew(self) -> bool:
-        """Fetch the value before its time, because it was refused; tell whether there is another one now."""
+        """Fetch the value early, because it was refused; return whether it has changed."""
         with self._lock:
             if self._clock.monotonic() < self._next_renewal:
                 return False
             self._next_renewal = self._clock.monotonic() + PAUSE_SECONDS
             before = self._values
-            self._look()
+            self._fetch_values()
             return bool(before) and self._values != before
 
-    def _look(self) -> None:
+    def _fetch_values(self) -> None:
         try:
             self._values = self._fetch()
-            self._next_look = self._clock.monotonic() + self._refresh
+            self._next_fetch = self._clock.monotonic() + self._refresh_seconds
         except AetherLinkError as problem:
             if not self._values:
                 raise
-            self._next_look = self._clock.monotonic() + min(PAUSE_SECONDS, self._refresh)
-            self._tell(problem)
+            self._next_fetch = self._clock.monotonic() + min(PAUSE_SECONDS, self._refresh_seconds)
+            self._on_error(problem)
 
 
 def plain(text: str, setting: str = "The setting") -> Secret:
-    """Return the secret that stands in `setting` itself, as `text`: for stage local."""
-    return Secret(lambda: several(text, setting), SystemClock(), refresh_seconds=float("inf"))
+    """Return the secret whose value is `text` itself, from `setting`: for stage local."""
+    return Secret(lambda: values_in(text, setting), SystemClock(), refresh_seconds=float("inf"))

@@ -1,4 +1,4 @@
-"""The time, as a dependency: rooms ask a `Clock`, never the operating system."""
+"""The time, as a dependency, so that tests control it."""
 
 import time
 from datetime import UTC, datetime
@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Where a room gets the time from."""
+    """A source of the time."""
 
     def now(self) -> datetime:
         """Return the wall-clock time, timezone-aware, in UTC."""
@@ -22,7 +22,7 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's own clock."""
+    """The machine's clock."""
 
     def now(self) -> datetime:
         """Return the machine's wall-clock time in UTC."""
@@ -38,5 +38,5 @@ class SystemClock:
 
 
 def rfc3339(moment: datetime) -> str:
-    """Format an aware `moment` as RFC 3339 in UTC with microseconds, e.g. `2030-01-02T03:04:05.000006Z`."""
+    """Return an aware `moment` as RFC 3339 in UTC, e.g. `2030-01-02T03:04:05.000006Z`."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -1,4 +1,4 @@
-"""Identifiers: UUID version 7, so that ids made later sort later and indexes stay dense."""
+"""UUIDs of version 7: later ids sort later, which keeps indexes dense."""
 
 import secrets
 import time
@@ -6,7 +6,7 @@ from uuid import UUID
 
 
 def uuid7() -> UUID:
-    """Return a new UUIDv7: 48 bits of Unix milliseconds, then 74 random bits (RFC 9562, section 5.7)."""
+    """Return a new UUIDv7 (RFC 9562, section 5.7): Unix milliseconds, then 74 random bits."""
     milliseconds = time.time_ns() // 1_000_000
     random = int.from_bytes(secrets.token_bytes(10), "big")
     high = random >> 68

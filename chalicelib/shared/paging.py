@@ -1,9 +1,7 @@
-"""Lists: what to look for, in which order, and where the last page ended.
+"""Queries of lists.
 
 Pages are keyset pages over `(created_at, id)`: a page costs the same however deep it is,
-and rows that come or go elsewhere neither repeat nor hide others. A cursor is signed and
-bound to the tenant, the kind and the whole query, so that one from elsewhere, or made by
-hand, is refused.
+and rows that are added or deleted meanwhile neither repeat nor hide others.
 """
 
 from collections.abc import Mapping
@@ -14,7 +12,7 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """The last row of a page."""
+    """The last row of a page, in the order of the list."""
 
     created_at: datetime
     id: UUID
@@ -22,7 +20,15 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What to list: at most `limit` rows that match every filter and hold `search` somewhere."""
+    """What to list.
+
+    Attributes:
+        limit: how many rows a page has at most.
+        descending: newest first.
+        search: text that one of the searched fields contains, in upper or lower case.
+        filters: the value of each filtered field, as text.
+        after: where the last page ended.
+    """
 
     limit: int = 50
     descending: bool = False

@@ -1,11 +1,11 @@
-"""One fake for each port. They pass the same contract suites as the real adapters."""
+"""The answer store, in memory."""
 
 from chalicelib.idempotency.key import IdempotencyKey
 from chalicelib.idempotency.ports import AlreadyDone, Finished, StoredAnswer
 
 
 class FakeAnswerStore:
-    """A `Ledger` in memory; `business` is one transaction: the effect and the note, or neither."""
+    """An `AnswerStore`; `effects` lists the keys whose business was done."""
 
     def __init__(self) -> None:
         self.rows: dict[str, Finished] = {}
@@ -14,9 +14,10 @@ class FakeAnswerStore:
     def find(self, key: IdempotencyKey) -> Finished | None:
         return self.rows.get(key.partition_key)
 
-    def business(self, key: IdempotencyKey, answer: StoredAnswer) -> StoredAnswer:
+    def do_business(self, key: IdempotencyKey, answer: StoredAnswer) -> StoredAnswer:
+        """Do the business and store the answer, as one transaction."""
         if key.partition_key in self.rows:
-            raise AlreadyDone("before")
+            raise AlreadyDone("This request has already been carried out.")
         self.rows[key.partition_key] = Finished(key.request_hash, answer)
         self.effects.append(key.key)
         return answer

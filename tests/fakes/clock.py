@@ -1,4 +1,4 @@
-"""One fake for each port. They pass the same contract suites as the real adapters."""
+"""A clock that tests control."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -7,7 +7,7 @@ START = datetime(2030, 1, 1, tzinfo=UTC)
 
 
 class FakeClock:
-    """Time that passes only when somebody sleeps."""
+    """Time passes only in `sleep`; `on_sleep` is called after each."""
 
     def __init__(self) -> None:
         self.seconds = 0.0

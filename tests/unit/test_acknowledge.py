@@ -111,9 +111,7 @@ def test_a_silence_whose_maker_died_is_found_again(world: HealerWorld) -> None:
     with pytest.raises(Crash):
         world.acknowledger.acknowledge(ACKNOWLEDGEMENT, "ada")
     world.alertmanager.on_silence = lambda: None
-    assert [world.acknowledger.acknowledge(ACKNOWLEDGEMENT, "ada")] == list(
-        world.alertmanager.made
-    )
+    assert [world.acknowledger.acknowledge(ACKNOWLEDGEMENT, "ada")] == list(world.alertmanager.made)
 
 
 def test_an_alertmanager_that_is_down_is_told_and_blocks_nobody(world: HealerWorld) -> None:

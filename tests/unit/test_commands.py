@@ -1,3 +1,5 @@
+"""Commands: what callers may send, and how a bad field is reported."""
+
 import json
 from datetime import UTC, datetime
 from typing import Any
@@ -137,12 +139,12 @@ def test_times_become_utc_whatever_their_offset() -> None:
     assert command.scheduled_for == datetime(2030, 1, 1, 8, 0, 0, 500_000, tzinfo=UTC)
 
 
-def test_a_patch_holds_what_was_named_and_nothing_else() -> None:
+def test_a_patch_has_only_the_fields_that_were_sent() -> None:
     assert parse(ChangeContact, b'{"email": null, "title": "CTO"}').values() == {
         "email": None,
         "title": "CTO",
     }
 
 
-def test_text_is_stripped() -> None:
+def test_white_space_around_text_is_removed() -> None:
     assert parse(CreateAccount, b'{"name": "  Northwind "}').name == "Northwind"

@@ -1,3 +1,5 @@
+"""Settings from the environment, and the combinations that are refused."""
+
 import pytest
 
 from chalicelib.autoheal import runbooks
@@ -29,7 +31,7 @@ def test_every_unreadable_setting_is_named() -> None:
     )
 
 
-def test_development_sign_in_refuses_to_start_anywhere_but_locally() -> None:
+def test_development_sign_in_is_refused_except_on_stage_local() -> None:
     with pytest.raises(Misconfigured, match="OIDC_ENABLED"):
         from_env({"STAGE": "prod", "OIDC_ENABLED": "false", "CURSOR_SECRET": "x"})
 
@@ -39,14 +41,14 @@ def test_a_deployed_stage_needs_a_cursor_secret() -> None:
         from_env({"STAGE": "prod", **SIGN_IN})
 
 
-def test_what_is_misconfigured_is_not_told_to_callers() -> None:
+def test_callers_do_not_see_what_is_misconfigured() -> None:
     assert "SECRET" not in Misconfigured("SECRET_THING is empty").detail
 
 
 @pytest.mark.parametrize(
     "origin", ["*", "crm.example.com", "https://crm.example.com/", "https://a b", "null"]
 )
-def test_only_whole_origins_are_taken(origin: str) -> None:
+def test_only_complete_origins_are_accepted(origin: str) -> None:
     with pytest.raises(Misconfigured, match="not an origin"):
         from_env({"CORS_ALLOWED_ORIGINS": f"https://good.example.com,{origin}"})
     good = from_env({"CORS_ALLOWED_ORIGINS": "https://good.example.com, http://localhost:3000"})
@@ -57,13 +59,13 @@ def test_only_whole_origins_are_taken(origin: str) -> None:
 
 
 @pytest.mark.parametrize("missing", ["OIDC_ISSUER", "OIDC_AUDIENCE"])
-def test_sign_in_needs_to_know_whose_tokens_and_for_whom(missing: str) -> None:
+def test_sign_in_needs_an_issuer_and_an_audience(missing: str) -> None:
     with pytest.raises(Misconfigured, match=missing):
         from_env({**SIGN_IN, missing: ""})
 
 
 @pytest.mark.parametrize("name", ["OIDC_ISSUER", "OIDC_JWKS_URL"])
-def test_a_deployed_stage_asks_its_issuer_over_tls_alone(name: str) -> None:
+def test_a_deployed_stage_needs_an_issuer_with_https(name: str) -> None:
     plain = {**SIGN_IN, "CURSOR_SECRET": "x", name: "http://issuer.example.test"}
     assert from_env({**plain, "STAGE": "local"}).oidc.enabled
     with pytest.raises(Misconfigured, match="https"):
@@ -74,19 +76,19 @@ def test_a_deployed_stage_asks_its_issuer_over_tls_alone(name: str) -> None:
     "url",
     ["issuer", "ftp://issuer", "file:///etc/passwd", "https://a?b=c", "https://user@a"],
 )
-def test_an_issuer_is_an_address(url: str) -> None:
+def test_an_issuer_must_be_an_http_address(url: str) -> None:
     with pytest.raises(Misconfigured, match="OIDC_ISSUER"):
         from_env({**SIGN_IN, "OIDC_ISSUER": url})
 
 
-def test_an_api_may_answer_to_several_names() -> None:
+def test_an_api_may_have_several_audiences() -> None:
     assert from_env({**SIGN_IN, "OIDC_AUDIENCE": "web, mobile"}).oidc.audience == (
         "web",
         "mobile",
     )
 
 
-def test_an_operator_tenant_is_a_uuid_or_nobody() -> None:
+def test_an_operator_tenant_is_a_uuid_or_none() -> None:
     tenant = "0197a3c0-5f3e-7cc4-9d0a-2b8b6f0f1e11"
     assert str(from_env({"OPERATOR_TENANT_ID": tenant}).operator_tenant_id) == tenant
     assert from_env({"OPERATOR_TENANT_ID": ""}).operator_tenant_id is None

@@ -1,3 +1,6 @@
+"""Running a request once for its key, on fakes of both stores."""
+
+from collections.abc import Callable
 from dataclasses import replace
 from uuid import uuid4
 
@@ -21,21 +24,26 @@ ANSWER = StoredAnswer(201, b'{"id":1}', {"ETag": '"1"', "Content-Type": "applica
 
 
 class World:
-    """A `Once` on fakes, with a clock to turn."""
+    """A runner on fakes, with a clock that tests set."""
 
     def __init__(self) -> None:
         self.now = 1_000.0
         self.leases = FakeLeases(lambda: self.now)
-        self.ledger = FakeAnswerStore()
+        self.answers = FakeAnswerStore()
         self.meter = FakeMeter()
-        self.once = IdempotentRunner(self.leases, self.ledger, self.meter)
+        self.runner = IdempotentRunner(self.leases, self.answers, self.meter)
         self.key = IdempotencyKey(uuid4(), "POST /jobs", "k", "h")
 
     def run(
         self, key: IdempotencyKey | None = None, answer: StoredAnswer = ANSWER
     ) -> tuple[StoredAnswer, bool]:
-        chosen = key or self.key
-        return self.once.run(chosen, lambda: self.ledger.business(chosen, answer), lease_seconds=28)
+        key = key or self.key
+        return self.run_handler(lambda: self.answers.do_business(key, answer), key)
+
+    def run_handler(
+        self, handler: Callable[[], StoredAnswer], key: IdempotencyKey | None = None
+    ) -> tuple[StoredAnswer, bool]:
+        return self.runner.run(key or self.key, handler, lease_seconds=28)
 
 
 @pytest.fixture
@@ -43,12 +51,12 @@ def world() -> World:
     return World()
 
 
-def test_the_second_time_the_answer_is_given_again_and_nothing_is_done(
+def test_a_repeated_request_gets_the_same_answer_and_does_nothing(
     world: World,
 ) -> None:
     assert world.run() == (ANSWER, False)
     assert world.run() == (ANSWER, True)
-    assert world.ledger.effects == ["k"]
+    assert world.answers.effects == ["k"]
     assert world.meter.counts["idempotent_replays_total"] == 1
 
 
@@ -69,8 +77,8 @@ def test_another_tenant_endpoint_or_key_is_independent(
     assert world.run(replace(world.key, **other))[1] is False  # type: ignore[arg-type]
 
 
-def test_while_one_is_at_work_others_are_told_to_come_back(world: World) -> None:
-    def at_work() -> StoredAnswer:
+def test_a_request_is_refused_while_the_first_is_in_progress(world: World) -> None:
+    def in_progress() -> StoredAnswer:
         with pytest.raises(Conflict) as refused:
             world.run()
         assert (refused.value.code, refused.value.headers["Retry-After"]) == (
@@ -79,55 +87,55 @@ def test_while_one_is_at_work_others_are_told_to_come_back(world: World) -> None
         )
         with pytest.raises(Unprocessable):
             world.run(replace(world.key, request_hash="other"))
-        return world.ledger.business(world.key, ANSWER)
+        return world.answers.do_business(world.key, ANSWER)
 
-    assert world.once.run(world.key, at_work, lease_seconds=28) == (ANSWER, False)
+    assert world.run_handler(in_progress) == (ANSWER, False)
 
 
 @pytest.mark.parametrize(
     "problem",
     [NotFound("no"), AetherLinkError("oops"), RuntimeError("bug"), KeyboardInterrupt()],
 )
-def test_a_failure_is_never_kept_and_a_retry_runs_at_once(
+def test_a_failure_is_not_kept_and_a_retry_runs_at_once(
     world: World, problem: BaseException
 ) -> None:
     def fail() -> StoredAnswer:
         raise problem
 
     with pytest.raises(type(problem)):
-        world.once.run(world.key, fail, lease_seconds=28)
+        world.run_handler(fail)
     assert world.run() == (ANSWER, False)
 
 
-def test_an_attempt_that_committed_and_died_is_found_in_the_ledger(world: World) -> None:
-    world.ledger.business(world.key, ANSWER)
+def test_the_answer_of_an_attempt_that_committed_and_died_is_found(world: World) -> None:
+    world.answers.do_business(world.key, ANSWER)
     assert world.run() == (ANSWER, True)
-    assert world.ledger.effects == ["k"]
+    assert world.answers.effects == ["k"]
 
 
-def test_the_traces_of_a_dead_attempt_are_not_taken_for_an_error(world: World) -> None:
-    world.ledger.business(world.key, ANSWER)
+def test_the_rows_of_an_attempt_that_died_are_not_an_error(world: World) -> None:
+    world.answers.do_business(world.key, ANSWER)
 
-    def meets_its_own_row() -> StoredAnswer:
+    def violate_own_row() -> StoredAnswer:
         raise Conflict("the email is taken", code="already-taken")
 
-    assert world.once.run(world.key, meets_its_own_row, lease_seconds=28) == (ANSWER, True)
+    assert world.run_handler(violate_own_row) == (ANSWER, True)
 
 
-def test_with_the_lease_store_away_the_ledger_still_decides(world: World) -> None:
+def test_the_answer_store_decides_while_the_lease_store_is_down(world: World) -> None:
     world.leases.down = True
     assert world.run() == (ANSWER, False)
     assert world.run() == (ANSWER, True)
-    assert world.ledger.effects == ["k"]
+    assert world.answers.effects == ["k"]
     assert world.meter.counts["idempotency_fallbacks_total"] == 2
 
 
-def test_a_lease_store_that_goes_away_in_between_does_no_harm(world: World) -> None:
-    def then_away() -> StoredAnswer:
+def test_a_lease_store_that_fails_in_between_does_no_harm(world: World) -> None:
+    def then_down() -> StoredAnswer:
         world.leases.down = True
-        return world.ledger.business(world.key, ANSWER)
+        return world.answers.do_business(world.key, ANSWER)
 
-    assert world.once.run(world.key, then_away, lease_seconds=28) == (ANSWER, False)
+    assert world.run_handler(then_down) == (ANSWER, False)
     world.leases.down = False
     with pytest.raises(Conflict):
         world.run()
@@ -135,7 +143,7 @@ def test_a_lease_store_that_goes_away_in_between_does_no_harm(world: World) -> N
     assert world.run() == (ANSWER, True)
 
 
-def test_a_large_answer_stays_in_the_ledger(world: World) -> None:
+def test_only_the_answer_store_keeps_a_large_answer(world: World) -> None:
     large = replace(ANSWER, body=b"x" * (MAX_LEASED_BODY + 1))
     world.run(answer=large)
     [record] = world.leases.records.values()
@@ -143,10 +151,10 @@ def test_a_large_answer_stays_in_the_ledger(world: World) -> None:
     assert world.run() == (large, True)
 
 
-def test_after_a_day_it_runs_anew(world: World) -> None:
+def test_a_request_runs_again_after_a_day(world: World) -> None:
     world.run()
     world.now += 24 * 3_600 + 1
-    world.ledger.rows.clear()
+    world.answers.rows.clear()
     assert world.run() == (ANSWER, False)
 
 
@@ -164,7 +172,7 @@ def test_a_malformed_key_is_refused(header: str) -> None:
         parse_key(header)
 
 
-def test_what_is_asked_for_tells_requests_apart() -> None:
+def test_the_hash_covers_path_query_and_body() -> None:
     hashes = {
         hash_request("/jobs", {}, b"{}"),
         hash_request("/jobs/1", {}, b"{}"),

@@ -1,3 +1,5 @@
+"""The moves of a job."""
+
 from itertools import product
 
 import pytest
@@ -23,7 +25,7 @@ LEGAL = {
 
 
 @pytest.mark.parametrize(("before", "after"), list(product(JobStatus, JobStatus)))
-def test_a_job_moves_exactly_where_the_contract_says(before: JobStatus, after: JobStatus) -> None:
+def test_a_job_makes_exactly_the_legal_moves(before: JobStatus, after: JobStatus) -> None:
     if (before.value, after.value) in LEGAL:
         moved = job(status=before).moved(after, START)
         assert (moved.status, moved.version) == (after, 2)
@@ -33,5 +35,5 @@ def test_a_job_moves_exactly_where_the_contract_says(before: JobStatus, after: J
         assert set(refused.value.extra["allowed"]) == {b for a, b in LEGAL if a == before.value}  # type: ignore[call-overload]
 
 
-def test_every_status_has_its_moves() -> None:
+def test_every_status_is_in_the_table_of_moves() -> None:
     assert set(MOVES) == set(JobStatus)

@@ -1,3 +1,5 @@
+"""Cursors: signed, and bound to one list of one tenant."""
+
 from dataclasses import replace
 from uuid import UUID, uuid4
 
@@ -28,7 +30,7 @@ def _read(
 CURSOR = Cursors("s").write(POSITION, tenant_id=TENANT, kind="Job", query=QUERY)
 
 
-def test_a_cursor_leads_back_to_where_the_page_ended() -> None:
+def test_a_cursor_holds_where_the_page_ended() -> None:
     assert _read(CURSOR) == POSITION
     assert _read(CURSOR, query=replace(QUERY, limit=7)) == POSITION
 
@@ -55,7 +57,7 @@ FORGED = ("B" if CURSOR[0] == "A" else "A") + CURSOR[1:]
 @pytest.mark.parametrize(
     "cursor", ["", "x", "é", "A" * 600, CURSOR[:-2], FORGED, "====", CURSOR + "\n"]
 )
-def test_a_cursor_made_by_hand_is_refused(cursor: str) -> None:
+def test_a_forged_cursor_is_refused(cursor: str) -> None:
     with pytest.raises(Invalid) as refused:
         _read(cursor)
     assert refused.value.errors[0].field == "cursor"

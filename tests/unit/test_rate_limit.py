@@ -1,3 +1,5 @@
+"""The rate limit of a tenant."""
+
 from uuid import uuid4
 
 import pytest
@@ -24,15 +26,15 @@ class World:
             self.counters, self.clock, self.meter, RateLimitPolicy(per_second=5, burst=10)
         )
 
-    def admitted(self, times: int) -> int:
-        done = 0
+    def admit(self, times: int) -> int:
+        admitted = 0
         for _ in range(times):
             try:
                 self.rate.admit(TENANT)
-                done += 1
+                admitted += 1
             except RateLimited:
                 continue
-        return done
+        return admitted
 
 
 @pytest.fixture
@@ -40,25 +42,25 @@ def world() -> World:
     return World()
 
 
-def test_a_burst_is_let_in_and_no_more_until_the_next_window(world: World) -> None:
-    assert world.admitted(30) == 10
+def test_a_burst_is_admitted_and_no_more_until_the_next_window(world: World) -> None:
+    assert world.admit(30) == 10
     world.clock.sleep(1.9)
-    assert world.admitted(1) == 0
+    assert world.admit(1) == 0
     world.clock.sleep(0.1)
-    assert world.admitted(30) == 10
+    assert world.admit(30) == 10
     assert world.meter.counts[names.RATE_LIMITED] == 41
 
 
-def test_over_a_while_the_rate_is_kept(world: World) -> None:
-    done = 0
+def test_the_rate_holds_on_average(world: World) -> None:
+    admitted = 0
     for _ in range(200):
-        done += world.admitted(2)
+        admitted += world.admit(2)
         world.clock.sleep(0.1)
-    assert done == pytest.approx(5 * 20, abs=10)
+    assert admitted == pytest.approx(5 * 20, abs=10)
 
 
-def test_whoever_is_refused_learns_when_to_come_back(world: World) -> None:
-    world.admitted(10)
+def test_a_refused_caller_learns_when_to_retry(world: World) -> None:
+    world.admit(10)
     world.clock.sleep(0.5)
     with pytest.raises(RateLimited) as refused:
         world.rate.admit(TENANT)
@@ -68,17 +70,17 @@ def test_whoever_is_refused_learns_when_to_come_back(world: World) -> None:
         {"Retry-After": "2"},
     )
     world.clock.sleep(int(refused.value.headers["Retry-After"]))
-    assert world.admitted(1) == 1
+    assert world.admit(1) == 1
 
 
-def test_one_tenant_does_not_use_up_another_s_share(world: World) -> None:
-    world.admitted(30)
+def test_one_tenant_does_not_use_the_limit_of_another(world: World) -> None:
+    world.admit(30)
     world.rate.admit(uuid4())
 
 
-def test_counters_that_are_away_keep_nobody_out_and_are_counted(world: World) -> None:
-    world.counters.problem = Unavailable("away")
-    assert world.admitted(30) == 30
+def test_requests_are_admitted_and_counted_while_the_counters_are_down(world: World) -> None:
+    world.counters.problem = Unavailable("down")
+    assert world.admit(30) == 30
     assert world.meter.counts[names.RATE_LIMIT_OPEN] == 30
 
 

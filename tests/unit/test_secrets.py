@@ -1,3 +1,5 @@
+"""Secrets: references, refreshing, and errors that never show a value."""
+
 from collections.abc import Callable
 
 import pytest
@@ -13,27 +15,29 @@ REFERENCE = Reference("secretsmanager", "database")
 REFRESH = 300.0
 
 
-class Kept:
+class World:
     """A secret in a fake store, and the time."""
 
     def __init__(self) -> None:
         self.clock = FakeClock()
         self.store = FakeSecrets()
-        self.told = list[AetherLinkError]()
+        self.errors = list[AetherLinkError]()
         self.store.put("database", "old")
         fetch: Callable[[], tuple[str, ...]] = lambda: self.store.fetch(
             REFERENCE, overlapping=False
         )
-        self.secret = Secret(fetch, self.clock, refresh_seconds=REFRESH, tell=self.told.append)
+        self.secret = Secret(
+            fetch, self.clock, refresh_seconds=REFRESH, on_error=self.errors.append
+        )
 
 
 @pytest.fixture
-def kept() -> Kept:
-    return Kept()
+def world() -> World:
+    return World()
 
 
 @pytest.mark.parametrize(
-    ("text", "wanted"),
+    ("text", "reference"),
     [
         (
             "secretsmanager:aetherlink/prod/api",
@@ -59,12 +63,12 @@ def kept() -> Kept:
         ("", None),
     ],
 )
-def test_a_reference_names_service_secret_and_key(text: str, wanted: Reference | None) -> None:
-    assert Reference.parse(text) == wanted
+def test_a_reference_names_service_secret_and_key(text: str, reference: Reference | None) -> None:
+    assert Reference.parse(text) == reference
 
 
 @pytest.mark.parametrize(
-    ("text", "key", "wanted"),
+    ("text", "key", "values"),
     [
         ("old", "", ("old",)),
         ('["new", "old"]', "", ("new", "old")),
@@ -74,69 +78,71 @@ def test_a_reference_names_service_secret_and_key(text: str, wanted: Reference |
         ("[not json", "", ("[not json",)),
     ],
 )
-def test_a_value_is_a_text_or_a_list_of_them_perhaps_in_an_object(
-    text: str, key: str, wanted: tuple[str, ...]
+def test_a_value_is_a_text_or_a_list_alone_or_in_an_object(
+    text: str, key: str, values: tuple[str, ...]
 ) -> None:
-    assert Reference("ssm", "name", key).values(text) == wanted
+    assert Reference("ssm", "name", key).values(text) == values
 
 
 @pytest.mark.parametrize(
     ("text", "key"),
     [("", ""), ("[]", ""), ('["a", ""]', ""), ("s3cr3t", "a"), ('{"b": "s3cr3t"}', "a")],
 )
-def test_a_value_that_cannot_be_is_told_without_showing_it(text: str, key: str) -> None:
+def test_an_invalid_value_is_reported_without_showing_it(text: str, key: str) -> None:
     with pytest.raises(Misconfigured) as refused:
         Reference("ssm", "name", key).values(text)
     assert "ssm:name" in str(refused.value)
     assert "s3cr3t" not in str(refused.value)
 
 
-def test_a_secret_is_read_once_until_its_time_is_up(kept: Kept) -> None:
-    assert [kept.secret.value() for _ in range(3)] == ["old"] * 3
-    assert kept.store.fetched == 1
-    kept.store.put("database", "new")
-    kept.clock.sleep(REFRESH - 1)
-    assert kept.secret.value() == "old"
-    kept.clock.sleep(1)
-    assert kept.secret.value() == "new"
+def test_a_secret_is_fetched_again_only_after_the_refresh_time(world: World) -> None:
+    assert [world.secret.value() for _ in range(3)] == ["old"] * 3
+    assert world.store.fetched == 1
+    world.store.put("database", "new")
+    world.clock.sleep(REFRESH - 1)
+    assert world.secret.value() == "old"
+    world.clock.sleep(1)
+    assert world.secret.value() == "new"
 
 
-def test_one_that_was_refused_is_read_at_once_and_not_again_and_again(kept: Kept) -> None:
-    assert kept.secret.value() == "old"
-    assert not kept.secret.renew()
-    kept.store.put("database", "new")
-    assert not kept.secret.renew(), "too soon"
-    kept.clock.sleep(PAUSE_SECONDS)
-    assert kept.secret.renew()
-    assert kept.secret.value() == "new"
+def test_a_refused_secret_is_fetched_at_once_but_not_repeatedly(world: World) -> None:
+    assert world.secret.value() == "old"
+    assert not world.secret.renew()
+    world.store.put("database", "new")
+    assert not world.secret.renew(), "too soon"
+    world.clock.sleep(PAUSE_SECONDS)
+    assert world.secret.renew()
+    assert world.secret.value() == "new"
 
 
-def test_the_last_good_value_outlives_a_store_that_is_down(kept: Kept) -> None:
-    assert kept.secret.value() == "old"
-    kept.store.problem = Unavailable("away", code="secrets-unavailable")
-    kept.clock.sleep(REFRESH)
-    assert kept.secret.value() == "old"
-    assert [problem.code for problem in kept.told] == ["secrets-unavailable"]
-    asked = kept.store.fetched
-    assert kept.secret.value() == "old"
-    assert kept.store.fetched == asked, "a store that is down is left alone for a while"
-    assert not kept.secret.renew()
-    kept.store.problem = None
-    kept.store.put("database", "new")
-    kept.clock.sleep(PAUSE_SECONDS)
-    assert kept.secret.value() == "new"
+def test_the_last_good_value_is_used_while_the_store_is_down(world: World) -> None:
+    assert world.secret.value() == "old"
+    world.store.problem = Unavailable("down", code="secrets-unavailable")
+    world.clock.sleep(REFRESH)
+    assert world.secret.value() == "old"
+    assert [problem.code for problem in world.errors] == ["secrets-unavailable"]
+    fetched = world.store.fetched
+    assert world.secret.value() == "old"
+    assert world.store.fetched == fetched, "a store that is down is not asked again at once"
+    assert not world.secret.renew()
+    world.store.problem = None
+    world.store.put("database", "new")
+    world.clock.sleep(PAUSE_SECONDS)
+    assert world.secret.value() == "new"
 
 
-@pytest.mark.parametrize("problem", [Unavailable("away"), Misconfigured("no such secret")])
-def test_a_secret_that_was_never_read_is_told_about(kept: Kept, problem: AetherLinkError) -> None:
-    kept.store.problem = problem
+@pytest.mark.parametrize("problem", [Unavailable("down"), Misconfigured("no such secret")])
+def test_a_secret_that_was_never_read_raises_the_error_of_the_store(
+    world: World, problem: AetherLinkError
+) -> None:
+    world.store.problem = problem
     with pytest.raises(type(problem)):
-        kept.secret.value()
-    kept.store.problem = None
-    assert kept.secret.value() == "old"
+        world.secret.value()
+    world.store.problem = None
+    assert world.secret.value() == "old"
 
 
-def test_a_plain_secret_stays_what_it_is() -> None:
+def test_a_plain_secret_never_changes() -> None:
     assert plain('["a", "b"]').accepted() == ("a", "b")
     assert not plain("a").renew()
     with pytest.raises(Misconfigured, match="CURSOR_SECRET"):
@@ -144,16 +150,16 @@ def test_a_plain_secret_stays_what_it_is() -> None:
 
 
 def test_settings_show_no_secret() -> None:
-    shown = Settings().changed(
+    settings = Settings().changed(
         database={"url": "s3cr3t", "relay_url": "s3cr3t"}, http={"cursor_secret": "s3cr3t"}
     )
-    assert "s3cr3t" not in repr(shown.changed(kafka={"password": "s3cr3t"}))
+    assert "s3cr3t" not in repr(settings.changed(kafka={"password": "s3cr3t"}))
 
 
 @pytest.mark.parametrize(
     "name", ["CURSOR_SECRET", "DATABASE_URL", "RELAY_DATABASE_URL", "KAFKA_PASSWORD"]
 )
-def test_no_secret_stands_in_the_environment_of_a_deployed_stage(name: str) -> None:
+def test_a_deployed_stage_refuses_a_secret_in_its_environment(name: str) -> None:
     sign_in = {
         "OIDC_ENABLED": "true",
         "OIDC_ISSUER": "https://issuer.example.test",

@@ -1,3 +1,5 @@
+"""Bearer secrets, seals and signed links."""
+
 from base64 import urlsafe_b64encode
 from datetime import UTC, datetime, timedelta
 
@@ -5,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.security.signing import LONGEST_LINK, Links, bearer_is, seal, unseal
+from chalicelib.security.signing import MAX_LINK_LENGTH, Links, bearer_is, seal, unseal
 from chalicelib.shared.errors import BadLink, LinkExpired
 from tests.fakes.clock import START
 
@@ -19,7 +21,7 @@ MOMENT = timedelta(microseconds=1)
 @pytest.mark.parametrize(
     "header", ["Bearer new", "bearer new", "BEARER  new ", "Bearer old", "Bearer schlüssel"]
 )
-def test_a_bearer_of_any_accepted_secret_is_known(header: str) -> None:
+def test_every_accepted_secret_matches(header: str) -> None:
     assert bearer_is({"authorization": header}, ["new", "old", "schlüssel"])
 
 
@@ -37,12 +39,12 @@ def test_a_bearer_of_any_accepted_secret_is_known(header: str) -> None:
     ],
 )
 @pytest.mark.parametrize("accepted", [["new"], ["", "new"], [""], []])
-def test_anyone_else_is_not(header: str, accepted: list[str]) -> None:
+def test_every_other_header_is_refused(header: str, accepted: list[str]) -> None:
     assert not bearer_is({"authorization": header}, accepted)
     assert not bearer_is({}, accepted)
 
 
-def test_a_link_states_its_claims_until_its_moment() -> None:
+def test_a_link_is_valid_until_the_microsecond_it_expires() -> None:
     assert LINKS.read(TOKEN, "silence", START) == CLAIMS
     assert LINKS.read(TOKEN, "silence", UNTIL - MOMENT) == CLAIMS
     with pytest.raises(LinkExpired):
@@ -51,25 +53,25 @@ def test_a_link_states_its_claims_until_its_moment() -> None:
         LINKS.read(TOKEN, "silence", UNTIL + timedelta(days=1))
 
 
-def test_the_same_moment_in_another_time_zone_is_the_same_link() -> None:
+def test_the_same_expiry_in_another_time_zone_makes_the_same_link() -> None:
     assert LINKS.sign("silence", CLAIMS, UNTIL.astimezone()) == TOKEN
 
 
-def test_a_moment_without_a_time_zone_is_no_moment() -> None:
+def test_an_expiry_without_a_time_zone_is_refused() -> None:
     with pytest.raises(TypeError):
         LINKS.sign("silence", CLAIMS, datetime(2026, 1, 1))
 
 
 @pytest.mark.parametrize("purpose", ["", "acknowledge", "silence\n", "Silence", 'silence"'])
-def test_a_link_for_one_purpose_is_worth_nothing_for_another(purpose: str) -> None:
+def test_a_link_for_one_purpose_is_refused_for_another(purpose: str) -> None:
     with pytest.raises(BadLink) as refused:
         LINKS.read(TOKEN, purpose, START)
     assert not isinstance(refused.value, LinkExpired)
 
 
-def test_what_is_moved_from_the_purpose_into_the_body_is_noticed() -> None:
+def test_purpose_and_body_cannot_be_shifted_into_each_other() -> None:
     sealed = seal(b"body", "purpose", ["key"])
-    assert unseal(sealed, "purpose", ["key"], longest=99) == b"body"
+    assert unseal(sealed, "purpose", ["key"], max_length=99) == b"body"
     for purpose, body in [
         ("purpos", b'e"\nbody'),
         ('purpose"\nbody', b""),
@@ -79,11 +81,11 @@ def test_what_is_moved_from_the_purpose_into_the_body_is_noticed() -> None:
 
 
 @given(st.integers(0, len(TOKEN) - 1), st.characters(codec="utf-8"))
-def test_any_changed_character_is_refused(place: int, instead: str) -> None:
-    if TOKEN[place] == instead:
+def test_any_changed_character_is_refused(position: int, character: str) -> None:
+    if TOKEN[position] == character:
         return
     with pytest.raises(BadLink):
-        LINKS.read(TOKEN[:place] + instead + TOKEN[place + 1 :], "silence", START)
+        LINKS.read(TOKEN[:position] + character + TOKEN[position + 1 :], "silence", START)
 
 
 @pytest.mark.parametrize("spare", range(1, 4))
@@ -93,11 +95,11 @@ def test_no_other_spelling_of_a_token_is_a_token(spare: int) -> None:
     assert len(sealed) % 4 == 2
     other = sealed[:-1] + alphabet[alphabet.index(sealed[-1]) + spare]
     with pytest.raises(ValueError, match="spelling"):
-        unseal(other, "p", ["key"], longest=99)
+        unseal(other, "p", ["key"], max_length=99)
 
 
 @given(st.text(max_size=200))
-def test_what_was_never_signed_is_refused(text: str) -> None:
+def test_a_text_that_was_never_signed_is_refused(text: str) -> None:
     with pytest.raises(BadLink):
         LINKS.read(text, "silence", START)
 
@@ -107,21 +109,21 @@ def test_what_was_never_signed_is_refused(text: str) -> None:
     purpose=st.text(max_size=30),
     seconds=st.integers(1, 10**9),
 )
-def test_what_was_signed_is_read_back(claims: dict[str, str], purpose: str, seconds: int) -> None:
+def test_signed_claims_are_read_back(claims: dict[str, str], purpose: str, seconds: int) -> None:
     token = LINKS.sign(purpose, claims, START + timedelta(seconds=seconds))
     assert LINKS.read(token, purpose, START) == claims
     assert set(token) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
 
 
-def test_keys_change_without_a_link_lost() -> None:
+def test_keys_rotate_without_losing_a_link() -> None:
     before = Links(["old"])
     during = Links(["new", "old"])
     after = Links(["new"])
-    given_out = before.sign("silence", CLAIMS, UNTIL)
-    assert during.read(given_out, "silence", START) == CLAIMS
+    link = before.sign("silence", CLAIMS, UNTIL)
+    assert during.read(link, "silence", START) == CLAIMS
     assert after.read(during.sign("silence", CLAIMS, UNTIL), "silence", START) == CLAIMS
     with pytest.raises(BadLink):
-        after.read(given_out, "silence", START)
+        after.read(link, "silence", START)
     with pytest.raises(BadLink):
         before.read(during.sign("silence", CLAIMS, UNTIL), "silence", START)
 
@@ -132,12 +134,12 @@ def test_nothing_is_signed_without_a_key(keys: list[str]) -> None:
         Links(keys)
 
 
-def test_claims_that_fit_no_link_are_refused_when_it_is_made() -> None:
-    with pytest.raises(ValueError, match=str(LONGEST_LINK)):
-        LINKS.sign("silence", {"text": "x" * LONGEST_LINK}, UNTIL)
+def test_claims_too_long_for_a_link_are_refused_when_signing() -> None:
+    with pytest.raises(ValueError, match=str(MAX_LINK_LENGTH)):
+        LINKS.sign("silence", {"text": "x" * MAX_LINK_LENGTH}, UNTIL)
 
 
-def test_a_token_over_the_cap_is_refused_unread() -> None:
-    long = urlsafe_b64encode(b"x" * 3 * LONGEST_LINK).decode()
+def test_a_token_over_the_maximum_length_is_refused() -> None:
+    long = urlsafe_b64encode(b"x" * 3 * MAX_LINK_LENGTH).decode()
     with pytest.raises(BadLink):
         LINKS.read(long, "silence", datetime.now(UTC))
