@@ -12,13 +12,14 @@ from chalicelib.adapters.postgres import driver
 from chalicelib.config import Settings
 from chalicelib.config.database import DatabaseSettings
 from infra.aws import secrets
-from infra.aws.package import ROOT, build
+from infra.aws.package import build
 from infra.local.emulator import Emulator
 from infra.local.errors import ServiceFailed
 from infra.local.ports import Ports
 from infra.local.postgres import create_owner
 from infra.local.progress import Progress
 from infra.ops import migrate, topics
+from infra.paths import ROOT
 
 FILE = ROOT / "localstack-compose.yml"
 UP_SECONDS = 600

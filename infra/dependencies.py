@@ -17,8 +17,8 @@ from packaging.markers import Marker
 from packaging.utils import canonicalize_name
 
 from infra.licences import Metadata, installed, licence
+from infra.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 RUNTIME = "requirements.txt"
 DEVELOPMENT = "requirements-dev.txt"
 REQUIREMENT = re.compile(

@@ -19,11 +19,11 @@ from infra.local.demo_services import DemoServices
 from infra.local.emulator import Emulator
 from infra.local.errors import ServiceFailed
 from infra.local.kafka import Broker, choose
-from infra.local.paths import CACHE as CACHE
 from infra.local.ports import free_port
 from infra.local.postgres import Postgres
 from infra.local.ssm import LocalSsm
 from infra.ops import topics
+from infra.paths import CACHE as CACHE
 
 os.environ["STAGE"] = "local"
 os.environ["OIDC_ENABLED"] = "false"

@@ -21,8 +21,8 @@ from chalicelib.config.reader import refuse_plain_secrets
 from chalicelib.shared.errors import Misconfigured
 from infra.aws import bundle, policies, runtime, template, vendor
 from infra.aws.steps import PackagingFailed, compile_python, run, tool
+from infra.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ("app.py", "chalicelib", ".chalice")
 NOT_COPIED = shutil.ignore_patterns("__pycache__", "deployed", "deployments")
 DEFAULT_REGION = "us-east-1"

@@ -6,9 +6,9 @@ import sys
 
 from chalicelib.crm.events import TYPES
 from infra import dependencies
-from infra.aws.package import ROOT
 from infra.docs import access, configuration, events, openapi_page
 from infra.docs.openapi.document import document
+from infra.paths import ROOT
 
 
 def documents() -> dict[str, str]:

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from infra.aws import autoheal, policies, secrets
-from infra.aws.package import ROOT
 from infra.aws.template import idempotency_table
+from infra.paths import ROOT
 
 PAGE: Final = ROOT / "docs" / "deployment.md"
 CHALICE: Final = ROOT / ".chalice"

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import requests
 
-from infra.aws.package import ROOT
 from infra.drill import drill, page
 from infra.drill.verdict import Broken
 from infra.local.errors import ServiceFailed
 from infra.local.ports import Ports
 from infra.local.stack import Stack
+from infra.paths import ROOT
 from infra.slo.__main__ import MAX_COMPRESSED
 
 

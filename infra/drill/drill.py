@@ -25,9 +25,9 @@ from infra.drill.timeline import Sort, Timeline
 from infra.drill.verdict import Broken, Verdict, within
 from infra.drill.watch import watching
 from infra.local.errors import ServiceFailed
-from infra.local.paths import CACHE
 from infra.local.prometheus import Prometheus, ScrapeTargets
 from infra.local.stack import Stack
+from infra.paths import CACHE
 from infra.slo import outputs, read
 from infra.slo.durations import Scale
 

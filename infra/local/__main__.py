@@ -14,9 +14,9 @@ from uuid import UUID
 from chalicelib.security.identity import Role
 from infra.local.errors import ServiceFailed
 from infra.local.identity import DEFAULT_TENANT
-from infra.local.paths import ROOT
 from infra.local.ports import SERVICES, Ports, free_port
 from infra.local.stack import Stack
+from infra.paths import ROOT
 
 TAIL_LINES = 40
 HOME = Path(os.environ.get("AETHERLINK_HOME") or ROOT / ".local")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import requests
 
-from infra.local.paths import ROOT
 from infra.local.service import Service, ServiceSpec
+from infra.paths import ROOT
 
 CONFIGURATION = ROOT / "infra" / "alertmanager"
 RELOAD_SECONDS = 10

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from infra.local.paths import ROOT
 from infra.local.service import Service, ServiceSpec
+from infra.paths import ROOT
 
 CONFIGURATION = ROOT / "infra" / "prometheus" / "blackbox.yml"
 

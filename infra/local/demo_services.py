@@ -13,10 +13,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from infra.local.errors import ServiceFailed
-from infra.local.paths import ROOT
 from infra.local.ports import LOOPBACK, listening
 from infra.local.process import Process
 from infra.local.service import Service, ServiceSpec
+from infra.paths import ROOT
 
 FAIL = "fail"
 HANG = "hang"

@@ -9,8 +9,8 @@ from infra.aws.package import build
 from infra.aws.steps import PackagingFailed
 from infra.local.emulator import Emulator
 from infra.local.errors import ServiceFailed
-from infra.local.paths import ROOT
 from infra.local.progress import Progress
+from infra.paths import ROOT
 
 INPUTS = ("app.py", "chalicelib", ".chalice", "requirements.txt", "infra/aws")
 """Whatever the package is made of; paths in the checkout."""

@@ -11,8 +11,8 @@ import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from infra.local.paths import ROOT
 from infra.local.ports import listening, require_free
+from infra.paths import ROOT
 
 SOURCES = ("app.py", "chalicelib", ".chalice")
 POLL_SECONDS = 0.5

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from infra.local.paths import CACHE
 from infra.local.service import Service, ServiceSpec
+from infra.paths import CACHE
 
 if TYPE_CHECKING:
     from infra.aws.package import PackagedApp

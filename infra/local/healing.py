@@ -12,13 +12,13 @@ from infra.local.alertmanager import Alertmanager
 from infra.local.blackbox import Blackbox
 from infra.local.demo_services import DemoServices
 from infra.local.errors import ServiceFailed
-from infra.local.paths import CACHE
 from infra.local.ports import Ports
 from infra.local.progress import Progress
 from infra.local.prometheus import Prometheus, ScrapeTargets
 from infra.local.pushgateway import LocalPushgateway
 from infra.local.service import Service
 from infra.local.ssm import LocalSsm
+from infra.paths import CACHE
 
 TOKENS = ("AUTOHEAL_WEBHOOK_TOKENS", "METRICS_SCRAPE_TOKENS", "AUTOHEAL_LINK_SECRETS")
 TOKEN_BYTES = 24

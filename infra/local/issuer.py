@@ -13,8 +13,8 @@ import requests
 from chalicelib.security.identity import Role
 from infra.local.errors import ServiceFailed
 from infra.local.identity import CLIENT, DEFAULT_TENANT
-from infra.local.paths import ROOT
 from infra.local.service import Service, ServiceSpec
+from infra.paths import ROOT
 
 CALL_SECONDS = 5
 REDIRECT = "http://127.0.0.1/signed-in"

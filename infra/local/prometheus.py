@@ -8,8 +8,8 @@ from typing import Any
 
 import requests
 
-from infra.local.paths import CACHE, ROOT
 from infra.local.service import Service, ServiceSpec
+from infra.paths import CACHE, ROOT
 
 FOLDER = ROOT / "infra" / "prometheus"
 RULES = FOLDER / "rules" / "*.yml"

@@ -8,9 +8,9 @@ from pathlib import Path
 import requests
 
 from infra.local import debian
-from infra.local.paths import CACHE
 from infra.local.ports import LOOPBACK, listening, port_setting, require_free
 from infra.local.process import Process
+from infra.paths import CACHE
 
 HEALTH_SECONDS = 2.0
 

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from infra.local.paths import ROOT
 from infra.local.service import Service, ServiceSpec
+from infra.paths import ROOT
 
 REGION = "us-east-1"
 IMAGE = "ami-12c6146b"

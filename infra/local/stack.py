@@ -17,10 +17,10 @@ from infra.local import isolation, kafka
 from infra.local.emulator import Emulator
 from infra.local.healing import Healing
 from infra.local.issuer import Issuer
-from infra.local.paths import CACHE
 from infra.local.ports import SERVICES, Ports
 from infra.local.progress import Progress
 from infra.local.service import Service
+from infra.paths import CACHE
 
 if TYPE_CHECKING:
     from infra.local.postgres import Postgres

@@ -15,9 +15,9 @@ from typing import Any
 import boto3
 
 from chalicelib.config.reader import from_env
-from infra.aws.package import ROOT
 from infra.local.ports import Ports
 from infra.local.stack import Stack
+from infra.paths import ROOT
 from infra.readiness import cloud, data, routing, service, switches, watching
 from infra.readiness.check import Finding, State, run_until
 from infra.readiness.target import Target

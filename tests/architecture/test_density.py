@@ -6,7 +6,7 @@ import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
-from infra.aws.package import ROOT
+from infra.paths import ROOT
 
 MAX_FILE_LINES = 300
 MAX_FUNCTION_LINES = 45

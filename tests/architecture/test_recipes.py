@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.aws.package import ROOT
+from infra.paths import ROOT
 from tests.docs.markdown import tracked
 
 RECIPE = re.compile(r"^### (Add an? [\w ]+)\n(.*?)(?=^##|\Z)", re.MULTILINE | re.DOTALL)

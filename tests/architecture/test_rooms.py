@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
 
-from infra.aws.package import ROOT
+from infra.paths import ROOT
 
 PACKAGE = ROOT / "chalicelib"
 LAYERS = (

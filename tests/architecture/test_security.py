@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from infra.aws.package import ROOT
+from infra.paths import ROOT
 
 NAMED = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
 LINES = [

@@ -4,7 +4,7 @@ import ast
 import subprocess
 import sys
 
-from infra.aws.package import ROOT
+from infra.paths import ROOT
 
 APP = ast.parse((ROOT / "app.py").read_text())
 HEAVY = (

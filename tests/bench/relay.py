@@ -35,11 +35,11 @@ from chalicelib.config import Settings
 from chalicelib.outbox.envelope import Envelope, PendingEvent
 from chalicelib.shared.clock import SystemClock
 from chalicelib.shared.ids import uuid7
-from infra.aws.package import ROOT
 from infra.local.kafka.apache import ApacheKafka
 from infra.local.ports import free_port
 from infra.local.postgres import Postgres
 from infra.ops import migrate, topics
+from infra.paths import ROOT
 
 TOPICS = (
     "aetherlink.events.jobcreated",

@@ -10,8 +10,8 @@ from chalicelib.autoheal.acknowledge import Acknowledger
 from chalicelib.autoheal.admin import AutohealAdmin
 from chalicelib.autoheal.dependencies import Dependencies
 from chalicelib.autoheal.heal import Healer
-from chalicelib.autoheal.outcome import Outcome
 from chalicelib.autoheal.modes import Config, Mode
+from chalicelib.autoheal.outcome import Outcome
 from chalicelib.autoheal.policy import AutohealPolicy
 from chalicelib.autoheal.runbooks import Runbook
 from chalicelib.autoheal.settle import Settled, Settler

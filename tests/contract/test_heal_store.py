@@ -19,8 +19,7 @@ from chalicelib.autoheal.audit import AuditEvent, AuditQuery, Kind
 from chalicelib.autoheal.decide import History, Reason
 from chalicelib.autoheal.modes import Breaker, BreakerState, Config, Mode
 from chalicelib.autoheal.ports import ActionClaim, Ending
-from chalicelib.autoheal.records import ChangeRecord
-from chalicelib.autoheal.records import change_record
+from chalicelib.autoheal.records import ChangeRecord, change_record
 from chalicelib.shared.errors import Unavailable
 from chalicelib.telemetry import names
 from infra.local.ports import free_port

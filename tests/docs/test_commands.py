@@ -15,8 +15,9 @@ from importlib.util import find_spec
 from typing import Any, NoReturn
 
 import pytest
+import yaml
 
-from infra.aws.package import ROOT
+from infra.paths import ROOT
 from tests.docs import shell
 from tests.docs.markdown import documents
 
@@ -264,3 +265,13 @@ def test_shell_blocks_have_no_syntax_error(program: str) -> None:
         for block in document.shell_blocks:
             check = subprocess.run([program, "-n"], input=block, capture_output=True, text=True)
             assert check.returncode == 0, f"{document.name}: {check.stderr}"
+
+
+def test_the_commit_hooks_run_what_lint_runs() -> None:
+    config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())
+    hooks = [hook["entry"] for repository in config["repos"] for hook in repository["hooks"]]
+    linted = [words for words in _recipe(["make", "lint"]) if words[0] not in ("mkdir", "echo")]
+    tools = {" ".join(words[:3]) if words[0] == "python" else words[0] for words in linted}
+    assert {"ruff", "mypy", "lint-imports", "python -m infra.dependencies"} <= tools
+    for tool in tools - {"cat", "exit"}:
+        assert any(f".venv/bin/{tool}" in entry for entry in hooks), f"no hook runs {tool}"

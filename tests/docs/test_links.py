@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from infra.aws.package import ROOT
+from infra.paths import ROOT
 from tests.docs.markdown import Document, documents
 
 DOCUMENTS = list(documents())

@@ -13,7 +13,6 @@ from pathlib import Path
 import psutil
 import pytest
 
-from infra.aws.package import ROOT
 from infra.local import kafka
 from infra.local.demo_services import DemoServices
 from infra.local.errors import ServiceFailed
@@ -21,6 +20,7 @@ from infra.local.kafka.external import ExternalKafka
 from infra.local.ports import Ports, free_port
 from infra.local.postgres import Postgres
 from infra.local.process import Process
+from infra.paths import ROOT
 
 pytestmark = pytest.mark.e2e
 STUBBORN = """

@@ -16,12 +16,12 @@ import requests
 
 from chalicelib.config import Settings
 from chalicelib.security.identity import Role
-from infra.aws.package import ROOT
 from infra.local import demo, records
 from infra.local.errors import ServiceFailed
 from infra.local.ports import Ports
 from infra.local.stack import Stack
 from infra.ops import topics
+from infra.paths import ROOT
 from tests.e2e.healer import SCHEDULED
 from tests.fuzz.run import fuzz
 

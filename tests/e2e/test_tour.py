@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from infra.aws.package import ROOT
 from infra.local.ports import Ports
 from infra.local.stack import Stack
+from infra.paths import ROOT
 from tests.docs.markdown import Document
 
 pytestmark = pytest.mark.e2e

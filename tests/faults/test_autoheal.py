@@ -21,10 +21,10 @@ from chalicelib.autoheal.records import ChangeRecord
 from chalicelib.autoheal.settle import Settler
 from chalicelib.bootstrap import container
 from chalicelib.config.reader import from_env
-from infra.aws.package import ROOT
 from infra.local.emulator import Emulator
 from infra.local.ports import free_port
 from infra.local.ssm import LocalSsm
+from infra.paths import ROOT
 from tests.builders.alerts import delivery, raw_alert
 from tests.conftest import Compose
 from tests.contract.autoheal_suites import create_tables

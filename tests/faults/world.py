@@ -25,11 +25,11 @@ from chalicelib.config.database import DatabaseSettings
 from chalicelib.outbox.envelope import Envelope
 from chalicelib.shared.errors import Unavailable
 from chalicelib.shared.ids import uuid7
-from infra.aws.package import ROOT
 from infra.local.kafka.apache import ApacheKafka
 from infra.local.ports import free_port
 from infra.local.postgres import Postgres
 from infra.ops import migrate, topics
+from infra.paths import ROOT
 from tests.fakes.clock import START
 from tests.faults.checker import Committed, Delivered, Findings, check
 from tests.integration.proxy import Proxy

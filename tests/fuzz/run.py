@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.aws.package import ROOT
+from infra.paths import ROOT
 from tests.fuzz.hooks import NOTED
 
 SECONDS = 1_800

@@ -17,11 +17,11 @@ from chalicelib.bootstrap import container
 from chalicelib.config.reader import from_env
 from chalicelib.security.identity import Principal, Role
 from chalicelib.shared.errors import Unauthenticated
-from infra.aws.package import ROOT
 from infra.local.errors import ServiceFailed
 from infra.local.identity import CLIENT, DEFAULT_TENANT
 from infra.local.issuer import REDIRECT, Issuer
 from infra.local.ports import free_port
+from infra.paths import ROOT
 from tests.conftest import Compose
 from tests.issuer import encoded
 

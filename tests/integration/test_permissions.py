@@ -19,11 +19,11 @@ from chalicelib.config import Settings
 from chalicelib.config.reader import from_env
 from chalicelib.entrypoints import schedule
 from infra.aws import policies, secrets
-from infra.aws.package import ROOT
 from infra.local.alertmanager import Alertmanager
 from infra.local.emulator import REGION, Emulator
 from infra.local.ports import free_port
 from infra.local.ssm import LocalSsm
+from infra.paths import ROOT
 from tests.builders.alerts import TCP, delivery, raw_alert
 from tests.conftest import Compose
 from tests.contract.autoheal_suites import create_tables

@@ -4,9 +4,9 @@ import subprocess
 import pytest
 import yaml
 
-from infra.aws.package import ROOT
 from infra.compose import FILE, unavailable
 from infra.local.ports import Ports
+from infra.paths import ROOT
 
 COMPOSE = yaml.safe_load(FILE.read_text())
 SERVICES = {

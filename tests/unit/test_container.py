@@ -11,7 +11,7 @@ from chalicelib.bootstrap import Container
 from chalicelib.config import Settings
 from chalicelib.security.identity import Principal
 from chalicelib.shared.errors import Misconfigured, Unavailable
-from infra.aws.package import ROOT
+from infra.paths import ROOT
 from tests.conftest import Compose
 from tests.fakes.clock import FakeClock
 

@@ -16,8 +16,8 @@ import yaml
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import dashboard as models
 
-from infra.aws.package import ROOT
 from infra.local.errors import ServiceFailed
+from infra.paths import ROOT
 from infra.slo import dashboard, outputs, promtool, read
 from infra.slo.objectives import Objectives
 

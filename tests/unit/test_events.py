@@ -9,8 +9,8 @@ import pytest
 
 from chalicelib.crm import changes, events
 from chalicelib.crm.model import JobStatus
-from infra.aws.package import ROOT
 from infra.docs.events import asyncapi, event_schema
+from infra.paths import ROOT
 from tests.builders import crm as builders
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.outbox import FakeOutbox

@@ -8,8 +8,8 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 import app
 from chalicelib.entrypoints.methods import FILLED_IN
-from infra.aws.package import ROOT
 from infra.docs.openapi.document import document, operations
+from infra.paths import ROOT
 
 NEW = document()
 OLD = json.loads((ROOT / "tests" / "unit" / "published" / "openapi.json").read_text())

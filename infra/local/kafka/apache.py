@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from infra.local.errors import ServiceFailed
-from infra.local.paths import CACHE
 from infra.local.service import Service, ServiceSpec
+from infra.paths import CACHE
 
 POM = Path(__file__).with_name("pom.xml")
 LOGGING = Path(__file__).with_name("log4j2.properties")

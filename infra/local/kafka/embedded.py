@@ -5,9 +5,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from infra.local.paths import ROOT
 from infra.local.ports import listening
 from infra.local.service import Service, ServiceSpec
+from infra.paths import ROOT
 
 
 class EmbeddedKafka(Service):
