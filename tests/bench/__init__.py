@@ -1,1 +1,4 @@
-"""Benches: how fast, against what, and how to repeat it. Ratios from one run; machines are noisy."""
+"""Benches: how fast the product is, and compared with what.
+
+Compare figures of one run only: machines are noisy.
+"""

@@ -1,9 +1,9 @@
-"""How fast the API is: `python -m tests.bench.api [--seconds N] [--json FILE]`.
+"""How fast the API is: `python -m tests.bench.api [--seconds N | --smoke] [--json FILE]`.
 
-One process, one connection, a real PostgreSQL with durable settings, requests as API
-Gateway sends them. Side by side: each operation of ours, the plainest Chalice handlers that
-could stand in their place (`tests.bench.naive`), and pgbench with the statements of
-create-job. DynamoDB is left out: its client is a matter of the network.
+One process, one connection, a real PostgreSQL with durable settings, requests as API Gateway
+sends them. Side by side: operations of the product, the plainest Chalice handlers that could
+replace them (`tests.bench.naive`), and pgbench with the statements of create-job. DynamoDB is
+left out, because its latency is the network's.
 """
 
 import argparse
@@ -11,34 +11,45 @@ import json
 import os
 import re
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from chalicelib.adapters.postgres.answer_store import WRITE
-from chalicelib.adapters.postgres.outbox_append import APPEND
+from infra.local.data import migrate_database
 from infra.local.ports import free_port
-from infra.local.postgres import BINARIES, Postgres
-from infra.ops import migrate
+from infra.local.postgres import Postgres
+from tests.bench.pgbench import transactions_per_second
 
-ROUNDS = 3
 TENANT = str(uuid4())
 CALLER = {"x-tenant-id": TENANT, "x-roles": "sales", "content-type": "application/json"}
-PGBENCH = """\\set seq random(1, 2147483647)
-begin; select set_config('app.tenant', 'TENANT', true);
-INSERT INTO job (id, tenant_id, version, created_at, updated_at, account_id, contact_id, title, description, status,
-  scheduled_for, amount_cents, currency)
-VALUES (gen_random_uuid(), 'TENANT', 1, now(), now(), 'ACCOUNT', NULL, 'Replace the meter', NULL, 'Open', NULL, 12500,
-  'USD');
-APPEND;
-WRITE;
-commit;
-"""
+JOBS = "/api/crm/jobs"
+PGBENCH = "pgbench"
+
+Operations = Mapping[str, Callable[[], object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How much is measured: `seconds` for each operation, in all rounds together."""
+
+    seconds: float
+    rounds: int = 3
+    warm_up_calls: int = 50
+
+
+DEFAULT_SECONDS = 12.0
+SMOKE = Scale(0.05, rounds=1, warm_up_calls=2)
+
+
+def say(line: str) -> None:
+    """Print a line at once."""
+    print(line, flush=True)
 
 
 class Gateway:
@@ -55,7 +66,7 @@ class Gateway:
         body: Any = None,
         headers: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
-        """Send one request; return API Gateway's answer."""
+        """Send one request; return API Gateway's response."""
         resource = re.sub(r"[0-9a-f-]{36}", "{id}", path)
         event = {
             "resource": resource,
@@ -77,179 +88,138 @@ class Gateway:
             "body": None if body is None else json.dumps(body),
             "isBase64Encoded": False,
         }
-        answer: dict[str, Any] = self._app(event, None)
-        if answer["statusCode"] >= 300:
-            raise RuntimeError(f"{method} {path}: {answer}")
-        return answer
+        response: dict[str, Any] = self._app(event, None)
+        if response["statusCode"] >= 300:
+            raise RuntimeError(f"{method} {path}: {response}")
+        return response
 
 
-def timed(act: Callable[[], object], seconds: float) -> tuple[float, float]:
-    """Return how often `act` ran a second, and its CPU time in ms; after a warm-up."""
-    for _ in range(50):
-        act()
+def timed(
+    operation: Callable[[], object], seconds: float, warm_up_calls: int
+) -> tuple[float, float]:
+    """Return how often `operation` runs a second, and its CPU time in ms."""
+    for _ in range(warm_up_calls):
+        operation()
     count = 0
     started = time.perf_counter()
-    busy = time.process_time()
+    cpu_started = time.process_time()
     while time.perf_counter() - started < seconds:
-        act()
+        operation()
         count += 1
-    return count / (time.perf_counter() - started), (time.process_time() - busy) / count * 1_000
+    cpu_seconds = time.process_time() - cpu_started
+    return count / (time.perf_counter() - started), cpu_seconds / count * 1_000
 
 
-def pgbench(postgres: Postgres, account: str, seconds: float, folder: Path) -> float:
-    """Return transactions a second of create-job's statements on one connection, by pgbench."""
-    payload = f"convert_to('{'x' * 400}', 'UTF8')"
-    event = [
-        "'job:' || gen_random_uuid()",
-        "'TENANT'",
-        "(:seq % 8)",
-        "gen_random_uuid()::text",
-    ]
-    event += [
-        "'aetherlink.events.jobcreated'",
-        "'JobCreated'",
-        "1",
-        payload,
-        "'{}'",
-        "now()::text",
-    ]
-    note = [
-        "'TENANT'",
-        "'POST /api/crm/jobs'",
-        "gen_random_uuid()::text",
-        f"'{'0' * 64}'",
-        "201",
-        "'{}'",
-        payload,
-    ]
-    append = _filled(APPEND, event)
-    write = _filled(WRITE, note)
-    script = PGBENCH.replace("APPEND", append).replace("WRITE", write)
-    script = script.replace("TENANT", TENANT).replace("ACCOUNT", account)
-    file = folder / "create-job.sql"
-    file.write_text(script)
-    command = [
-        str(BINARIES / "pgbench"),
-        "-n",
-        "-c",
-        "1",
-        "-T",
-        str(max(1, round(seconds))),
-        "-f",
-        str(file),
-    ]
-    done = subprocess.run(
-        [*command, postgres.database_url("aetherlink_api")],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=seconds + 60,
-    )
-    found = re.search(r"tps = ([\d.]+)", done.stdout)
-    if found is None:
-        raise RuntimeError(done.stdout + done.stderr)
-    return float(found.group(1))
-
-
-def _filled(statement: str, values: list[str]) -> str:
-    for number in range(len(values), 0, -1):
-        statement = statement.replace(f"${number}", values[number - 1])
-    return " ".join(statement.split())
-
-
-def measure(
-    postgres: Postgres, seconds: float, folder: Path, say: Callable[[str], None]
-) -> dict[str, Any]:
-    """Run everything; return the figures."""
+def prepare(database_url: str) -> tuple[Operations, str]:
+    """Return the operations to measure, and the account whose jobs they create."""
     os.environ |= {
         "STAGE": "local",
         "OIDC_ENABLED": "false",
         "LOG_LEVEL": "WARNING",
-        "DATABASE_URL": postgres.database_url("aetherlink_api"),
+        "DATABASE_URL": database_url,
     }
     import app
-    from tests.bench import naive
+    from tests.bench.naive import naive_app
 
-    ours = Gateway(app.app)
-    plain = Gateway(naive.app)
-    account = json.loads(ours("POST", "/api/crm/accounts", {"name": "Northwind"})["body"])["id"]
+    product = Gateway(app.app)
+    naive = Gateway(naive_app(database_url))
+    account: str = json.loads(product("POST", "/api/crm/accounts", {"name": "Northwind"})["body"])[
+        "id"
+    ]
     body = {"accountId": account, "title": "Replace the meter", "amountCents": 12_500}
-    job = json.loads(ours("POST", "/api/crm/jobs", body)["body"])["id"]
-    path = "/api/crm/jobs"
-    ours("POST", path, body, {"idempotency-key": "again"})
-    ways: dict[str, Callable[[], object]] = {
-        "bare handler": lambda: plain("GET", "/bare"),
-        "naive create": lambda: plain("POST", "/jobs", body),
-        "create job": lambda: ours("POST", path, body),
-        "create job with a key": lambda: ours(
-            "POST", path, body, {"idempotency-key": str(uuid4())}
+    job = json.loads(product("POST", JOBS, body)["body"])["id"]
+    replayed = {"idempotency-key": "replayed"}
+    product("POST", JOBS, body, replayed)
+    operations: Operations = {
+        "bare handler": lambda: naive("GET", "/bare"),
+        "naive create": lambda: naive("POST", "/jobs", body),
+        "create job": lambda: product("POST", JOBS, body),
+        "create job with a key": lambda: product(
+            "POST", JOBS, body, {"idempotency-key": str(uuid4())}
         ),
-        "replay from the ledger": lambda: ours("POST", path, body, {"idempotency-key": "again"}),
-        "read job": lambda: ours("GET", f"{path}/{job}"),
-        "list 50 jobs": lambda: ours("GET", path),
+        "replay a stored answer": lambda: product("POST", JOBS, body, replayed),
+        "read job": lambda: product("GET", f"{JOBS}/{job}"),
+        "list 50 jobs": lambda: product("GET", JOBS),
     }
+    return operations, account
+
+
+def measure(database_url: str, scale: Scale, folder: Path) -> dict[str, Any]:
+    """Measure everything; return the figures."""
+    operations, account = prepare(database_url)
+    seconds = scale.seconds / scale.rounds
     rounds: list[dict[str, tuple[float, float]]] = []
-    for number in range(ROUNDS):
-        say(f"· round {number + 1} of {ROUNDS}")
-        found = {name: timed(act, seconds / ROUNDS) for name, act in ways.items()}
-        rounds.append(
-            {
-                **found,
-                "pgbench": (pgbench(postgres, account, seconds / ROUNDS, folder), 0.0),
-            }
-        )
+    for number in range(scale.rounds):
+        say(f"· round {number + 1} of {scale.rounds}")
+        results = {
+            name: timed(operation, seconds, scale.warm_up_calls)
+            for name, operation in operations.items()
+        }
+        rate = transactions_per_second(database_url, TENANT, account, seconds, folder)
+        results[PGBENCH] = (rate, 0.0)
+        rounds.append(results)
     figures: dict[str, Any] = {
         name: {
-            "per_second": statistics.median(one[name][0] for one in rounds),
-            "cpu_ms": statistics.median(one[name][1] for one in rounds),
+            "per_second": statistics.median(results[name][0] for results in rounds),
+            "cpu_ms": statistics.median(results[name][1] for results in rounds),
         }
         for name in rounds[0]
     }
     keyed = figures["create job with a key"]
-    naively = figures["naive create"]
-    figures["throughput_of_pgbench"] = keyed["per_second"] / figures["pgbench"]["per_second"]
-    figures["cpu_of_naive"] = keyed["cpu_ms"] / naively["cpu_ms"]
-    for name in ways:
-        say(
-            f"{name:24} {figures[name]['per_second']:8.0f}/s   {figures[name]['cpu_ms']:6.2f} ms CPU"
-        )
-    say(f"{'pgbench, same statements':24} {figures['pgbench']['per_second']:8.0f}/s")
-    say(f"create job with a key has {figures['throughput_of_pgbench']:.2f} of pgbench's throughput")
-    say(f"and {figures['cpu_of_naive']:.2f} of the naive handler's CPU time")
+    figures["throughput_of_pgbench"] = keyed["per_second"] / figures[PGBENCH]["per_second"]
+    figures["cpu_of_naive"] = keyed["cpu_ms"] / figures["naive create"]["cpu_ms"]
+    report(figures, list(operations))
     return figures
 
 
-def database(folder: Path) -> Iterator[Postgres]:
-    """Yield a durable PostgreSQL with the product's schema."""
+def report(figures: Mapping[str, Any], operations: Sequence[str]) -> None:
+    """Print the figures."""
+    for name in operations:
+        rate = figures[name]["per_second"]
+        say(f"{name:24} {rate:8.0f}/s   {figures[name]['cpu_ms']:6.2f} ms CPU")
+    say(f"{'pgbench, same statements':24} {figures[PGBENCH]['per_second']:8.0f}/s")
+    say(f"create job with a key has {figures['throughput_of_pgbench']:.2f} of pgbench's throughput")
+    say(f"and {figures['cpu_of_naive']:.2f} of the naive handler's CPU time")
+
+
+@contextmanager
+def own_database(folder: Path) -> Iterator[str]:
+    """Start a durable PostgreSQL with the product's schema; yield its URL for the API's role."""
     server = Postgres(folder / "postgres", free_port())
     server.start()
     try:
-        server.create_database()
-        migrate.upgrade(server.database_url())
-        passwords = server.passwords()
-        migrate.set_passwords(server.database_url(), {role: passwords[role] for role in migrate.LOGIN_ROLES})
-        yield server
+        migrate_database(server)
+        yield server.database_url("aetherlink_api")
     finally:
         server.stop()
 
 
-def main() -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Run the bench; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.api", description=__doc__)
     parser.add_argument(
-        "--seconds", type=float, default=12.0, help="for each operation, in all rounds"
+        "--seconds",
+        type=float,
+        default=DEFAULT_SECONDS,
+        help="for each operation, in all rounds together",
     )
-    parser.add_argument("--json", type=Path, help="write the figures there")
-    chosen = parser.parse_args()
+    parser.add_argument("--smoke", action="store_true", help="only check that the bench runs")
+    parser.add_argument(
+        "--database-url", help="measure on this database, instead of starting one; it gets rows"
+    )
+    parser.add_argument("--json", type=Path, help="write the figures to this file")
+    arguments = parser.parse_args(argv)
+    scale = SMOKE if arguments.smoke else Scale(arguments.seconds)
     with tempfile.TemporaryDirectory(prefix="aetherlink-bench-") as name:
         folder = Path(name)
         folder.chmod(0o711)
-        for postgres in database(folder):
-            figures = measure(
-                postgres, chosen.seconds, folder, lambda line: print(line, flush=True)
-            )
-    if chosen.json:
-        chosen.json.write_text(json.dumps(figures, indent=2) + "\n")
+        database: AbstractContextManager[str] = own_database(folder)
+        if arguments.database_url:
+            database = nullcontext(arguments.database_url)
+        with database as url:
+            figures = measure(url, scale, folder)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(figures, indent=2) + "\n")
     return 0
 
 

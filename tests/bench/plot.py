@@ -1,7 +1,9 @@
-"""Figures of the relay bench as a picture: `python -m tests.bench.plot FIGURES.json PICTURE.svg`."""
+"""Draws the figures of the relay bench: `python -m tests.bench.plot FIGURES.json PICTURE.svg`."""
 
+import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +27,15 @@ LABELS = {
 
 def draw(figures: dict[str, Any]) -> str:
     """Return an SVG with one bar for each way of draining."""
-    most = max(figures[name] for name in LABELS)
+    largest = max(figures[name] for name in LABELS)
     lines = []
     for row, (name, label) in enumerate(LABELS.items()):
         top = 44 + row * (BAR + GAP)
-        width = max(1.0, figures[name] / most * (WIDTH - LEFT - 90))
+        width = max(1.0, figures[name] / largest * (WIDTH - LEFT - 90))
         lines += [
             f'<text x="{LEFT - 10}" y="{top + 18}" text-anchor="end">{label}</text>',
-            f'<rect x="{LEFT}" y="{top}" width="{width:.1f}" height="{BAR}" rx="3" fill="{COLOURS[name]}"/>',
+            f'<rect x="{LEFT}" y="{top}" width="{width:.1f}" height="{BAR}" rx="3"'
+            f' fill="{COLOURS[name]}"/>',
             f'<text x="{LEFT + width + 8:.1f}" y="{top + 18}">{figures[name]:,.0f}</text>',
         ]
     height = 44 + len(LABELS) * (BAR + GAP) + 8
@@ -45,5 +48,15 @@ def draw(figures: dict[str, Any]) -> str:
     return f'{head}\n<rect width="{WIDTH}" height="{height}" fill="#fff"/>\n{body}\n</svg>\n'
 
 
+def main(argv: Sequence[str] | None = None) -> int:
+    """Draw the figures of one file into another; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.plot", description=__doc__)
+    parser.add_argument("figures", type=Path, help="what `tests.bench.relay --json` wrote")
+    parser.add_argument("picture", type=Path, help="the SVG file to write")
+    arguments = parser.parse_args(argv)
+    arguments.picture.write_text(draw(json.loads(arguments.figures.read_text())))
+    return 0
+
+
 if __name__ == "__main__":
-    Path(sys.argv[2]).write_text(draw(json.loads(Path(sys.argv[1]).read_text())))
+    sys.exit(main())

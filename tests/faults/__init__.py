@@ -1,1 +1,1 @@
-"""Faults on real parts: what the relay promises, checked by somebody who does not trust it."""
+"""Faults on real services: what the relay guarantees, checked by independent code."""

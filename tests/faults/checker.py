@@ -1,4 +1,4 @@
-"""The independent checker: compares what was committed with what can be read from Kafka. Knows nothing of the relay."""
+"""Compares what was committed with what can be read from Kafka, independently of the relay."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from itertools import pairwise
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """An event of the database: still waiting, or in the archive."""
+    """An event of the database: pending, parked or archived."""
 
     event_id: str
     stream: str
@@ -18,18 +18,21 @@ class Committed:
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """A record of a topic. `appended_ms` is the broker's own time, `place` its topic, partition and offset."""
+    """A record of a topic: `appended_ms` is the broker's time.
+
+    `position` is its topic, partition and offset.
+    """
 
     event_id: str
     stream: str
     seq: int
     appended_ms: int
-    place: tuple[str, int, int]
+    position: tuple[str, int, int]
 
 
 @dataclass(slots=True)
 class Findings:
-    """What is wrong, in words; empty lists are good. Duplicates are allowed, and counted."""
+    """What is wrong, as sentences; empty lists are good. Duplicates are allowed, and counted."""
 
     lost: list[str] = field(default_factory=list)
     invented: list[str] = field(default_factory=list)
@@ -41,7 +44,7 @@ class Findings:
 
     @property
     def good(self) -> bool:
-        """Tell whether every promise was kept."""
+        """Return whether every guarantee was kept."""
         return not (self.lost or self.invented or self.disorder or self.parked_wrongly)
 
 
@@ -52,57 +55,67 @@ def check(
     poisoned: Iterable[str] = (),
     acknowledged_to_writers: Iterable[str] = (),
 ) -> Findings:
-    """Compare.
+    """Return what is wrong.
 
     Args:
-        committed: every event of the database, waiting or archived.
+        committed: every event of the database.
         delivered: every record of every topic, any order.
         poisoned: streams that should be parked, and no others.
         acknowledged_to_writers: ids whose commit the writers saw succeed; the database must
             have each.
     """
-    wanted = {event.event_id: event for event in committed}
+    expected = {event.event_id: event for event in committed}
     records = list(delivered)
     first: dict[str, Delivered] = {}
-    for record in sorted(records, key=lambda one: (one.appended_ms, one.place)):
+    for record in sorted(records, key=lambda record: (record.appended_ms, record.position)):
         first.setdefault(record.event_id, record)
-    found = Findings(
-        committed=len(wanted), delivered=len(records), duplicates=len(records) - len(first)
+    findings = Findings(
+        committed=len(expected), delivered=len(records), duplicates=len(records) - len(first)
     )
-    found.lost += [
-        f"{one}: its commit succeeded and it is not in the database"
-        for one in acknowledged_to_writers
-        if one not in wanted
+    findings.lost += [
+        f"{event_id}: its commit succeeded, but it is not in the database"
+        for event_id in acknowledged_to_writers
+        if event_id not in expected
     ]
-    found.lost += [
-        f"{e.stream}#{e.seq}: not on any topic"
-        for e in wanted.values()
-        if not e.parked and e.event_id not in first
+    findings.lost += [
+        f"{event.stream}#{event.seq}: not on any topic"
+        for event in expected.values()
+        if not event.parked and event.event_id not in first
     ]
-    found.invented += [
-        f"{r.stream}#{r.seq}: never committed" for r in first.values() if r.event_id not in wanted
+    findings.invented += [
+        f"{record.stream}#{record.seq}: never committed"
+        for record in first.values()
+        if record.event_id not in expected
     ]
-    parked = {event.stream for event in wanted.values() if event.parked}
-    found.parked_wrongly += [f"{stream}: parked" for stream in sorted(parked - set(poisoned))]
-    found.parked_wrongly += [f"{stream}: not parked" for stream in sorted(set(poisoned) - parked)]
+    parked = {event.stream for event in expected.values() if event.parked}
+    findings.parked_wrongly += [f"{stream}: parked" for stream in sorted(parked - set(poisoned))]
+    findings.parked_wrongly += [
+        f"{stream}: not parked" for stream in sorted(set(poisoned) - parked)
+    ]
     streams: dict[str, list[Delivered]] = defaultdict(list)
     for record in first.values():
         streams[record.stream].append(record)
-    for stream, seen in streams.items():
-        found.disorder += _disorder(stream, seen)
-    return found
+    for stream, deliveries in streams.items():
+        findings.disorder += _disorder(stream, deliveries)
+    return findings
 
 
-def _disorder(stream: str, seen: list[Delivered]) -> list[str]:
-    """Return what is wrong with one stream's first deliveries: gaps, or one that the broker had before its elder."""
+def _disorder(stream: str, deliveries: list[Delivered]) -> list[str]:
+    """Return the gaps in a stream, and the events that came before an earlier one."""
     problems = []
-    ordered = sorted(seen, key=lambda one: one.seq)
-    missing = sorted(set(range(1, ordered[-1].seq + 1)) - {one.seq for one in ordered})
+    ordered = sorted(deliveries, key=lambda record: record.seq)
+    present = {record.seq for record in ordered}
+    missing = sorted(set(range(1, ordered[-1].seq + 1)) - present)
     if missing:
         problems.append(f"{stream}: gap at {missing[:5]}")
-    for elder, younger in pairwise(ordered):
-        same = elder.place[:2] == younger.place[:2]
-        swapped = younger.place < elder.place if same else younger.appended_ms < elder.appended_ms
-        if swapped:
-            problems.append(f"{stream}: #{younger.seq} came before #{elder.seq}")
+    for earlier, later in pairwise(ordered):
+        if _came_before(later, earlier):
+            problems.append(f"{stream}: #{later.seq} came before #{earlier.seq}")
     return problems
+
+
+def _came_before(record: Delivered, other: Delivered) -> bool:
+    """Return whether `record` came first, by offset in one partition, else by the broker's time."""
+    if record.position[:2] == other.position[:2]:
+        return record.position < other.position
+    return record.appended_ms < other.appended_ms

@@ -1,4 +1,4 @@
-"""A process that handles one delivery, to be killed at its worst moment: `python -m tests.faults.heal_process`."""
+"""Handles the delivery on standard input: `python -m tests.faults.heal_process`."""
 
 import sys
 

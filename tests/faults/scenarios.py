@@ -1,18 +1,21 @@
-"""Every kind of fault, each as one function: what happens to the parts while writers write and relays relay."""
+"""Every kind of fault, each as one function, while writers write and relays relay."""
 
 import random
-import subprocess
+import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from tests.faults.relay_process import STEPS
-from tests.faults.world import World, Writers
+from tests.faults.warm import WarmProcess
+from tests.faults.world import World
+from tests.faults.writers import Writers
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How hard: the short run is part of `make test`, the long one is `make faults`."""
+    """How much: the short run is part of `make test`, the long one is `make faults`."""
 
     steps: tuple[str, ...]
     kills: int
@@ -28,7 +31,7 @@ WHOLE_RUN = "600"
 
 
 def killed_at_every_step(world: World, writers: Writers, scale: Scale) -> None:
-    """SIGKILL between any two steps: before and after every call of a port, at a random one of the first calls."""
+    """SIGKILL before and after every call of a port, at a random one of the first calls."""
     dice = random.Random(7)
     for kind in ("too large", "one"):
         writers.poison(kind)
@@ -39,22 +42,14 @@ def killed_at_every_step(world: World, writers: Writers, scale: Scale) -> None:
             if rare:
                 writers.poison(step.replace(":", " "))
             countdown = 1 if rare or last or step.endswith("claim") else dice.randint(1, 3)
-            relay = world.relay(
-                *(
-                    "--seconds",
-                    "0.8" if last else "20",
-                    "--die-at",
-                    step,
-                    "--countdown",
-                    str(countdown),
-                ),
-                RELAY_WAVE_ROWS="1000" if rare else "50",
+            arguments = ["--seconds", "0.8" if last else "20"]
+            arguments += ["--die-at", step, "--countdown", str(countdown)]
+            relay = world.relay(*arguments, RELAY_WAVE_ROWS="1000" if rare else "50")
+            exit_code = relay.wait(30)
+            assert exit_code == -signal.SIGKILL, (
+                f"the relay should be killed at {step}, but ended with {exit_code}"
             )
-            relay.wait(30)
-            assert relay.returncode == -9, (
-                f"the relay was to die at {step} and ended with {relay.returncode}"
-            )
-            world.idle_of_leases()
+            world.clear_leases()
 
 
 def killed_at_random(world: World, writers: Writers, scale: Scale) -> None:
@@ -66,34 +61,28 @@ def killed_at_random(world: World, writers: Writers, scale: Scale) -> None:
             time.sleep(0.7 + dice.random())
             relay.kill()
             relay.wait(10)
-            world.idle_of_leases()
+            world.clear_leases()
 
 
 def overlapping(world: World, writers: Writers, scale: Scale) -> None:
-    """Several relays whose leases end under their feet, so that two hold one shard; some are frozen meanwhile."""
+    """Relays whose leases expire while they work, so that two hold one shard; some are stopped."""
     with writers.at_work():
+        arguments = ("--seconds", WHOLE_RUN, "--lease-seconds", "0.3")
         relays = [
-            world.relay(
-                "--seconds",
-                WHOLE_RUN,
-                "--lease-seconds",
-                "0.3",
-                RELAY_SHARDS_PER_RUN="4",
-                RELAY_WAVE_ROWS="100",
-            )
+            world.relay(*arguments, RELAY_SHARDS_PER_RUN="4", RELAY_WAVE_ROWS="100")
             for _ in range(scale.relays)
         ]
         until = time.monotonic() + scale.load_seconds + 2
         while time.monotonic() < until:
             for relay in relays:
-                relay.send_signal(19)
+                relay.send_signal(signal.SIGSTOP)
                 time.sleep(0.4)
-                relay.send_signal(18)
+                relay.send_signal(signal.SIGCONT)
         _end(world, relays)
 
 
 def broker_frozen(world: World, writers: Writers, scale: Scale) -> None:
-    """The broker stops answering with every connection open, then goes on as if nothing had been."""
+    """The broker stops answering while every connection stays open, and then goes on."""
     with writers.at_work(), _relaying(world):
         time.sleep(max(1.0, scale.load_seconds / 5))
         world.kafka.pause()
@@ -113,7 +102,7 @@ def broker_killed(world: World, writers: Writers, scale: Scale) -> None:
 
 
 def database_killed(world: World, writers: Writers, scale: Scale) -> None:
-    """PostgreSQL is killed in mid-run and started again."""
+    """PostgreSQL is killed and started again."""
     with writers.at_work(), _relaying(world):
         time.sleep(max(1.0, scale.load_seconds / 5))
         world.postgres.kill()
@@ -123,7 +112,7 @@ def database_killed(world: World, writers: Writers, scale: Scale) -> None:
 
 
 def network_cut(world: World, writers: Writers, scale: Scale) -> None:
-    """The way to the broker, then to the database, is cut and refused for a while."""
+    """Connections to the broker, then to the database, are cut and refused for a while."""
     with writers.at_work(), _relaying(world):
         for proxy in (world.kafka_proxy, world.postgres_proxy):
             time.sleep(0.7)
@@ -143,7 +132,7 @@ def broker_slow(world: World, writers: Writers, scale: Scale) -> None:
 
 
 def poisoned(world: World, writers: Writers, scale: Scale) -> None:
-    """Events too large, and topics that do not exist: their streams are parked, exactly they, and others flow."""
+    """Events that are too large or have no topic: exactly their streams are parked."""
     with writers.at_work(), _relaying(world):
         for kind in ("too large", "one", "too large", "two"):
             writers.poison(kind)
@@ -162,8 +151,8 @@ def clock_wrong(world: World, writers: Writers, scale: Scale) -> None:
 
 
 SCENARIOS: dict[str, Callable[[World, Writers, Scale], None]] = {
-    one.__name__: one
-    for one in (
+    scenario.__name__: scenario
+    for scenario in (
         killed_at_every_step,
         killed_at_random,
         overlapping,
@@ -178,23 +167,18 @@ SCENARIOS: dict[str, Callable[[World, Writers, Scale], None]] = {
 }
 
 
-class _relaying:
-    """A relay that runs throughout, ended at the end."""
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-
-    def __enter__(self) -> None:
-        self._relay = self._world.relay("--seconds", WHOLE_RUN, RELAY_WAVE_ROWS="200")
-
-    def __exit__(self, *_: object) -> None:
-        _end(self._world, [self._relay])
+@contextmanager
+def _relaying(world: World) -> Iterator[None]:
+    """Run a relay while the block runs."""
+    relay = world.relay("--seconds", WHOLE_RUN, RELAY_WAVE_ROWS="200")
+    yield
+    _end(world, [relay])
 
 
-def _end(world: World, relays: list["subprocess.Popen[bytes]"]) -> None:
+def _end(world: World, relays: list[WarmProcess]) -> None:
     for relay in relays:
         assert relay.poll() is None, f"a relay ended by itself with {relay.returncode}"
         relay.kill()
     for relay in relays:
         relay.wait(10)
-    world.idle_of_leases()
+    world.clear_leases()
