@@ -1,4 +1,4 @@
-"""Alertmanager through its API, version 2: alerts and silences. Every wait and every answer is bounded."""
+"""Alertmanager's API, version 2: alerts and silences. Waits and response sizes are limited."""
 
 import json
 from collections.abc import Mapping
@@ -12,8 +12,8 @@ from chalicelib.autoheal.alert import Alert, read
 from chalicelib.shared.clock import rfc3339
 from chalicelib.shared.errors import BadGateway, NotFound
 
-MAX_ANSWER: Final = 16_000_000
-MAX_SAID: Final = 300
+MAX_RESPONSE_BYTES: Final = 16_000_000
+MAX_CAUSE_LENGTH: Final = 300
 
 
 class AlertmanagerClient:
@@ -26,15 +26,16 @@ class AlertmanagerClient:
         self._pool = urllib3.PoolManager(timeout=limits, retries=False, maxsize=2)
 
     def alerts(self, filters: Mapping[str, str]) -> list[Alert]:
-        """Return the alerts that fire and have these labels."""
-        return [one for raw in self._listed(filters) if isinstance(one := read(raw), Alert)]
+        """Return the firing alerts with these labels; unreadable ones are left out."""
+        alerts = [read(raw) for raw in self._listed(filters)]
+        return [alert for alert in alerts if isinstance(alert, Alert)]
 
     def listed(self) -> list[dict[str, Any]]:
-        """Return all alerts as Alertmanager has them."""
+        """Return all alerts in Alertmanager's own format."""
         return self._listed({})
 
     def silences(self) -> list[dict[str, Any]]:
-        """Return all silences as Alertmanager has them."""
+        """Return all silences in Alertmanager's own format."""
         return _list(self._ask("GET", "/api/v2/silences"))
 
     def silence(
@@ -45,7 +46,7 @@ class AlertmanagerClient:
         by: str,
         comment: str,
     ) -> str:
-        """Make a silence; return its id."""
+        """Create a silence; return its id."""
         exact = [
             {"name": name, "value": value, "isRegex": False, "isEqual": True}
             for name, value in matchers.items()
@@ -57,15 +58,16 @@ class AlertmanagerClient:
             "createdBy": by,
             "comment": comment,
         }
-        made = self._ask("POST", "/api/v2/silences", body)
-        if not isinstance(made, dict) or not isinstance(made.get("silenceID"), str):
-            raise _broken("the response has no silence id")
-        return str(made["silenceID"])
+        response = self._ask("POST", "/api/v2/silences", body)
+        if not isinstance(response, dict) or not isinstance(response.get("silenceID"), str):
+            raise _failed("the response has no silence id")
+        return str(response["silenceID"])
 
     def expire(self, silence_id: str) -> None:
         """End a silence."""
         path = f"/api/v2/silence/{quote(silence_id, safe='')}"
-        self._ask("GET", path)  # older versions answer 500 when they are to end what is not there
+        # Older versions answer DELETE of an unknown silence with 500, but GET with 404.
+        self._ask("GET", path)
         self._ask("DELETE", path)
 
     def _listed(self, filters: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -80,38 +82,36 @@ class AlertmanagerClient:
 
     def _ask(self, method: str, path: str, body: Any = None) -> Any:
         if not self._url:
-            raise _broken("ALERTMANAGER_URL is empty")
+            raise _failed("ALERTMANAGER_URL is empty")
         try:
-            headers = {"Content-Type": "application/json", "Accept": "application/json"}
-            sent = None if body is None else json.dumps(body).encode()
-            answer = self._pool.request(
+            response = self._pool.request(
                 method,
                 self._url + path,
-                body=sent,
-                headers=headers,
+                body=None if body is None else json.dumps(body).encode(),
+                headers={"Content-Type": "application/json", "Accept": "application/json"},
                 preload_content=False,
                 redirect=False,
             )
             try:
-                raw = answer.read(MAX_ANSWER + 1)
+                raw = response.read(MAX_RESPONSE_BYTES + 1)
             finally:
-                answer.release_conn()
+                response.release_conn()
         except (urllib3.exceptions.HTTPError, OSError) as problem:
-            raise _broken(f"{type(problem).__name__}: {problem}") from problem
-        if answer.status == 404:
+            raise _failed(f"{type(problem).__name__}: {problem}") from problem
+        if response.status == 404:
             raise NotFound("There is no such silence.")
-        if answer.status >= 300 or len(raw) > MAX_ANSWER:
-            raise _broken(f"{answer.status} {raw[:MAX_SAID]!r}")
+        if response.status >= 300 or len(raw) > MAX_RESPONSE_BYTES:
+            raise _failed(f"{response.status} {raw[:MAX_CAUSE_LENGTH]!r}")
         try:
             return json.loads(raw) if raw.strip() else None
         except (ValueError, RecursionError) as problem:
-            raise _broken("the response is not JSON") from problem
+            raise _failed("the response is not JSON") from problem
 
 
-def _list(said: Any) -> list[dict[str, Any]]:
-    if not isinstance(said, list) or not all(isinstance(one, dict) for one in said):
-        raise _broken("the response is not a list")
-    return said
+def _list(response: Any) -> list[dict[str, Any]]:
+    if not isinstance(response, list) or not all(isinstance(item, dict) for item in response):
+        raise _failed("the response is not a list")
+    return response
 
 
 def _quoted(value: str) -> str:
@@ -119,9 +119,9 @@ def _quoted(value: str) -> str:
     return f'"{escaped}"'
 
 
-def _broken(cause: str) -> BadGateway:
+def _failed(cause: str) -> BadGateway:
     return BadGateway(
         "Alertmanager cannot be reached or gave an unexpected answer. Try again soon.",
         code="alertmanager-down",
-        cause=cause[:MAX_SAID],
+        cause=cause[:MAX_CAUSE_LENGTH],
     )

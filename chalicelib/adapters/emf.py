@@ -1,4 +1,4 @@
-"""Metrics as log lines in CloudWatch's embedded metric format: no call, no cost to a request; CloudWatch reads them."""
+"""Metrics as log lines in CloudWatch's embedded metric format, which cost a request no call."""
 
 import json
 import sys
@@ -9,18 +9,18 @@ from chalicelib.shared.clock import Clock
 
 NAMESPACE = "AetherLink"
 MAX_VALUES = 100
-"""What the format takes for one metric in one line."""
+"""How many values of a metric one line may have."""
 
 
 class EmfMeter:
-    """A `Meter`. Counters and gauges are one value a line, distributions up to `MAX_VALUES`."""
+    """A `Meter`. Counters and gauges have one value a line, distributions up to `MAX_VALUES`."""
 
     def __init__(
         self, clock: Clock, *, stage: str, function: str, out: TextIO | None = None
     ) -> None:
         """Write lines to `out`, with `stage` and `function` as their dimensions.
 
-        By default that is standard error: results go to standard output.
+        The default is standard error, since results go to standard output.
         """
         self._clock = clock
         self._out = out or sys.stderr
@@ -30,19 +30,20 @@ class EmfMeter:
         self._observed: dict[str, list[float]] = defaultdict(list)
 
     def count(self, name: str, times: float = 1) -> None:
-        """Add to a counter; a count of 0 makes it known."""
+        """Add to a counter; adding 0 makes it appear."""
         self._counts[name] += times
 
     def gauge(self, name: str, value: float) -> None:
-        """Set what something is now."""
+        """Set the present value of a gauge."""
         self._gauges[name] = value
 
     def observe(self, name: str, value: float) -> None:
-        """Add one to a distribution; of more than fit a line, the latest are kept."""
-        self._observed[name] = [*self._observed[name][-MAX_VALUES + 1 :], round(value, 6)]
+        """Add an observation to a distribution; only the latest that fit one line are kept."""
+        latest = self._observed[name][-MAX_VALUES + 1 :]
+        self._observed[name] = [*latest, round(value, 6)]
 
     def flush(self) -> None:
-        """Write one line with everything, if there is anything."""
+        """Write one line with all measurements, if there are any."""
         values: dict[str, float | list[float]] = {
             **self._counts,
             **self._gauges,
@@ -53,7 +54,7 @@ class EmfMeter:
         self._observed.clear()
         if not values:
             return
-        about = {
+        metadata = {
             "Timestamp": int(self._clock.now().timestamp() * 1_000),
             "CloudWatchMetrics": [
                 {
@@ -63,11 +64,8 @@ class EmfMeter:
                 }
             ],
         }
-        print(
-            json.dumps({"_aws": about, **self._dimensions, **values}),
-            file=self._out,
-            flush=True,
-        )
+        line = json.dumps({"_aws": metadata, **self._dimensions, **values})
+        print(line, file=self._out, flush=True)
 
 
 def _unit(name: str) -> str:

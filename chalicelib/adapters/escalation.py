@@ -1,4 +1,4 @@
-"""Telling people: an SNS topic, a webhook that takes JSON, or the log where neither is set."""
+"""Notifying people through an SNS topic, a webhook, or the log where neither is configured."""
 
 import json
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from chalicelib.shared.errors import Unavailable
 from chalicelib.telemetry import logs, names
 
 MAX_SUBJECT_LENGTH = 100
-"""What SNS takes."""
+"""The limit of SNS."""
 
 
 class SnsEscalation:
@@ -25,23 +25,21 @@ class SnsEscalation:
         self._limits = Config(connect_timeout=timeout_seconds, read_timeout=timeout_seconds)
 
     def notify(self, subject: str, facts: Mapping[str, Any]) -> None:
-        """Publish the facts, as JSON."""
-        plain = "".join(char if " " <= char <= "~" else "?" for char in subject)[
-            :MAX_SUBJECT_LENGTH
-        ]
+        """Publish the facts as JSON. SNS accepts only ASCII in subjects."""
+        ascii_subject = "".join(char if " " <= char <= "~" else "?" for char in subject)
         try:
             sns = boto3.client("sns", config=self._limits)
             sns.publish(
                 TopicArn=self._topic,
-                Subject=plain,
+                Subject=ascii_subject[:MAX_SUBJECT_LENGTH],
                 Message=json.dumps(dict(facts), indent=2),
             )
         except (BotoCoreError, ClientError) as problem:
-            raise _untold(f"{type(problem).__name__}: {problem}") from problem
+            raise _failed(f"{type(problem).__name__}: {problem}") from problem
 
 
 class WebhookEscalation:
-    """An `Escalation` that posts `{"text": ..., "facts": ...}`, which chat systems take."""
+    """An `Escalation` that posts `{"text": ..., "facts": ...}`, which chat systems accept."""
 
     def __init__(self, url: str, *, timeout_seconds: float) -> None:
         """Post to `url`."""
@@ -54,20 +52,20 @@ class WebhookEscalation:
         body = json.dumps({"text": subject, "facts": dict(facts)}).encode()
         headers = {"Content-Type": "application/json"}
         try:
-            answer = self._pool.request(
+            response = self._pool.request(
                 "POST", self._url, body=body, headers=headers, redirect=False
             )
         except (urllib3.exceptions.HTTPError, OSError) as problem:
-            raise _untold(type(problem).__name__) from problem
-        if answer.status >= 300:
-            raise _untold(str(answer.status))
+            raise _failed(type(problem).__name__) from problem
+        if response.status >= 300:
+            raise _failed(str(response.status))
 
 
 class LogEscalation:
-    """An `Escalation` for deployments that set none: an error line in the log."""
+    """An `Escalation` for deployments that configure none: it writes an error to the log."""
 
     def notify(self, subject: str, facts: Mapping[str, Any]) -> None:
-        """Write the line."""
+        """Log the facts."""
         logs.error(
             names.AUTOHEAL_ESCALATION_FAILED,
             cause="no escalation target is configured",
@@ -76,7 +74,7 @@ class LogEscalation:
         )
 
 
-def _untold(cause: str) -> Unavailable:
+def _failed(cause: str) -> Unavailable:
     return Unavailable(
         "The escalation could not be delivered.", code="escalation-unavailable", cause=cause[:300]
     )

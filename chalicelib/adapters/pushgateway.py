@@ -1,4 +1,4 @@
-"""Publishing metrics through a pushgateway: each job's whole set replaces what was there."""
+"""Pushing metrics to a Pushgateway, where each job's set replaces the one before."""
 
 from urllib.parse import quote
 
@@ -6,7 +6,7 @@ import urllib3
 
 from chalicelib.shared.errors import Unavailable
 
-TEXT = "text/plain; version=0.0.4; charset=utf-8"
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Pushgateway:
@@ -21,17 +21,17 @@ class Pushgateway:
     def put(self, job: str, text: str) -> None:
         """Replace the metrics of `job`."""
         try:
-            answer = self._pool.request(
+            response = self._pool.request(
                 "PUT",
                 f"{self._url}/metrics/job/{quote(job, safe='')}",
                 body=text.encode(),
-                headers={"Content-Type": TEXT},
+                headers={"Content-Type": CONTENT_TYPE},
                 redirect=False,
             )
         except (urllib3.exceptions.HTTPError, OSError) as problem:
             raise _unavailable(f"{type(problem).__name__}: {problem}") from problem
-        if answer.status >= 300:
-            raise _unavailable(f"{answer.status} {answer.data[:300]!r}")
+        if response.status >= 300:
+            raise _unavailable(f"{response.status} {response.data[:300]!r}")
 
 
 def _unavailable(cause: str) -> Unavailable:

@@ -1,11 +1,11 @@
 """Running documents on machines through Systems Manager.
 
-SendCommand has no idempotency token, so the client never repeats a call by itself: whether
-a call that broke was taken is found out by the command's comment. Statuses are eventually
-consistent: what is not to be seen is MISSING.
+SendCommand has no idempotency token, so the client never retries by itself: whether a broken
+call was accepted is found out by the command's comment. Statuses are eventually consistent: a
+command that is not listed is MISSING.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cache
 from typing import Any, Final
@@ -30,17 +30,18 @@ STATES: Final = {
     "Cancelled": CommandState.CANCELLED,
     "Cancelling": CommandState.RUNNING,
 }
-NOWHERE: Final = {"NoInstancesInTag", "Undeliverable", "Terminated"}
-SHORTEST_DELIVERY_SECONDS: Final = 30
-"""The least that SendCommand takes."""
+NO_TARGETS_DETAILS: Final = {"NoInstancesInTag", "Undeliverable", "Terminated"}
+MIN_DELIVERY_SECONDS: Final = 30
+"""The lowest timeout that SendCommand accepts."""
 MAX_PAGES: Final = 20
-PAGE: Final = 50
+MAX_OUTPUT_LENGTH: Final = 300
+PAGE_SIZE: Final = 50
 NOT_SENT: Final = (EndpointConnectionError, ConnectTimeoutError)
-"""The connection was never made."""
+"""Errors after which the request was certainly not sent."""
 
 
 def client(*, timeout_seconds: float) -> Any:
-    """Return an SSM client that asks once and waits no longer than `timeout_seconds`."""
+    """Return an SSM client that makes no retries and waits at most `timeout_seconds`."""
     limits = Config(
         connect_timeout=timeout_seconds,
         read_timeout=timeout_seconds,
@@ -53,37 +54,37 @@ class SsmCommander:
     """A `Commander`."""
 
     def __init__(self, client: Callable[[], Any]) -> None:
-        """Use a client that does not retry; it is made when it is first needed."""
+        """Use what `client` returns, which must not retry; it is called when first needed."""
         self._client = cache(client)
 
     def send(self, action: Action, *, document: str, version: str, timeout_seconds: int) -> str:
-        """Send the command to the machines of the action's target, one after the other, none after a failure."""
+        """Send the command to the target's machines, one after the other, until one fails."""
         tag, _, value = action.target.partition("=")
         try:
-            sent = self._client().send_command(
+            response = self._client().send_command(
                 DocumentName=document,
                 DocumentVersion=version,
                 Targets=[{"Key": f"tag:{tag}", "Values": [value]}],
                 Parameters={name: [text] for name, text in action.parameters.items()},
                 Comment=action.comment,
-                TimeoutSeconds=max(SHORTEST_DELIVERY_SECONDS, timeout_seconds),
+                TimeoutSeconds=max(MIN_DELIVERY_SECONDS, timeout_seconds),
                 MaxConcurrency="1",
                 MaxErrors="0",
             )
         except ClientError as problem:
-            response: Any = problem.response
-            status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
+            error: Any = problem.response
+            status = error.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
             if status < 500:
-                raise SendRefused(response["Error"]["Code"]) from problem
+                raise SendRefused(error["Error"]["Code"]) from problem
             raise SendUnsure(str(problem)) from problem
         except NOT_SENT as problem:
             raise SendRefused(type(problem).__name__) from problem
         except BotoCoreError as problem:
             raise SendUnsure(type(problem).__name__) from problem
-        return str(sent["Command"]["CommandId"])
+        return str(response["Command"]["CommandId"])
 
     def status(self, command_id: str) -> CommandStatus:
-        """Return how the command stands."""
+        """Return the command's status."""
         listed = self._ask("list_commands", CommandId=command_id).get("Commands", [])
         if not listed:
             return CommandStatus(CommandState.MISSING)
@@ -91,14 +92,14 @@ class SsmCommander:
         state = STATES.get(command["Status"], CommandState.RUNNING)
         if state is CommandState.RUNNING:
             return CommandStatus(state)
-        if command.get("TargetCount", 0) == 0 or command.get("StatusDetails") in NOWHERE:
+        if command.get("TargetCount", 0) == 0 or command.get("StatusDetails") in NO_TARGETS_DETAILS:
             return CommandStatus(CommandState.NO_TARGETS, detail="no machine has the target's tag")
-        return self._told(state, command_id)
+        return self._ended(state, command_id)
 
     def find(self, comment: str, since: datetime) -> str | None:
-        """Return the command that has `comment`."""
+        """Return the id of the command with `comment`, sent after `since`, or None."""
         call: dict[str, Any] = {
-            "MaxResults": PAGE,
+            "MaxResults": PAGE_SIZE,
             "Filters": [{"key": "InvokedAfter", "value": f"{since:%Y-%m-%dT%H:%M:%SZ}"}],
         }
         for _ in range(MAX_PAGES):
@@ -114,22 +115,22 @@ class SsmCommander:
         )
 
     def cancel(self, command_id: str) -> None:
-        """Ask for an end."""
+        """Request that the command is cancelled."""
         self._ask("cancel_command", CommandId=command_id)
 
-    def _told(self, state: CommandState, command_id: str) -> CommandStatus:
-        """Return what the machines said; the worst of several."""
-        found = self._ask("list_command_invocations", CommandId=command_id, Details=True)
+    def _ended(self, state: CommandState, command_id: str) -> CommandStatus:
+        """Return the exit code and output of the machine whose exit code is furthest from 0."""
+        response = self._ask("list_command_invocations", CommandId=command_id, Details=True)
         plugins = [
-            one
-            for each in found.get("CommandInvocations", [])
-            for one in each.get("CommandPlugins", [])
+            plugin
+            for invocation in response.get("CommandInvocations", [])
+            for plugin in invocation.get("CommandPlugins", [])
         ]
-        worst = max(plugins, key=lambda one: abs(int(one.get("ResponseCode", 0))), default=None)
+        worst = max(plugins, key=lambda plugin: abs(_exit_code(plugin)), default=None)
         if worst is None:
             return CommandStatus(state)
-        said = str(worst.get("Output") or "").strip()[-300:]
-        return CommandStatus(state, int(worst.get("ResponseCode", 0)), said)
+        output = str(worst.get("Output") or "").strip()[-MAX_OUTPUT_LENGTH:]
+        return CommandStatus(state, _exit_code(worst), output)
 
     def _ask(self, operation: str, **call: Any) -> dict[str, Any]:
         try:
@@ -141,6 +142,10 @@ class SsmCommander:
             raise _unavailable(problem) from problem
         except BotoCoreError as problem:
             raise _unavailable(problem) from problem
+
+
+def _exit_code(plugin: Mapping[str, Any]) -> int:
+    return int(plugin.get("ResponseCode", 0))
 
 
 def _unavailable(problem: Exception) -> Unavailable:

@@ -21,6 +21,7 @@ from chalicelib.autoheal.acknowledge import SilenceRegistry
 from chalicelib.autoheal.ports import AuditLog, HealStore
 from chalicelib.telemetry.totals import MetricTotals
 from infra.aws import autoheal
+from tests.contract.one_at_a_time import OneAtATime
 from tests.fakes.audit import FakeAudit
 from tests.fakes.clock import FakeClock
 from tests.fakes.heal_store import FakeHealStore
@@ -45,23 +46,6 @@ class Suite:
     def later(self, seconds: float) -> datetime:
         self.clock.seconds += seconds
         return self.clock.now()
-
-
-class Serial:
-    """A client of moto's, one call at a time: moto isolates no threads from one another, DynamoDB does."""
-
-    def __init__(self, dynamodb: Any) -> None:
-        self._dynamodb = dynamodb
-        self._lock = threading.Lock()
-
-    def __getattr__(self, name: str) -> Any:
-        call = getattr(self._dynamodb, name)
-
-        def alone(**values: Any) -> Any:
-            with self._lock:
-                return call(**values)
-
-        return alone
 
 
 class Conflicting:
@@ -142,7 +126,7 @@ def suites(request: pytest.FixtureRequest) -> Iterator[Suite]:
         with mock_aws():
             client = boto3.client("dynamodb", region_name="us-east-1")
             create_tables(client, prefix)
-            serial = Serial(client)
+            serial = OneAtATime(client)
             yield on_dynamodb(
                 Conflicting(serial) if request.param == "conflicting" else serial,
                 clock,

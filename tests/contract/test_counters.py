@@ -1,4 +1,4 @@
-"""What any `Counters` do; the fake, moto and the emulator pass the same suite."""
+"""The contract of `Counters`, for the fake, moto and the emulator."""
 
 import time
 from collections.abc import Iterator
@@ -11,6 +11,7 @@ from moto import mock_aws
 
 from chalicelib.adapters.dynamodb.counters import DynamoCounters
 from chalicelib.security.rate_limit import Counters
+from tests.contract.one_at_a_time import OneAtATime
 from tests.contract.test_lease_store import TABLE, create_table
 from tests.fakes.counters import FakeCounters
 
@@ -29,7 +30,7 @@ def counters(request: pytest.FixtureRequest) -> Iterator[Counters]:
         with mock_aws():
             client = boto3.client("dynamodb", region_name="us-east-1")
             create_table(client)
-            yield DynamoCounters(client, TABLE)
+            yield DynamoCounters(OneAtATime(client), TABLE)
 
 
 @pytest.fixture
@@ -37,12 +38,12 @@ def key() -> str:
     return f"rate#{uuid4()}"
 
 
-def test_a_counter_goes_up_by_one_and_knows_no_other(counters: Counters, key: str) -> None:
+def test_a_counter_goes_up_by_one_and_independently_of_others(counters: Counters, key: str) -> None:
     assert [counters.add(key, expires_at=LATER) for _ in range(3)] == [1, 2, 3]
     assert counters.add(key + "#other", expires_at=LATER) == 1
 
 
-def test_whoever_adds_at_once_sees_different_counts(counters: Counters, key: str) -> None:
+def test_concurrent_additions_see_different_counts(counters: Counters, key: str) -> None:
     with ThreadPoolExecutor(4) as pool:
         seen = list(pool.map(lambda _: counters.add(key, expires_at=LATER), range(20)))
     assert sorted(seen) == list(range(1, 21))

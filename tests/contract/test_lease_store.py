@@ -24,6 +24,7 @@ from chalicelib.idempotency.ports import (
 from chalicelib.shared.errors import Unavailable
 from infra.aws.template import idempotency_table
 from infra.local.ports import free_port
+from tests.contract.one_at_a_time import OneAtATime
 from tests.fakes.leases import FakeLeases
 
 TABLE = "aetherlink-idempotency-test"
@@ -42,25 +43,6 @@ def create_table(client: Any) -> None:
     if TABLE not in client.list_tables()["TableNames"]:
         client.create_table(**wanted)
         client.get_waiter("table_exists").wait(TableName=TABLE)
-
-
-class OneAtATime:
-    """A client of moto's, one call at a time: moto isolates no threads from one another, DynamoDB does."""
-
-    def __init__(self, client: Any) -> None:
-        self._client = client
-        self._lock = threading.Lock()
-
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self._client, name)
-        if not callable(found):
-            return found
-
-        def call(*values: Any, **named: Any) -> Any:
-            with self._lock:
-                return found(*values, **named)
-
-        return call
 
 
 @pytest.fixture(params=["fake", "moto", "emulator"])

@@ -1,4 +1,8 @@
-"""The audit log: append only, a partition for each day and shard, two indexes, and pages of bounded cost."""
+"""The audit log in DynamoDB.
+
+It is append only, has a partition for each day and shard, and two indexes. The cost of a page
+is limited.
+"""
 
 import heapq
 import math
@@ -12,7 +16,7 @@ from uuid import UUID
 from chalicelib.adapters.dynamodb import transactions
 from chalicelib.adapters.dynamodb.items import (
     AUDIT_SHARDS,
-    KEPT,
+    RETENTION,
     event_item,
     read_event,
     text,
@@ -20,29 +24,30 @@ from chalicelib.adapters.dynamodb.items import (
 from chalicelib.autoheal.audit import AuditEvent, AuditPage, AuditPosition, AuditQuery
 from chalicelib.shared.clock import rfc3339
 
-AT_ONCE = 25
+BATCH_SIZE = 25
+"""How many items BatchWriteItem accepts."""
 TRIES = 8
 PAUSE_SECONDS = 0.05
-PAGE = 1_000
-SEARCHED = 100
-"""How many are asked for at a time where most may not be wanted: patience is looked at in between."""
-MORE_THAN_ITS_SHARE = 1.5
-"""Shards differ a little; so much more than its share each is asked for at first, and seldom again."""
+PAGE_SIZE = 1_000
+SCAN_PAGE_SIZE = 100
+"""How many events a query reads where most may not match: the time is checked in between."""
+SHARE_FACTOR = 1.5
+"""How much more than its share each shard is asked for at first: shards differ a little."""
 MAX_QUERIES = 200
-"""How often one page may ask DynamoDB; it is shorter then, and says where to go on."""
+"""How many queries one page may cost. A page that would need more is shorter."""
 MAX_BYTES = 3_000_000
-"""Of one page: a function's answer is at most 6 MB, and is escaped on its way."""
+"""The size of one page: a function may return 6 MB, and JSON is escaped on its way."""
 DAY = timedelta(days=1)
 SKEW = timedelta(minutes=5)
-"""By so much a function's clock may be ahead of the reader's."""
+"""How far a function's clock may be ahead of the reader's."""
 TICK = timedelta(microseconds=1)
 LAST = UUID(int=0)
-"""Comes after every event of its time: nothing is left there."""
+"""An id that comes after every event of the same time, newest first."""
 
 
 @dataclass
-class _Spent:
-    """What one page has cost so far."""
+class _Cost:
+    """The cost of one page so far."""
 
     patience_seconds: float
     queries: int = 0
@@ -50,17 +55,18 @@ class _Spent:
     started: float = field(default_factory=time.monotonic)
 
     @property
-    def enough(self) -> bool:
+    def exhausted(self) -> bool:
+        """Return whether the page must end."""
         return self.queries >= MAX_QUERIES or self.size >= MAX_BYTES
 
     @property
-    def tried(self) -> bool:
-        """Tell whether looking has taken long enough."""
+    def timed_out(self) -> bool:
+        """Return whether the search has taken as long as it may."""
         return time.monotonic() - self.started >= self.patience_seconds
 
 
-class _OutOfPatience(Exception):
-    """More would have to be read, and there was time for no more."""
+class _OutOfTime(Exception):
+    """More would have to be read, and there is no time left."""
 
 
 class DynamoAudit:
@@ -69,47 +75,47 @@ class DynamoAudit:
     def __init__(
         self, dynamodb: Any, tables: transactions.Tables, *, patience_seconds: float
     ) -> None:
-        """Use `tables.audit`; look no longer than `patience_seconds` for what is hard to find, at a time."""
+        """Use `tables.audit`; a page may scan events for `patience_seconds`."""
         self._dynamodb = dynamodb
         self._table = tables.audit
         self._patience = patience_seconds
 
     def append(self, events: Sequence[AuditEvent]) -> None:
-        """Add `events`; the same one twice is once."""
+        """Add `events`; adding one twice has no effect."""
         writes = [{"PutRequest": {"Item": event_item(event)}} for event in events]
-        for start in range(0, len(writes), AT_ONCE):
-            self._write(writes[start : start + AT_ONCE])
+        for start in range(0, len(writes), BATCH_SIZE):
+            self._write(writes[start : start + BATCH_SIZE])
 
     def find(self, query: AuditQuery, now: datetime) -> AuditPage:
-        """Return a page, newest first; it ends early rather than cost too much."""
+        """Return a page of events, newest first; it ends early rather than cost too much."""
         until = min(query.until or now + SKEW, now + SKEW)
-        earliest = max(query.since or now - KEPT, now - KEPT)
+        earliest = max(query.since or now - RETENTION, now - RETENTION)
         if query.after:
             until = min(until, query.after.time + (-TICK if query.after.id == LAST else TICK))
-        spent = _Spent(self._patience if query.needs_scan else math.inf)
-        found = list[AuditEvent]()
+        cost = _Cost(self._patience if query.needs_scan else math.inf)
+        events = list[AuditEvent]()
         day = until
         position = query.after
         while day.date() >= earliest.date():
             try:
-                for event in self._day(query, day, spent):
+                for event in self._day(query, day, cost):
                     position = AuditPosition(event.time, event.id)
                     if event.time < earliest:
-                        return AuditPage(found, None)
+                        return AuditPage(events, None)
                     if query.matches(event):
-                        found.append(event)
-                        spent.size += len(event.text())
-                    if len(found) >= query.limit or spent.enough:
-                        return AuditPage(found, position)
-            except _OutOfPatience:
-                return AuditPage(found, position)
+                        events.append(event)
+                        cost.size += len(event.text())
+                    if len(events) >= query.limit or cost.exhausted:
+                        return AuditPage(events, position)
+            except _OutOfTime:
+                return AuditPage(events, position)
             start = datetime(day.year, day.month, day.day, tzinfo=UTC)
-            if spent.enough or spent.tried:
-                return AuditPage(found, AuditPosition(start, LAST))
+            if cost.exhausted or cost.timed_out:
+                return AuditPage(events, AuditPosition(start, LAST))
             day = start - TICK
-        return AuditPage(found, None)
+        return AuditPage(events, None)
 
-    def _day(self, query: AuditQuery, day: datetime, spent: _Spent) -> Iterator[AuditEvent]:
+    def _day(self, query: AuditQuery, day: datetime, cost: _Cost) -> Iterator[AuditEvent]:
         """Return the day's events before the position, newest first."""
         name = f"{day:%Y-%m-%d}"
         index = ""
@@ -127,24 +133,27 @@ class DynamoAudit:
         first = (
             query.limit + 1
             if len(keys) == 1
-            else math.ceil(query.limit / len(keys) * MORE_THAN_ITS_SHARE) + 1
+            else math.ceil(query.limit / len(keys) * SHARE_FACTOR) + 1
         )
         if query.needs_scan:
-            first = SEARCHED
-        streams = [self._partition(index, key, bound, first, spent) for key in keys]
+            first = SCAN_PAGE_SIZE
+        streams = [self._partition(index, key, bound, first, cost) for key in keys]
         return heapq.merge(*streams, key=lambda event: (event.time, event.id), reverse=True)
 
     def _partition(
-        self, index: str, key: str, bound: str, first: int, spent: _Spent
+        self, index: str, key: str, bound: str, first: int, cost: _Cost
     ) -> Iterator[AuditEvent]:
-        """Return a partition's events (before `bound`), newest first; asks for `first`, then for more and more."""
+        """Yield a partition's events before `bound`, newest first.
+
+        The first query asks for `first` events, later ones for more and more.
+        """
         call: dict[str, Any] = {
             "TableName": self._table,
             "KeyConditionExpression": "#pk = :pk",
             "ExpressionAttributeNames": {"#pk": index or "pk"},
             "ExpressionAttributeValues": {":pk": text(key)},
             "ScanIndexForward": False,
-            "Limit": min(first, PAGE),
+            "Limit": min(first, PAGE_SIZE),
         }
         if bound:
             call["KeyConditionExpression"] += " AND sk < :bound"
@@ -152,16 +161,18 @@ class DynamoAudit:
         if index:
             call["IndexName"] = index
         while True:
-            spent.queries += 1
+            cost.queries += 1
             with transactions.translate_errors():
                 page = self._dynamodb.query(**call)
             yield from map(read_event, page["Items"])
             if "LastEvaluatedKey" not in page:
                 return
-            if spent.tried:
-                raise _OutOfPatience
+            if cost.timed_out:
+                raise _OutOfTime
             more = (
-                call["Limit"] if spent.patience_seconds < math.inf else min(2 * call["Limit"], PAGE)
+                call["Limit"]
+                if cost.patience_seconds < math.inf
+                else min(2 * call["Limit"], PAGE_SIZE)
             )
             call |= {"ExclusiveStartKey": page["LastEvaluatedKey"], "Limit": more}
 

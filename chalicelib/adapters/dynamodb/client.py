@@ -1,4 +1,4 @@
-"""Leases of idempotency keys in DynamoDB: one conditional write to claim, one to finish or let go. And counters."""
+"""The client of DynamoDB."""
 
 from typing import Any
 

@@ -1,15 +1,15 @@
-"""Leases of idempotency keys in DynamoDB: one conditional write to claim, one to finish or let go. And counters."""
+"""Counters of requests in DynamoDB, in the table of the idempotency keys."""
 
 from chalicelib.adapters.dynamodb.table import IdempotencyTable
 
 
 class DynamoCounters(IdempotencyTable):
-    """`Counters`, beside the idempotency keys."""
+    """`Counters` for rate limits."""
 
     def add(self, key: str, *, expires_at: int) -> int:
-        """Add one, in one call."""
+        """Add one to `key`, in one call; return the sum."""
         with self._translate_errors():
-            said = self._dynamodb.update_item(
+            response = self._dynamodb.update_item(
                 TableName=self._table,
                 Key={"pk": {"S": key}},
                 UpdateExpression="SET expires_at = :expires ADD times :one",
@@ -19,4 +19,4 @@ class DynamoCounters(IdempotencyTable):
                 },
                 ReturnValues="UPDATED_NEW",
             )
-        return int(said["Attributes"]["times"]["N"])
+        return int(response["Attributes"]["times"]["N"])

@@ -13,13 +13,28 @@ from chalicelib.telemetry.series import Series
 
 AUDIT_SHARDS = 4
 TOTALS_SHARDS = 8
-KEPT = timedelta(days=RETENTION_DAYS)
+RETENTION = timedelta(days=RETENTION_DAYS)
 ALL = "action"
 MOMENTS = ("created_at", "changed_at", "next_check", "verify_until")
 PLAIN = (
-    "episode", "attempt", "alertname", "labels", "target", "command", "parameters", "version", "command_id", "slot",
-    "chaos", "dry_run", "trial", "approved_by", "detail", "rc",
-)  # fmt: skip
+    "episode",
+    "attempt",
+    "alertname",
+    "labels",
+    "target",
+    "command",
+    "parameters",
+    "version",
+    "command_id",
+    "slot",
+    "chaos",
+    "dry_run",
+    "trial",
+    "approved_by",
+    "detail",
+    "rc",
+)
+"""Fields of an action that are stored as they are."""
 
 Item = dict[str, Any]
 
@@ -30,7 +45,7 @@ def text(value: object) -> Item:
 
 
 def number(value: float) -> Item:
-    """Return a number attribute, to the nanosecond where it is a time."""
+    """Return a number attribute; a fraction has nine digits."""
     return {"N": str(value) if isinstance(value, int) else f"{value:.9f}"}
 
 
@@ -45,7 +60,7 @@ def moment_of(attribute: Item | None) -> datetime | None:
 
 
 def action_item(action: Action) -> Item:
-    """Return `action` as an item. It is in the index of what is due only while it has a next check."""
+    """Return `action` as an item; it is in the index `due` only while it has a next check."""
     body = {name: getattr(action, name) for name in PLAIN}
     body |= {name: rfc3339(moment) for name in MOMENTS if (moment := getattr(action, name))}
     body |= {
@@ -59,7 +74,7 @@ def action_item(action: Action) -> Item:
         "version": number(action.version),
         "all_of": text(ALL),
         "created_at": text(f"{rfc3339(action.created_at)}#{action.id}"),
-        "expires_at": number(int((action.created_at + KEPT).timestamp())),
+        "expires_at": number(int((action.created_at + RETENTION).timestamp())),
         "body": text(json.dumps(body)),
     }
     return item | ({"next_check": at(action.next_check)} if action.next_check else {})
@@ -86,7 +101,7 @@ def event_item(event: AuditEvent) -> Item:
         "sk": text(f"{rfc3339(event.time)}#{event.id}"),
         "kind_day": text(f"{event.kind}#{day}"),
         "details": text(json.dumps(dict(event.details))),
-        "expires_at": number(int((event.time + KEPT).timestamp())),
+        "expires_at": number(int((event.time + RETENTION).timestamp())),
     }
     if event.alertname:
         item |= {
@@ -109,7 +124,7 @@ def read_event(item: Item) -> AuditEvent:
 
 
 def total_updates(table: str, increments: Increments, shard: int) -> list[Item]:
-    """Return the writes that add `increments`, all in one shard."""
+    """Return the writes that add `increments` to one shard of the totals."""
     return [
         _total_update(table, series, value, shard) for series, value in increments.values.items()
     ]

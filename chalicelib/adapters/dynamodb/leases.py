@@ -1,4 +1,4 @@
-"""Leases of idempotency keys in DynamoDB: one conditional write to claim, one to finish or let go. And counters."""
+"""Leases of idempotency keys in DynamoDB: one conditional write each to claim and to end."""
 
 import time
 from typing import Any
@@ -14,29 +14,26 @@ from chalicelib.idempotency.ports import (
     StoredAnswer,
 )
 
-# A record is there to take when there is none, when its lease has ended, or when it is past
-# its time: DynamoDB deletes late, so expiry is compared here.
+# A key can be claimed when it has no record, when the record's lease has ended, or when the
+# record has expired: DynamoDB deletes expired items late, so the time is compared here.
 FREE = (
     "attribute_not_exists(pk) OR (#state = :running AND lease_until <= :now) OR expires_at <= :now"
 )
-
-
 MINE = "#owner = :me AND #state = :running"
-
-
 RUNNING = "running"
 DONE = "done"
-
-
 ALIAS_STATE = {"#state": "state"}
 ALIAS_OWNER = {"#state": "state", "#owner": "owner"}
 
 
 class DynamoLeaseStore(IdempotencyTable):
-    """A `LeaseStore`. Times are Unix seconds of this machine: they bound leases, they do not order anything."""
+    """A `LeaseStore`.
+
+    Times are Unix seconds of this machine's clock. They limit leases and order nothing.
+    """
 
     def claim(self, key: IdempotencyKey, owner: UUID, *, lease_seconds: float) -> LeaseClaim:
-        """Claim `key`; one call, whatever the outcome."""
+        """Claim `key`; one call, whatever the result."""
         now = time.time()
         item = {
             "pk": {"S": key.partition_key},
@@ -64,7 +61,7 @@ class DynamoLeaseStore(IdempotencyTable):
             return _read(refused.item, now)
 
     def finish(self, key: IdempotencyKey, owner: UUID, answer: StoredAnswer | None) -> bool:
-        """Keep the answer, or only that the ledger has it, if the lease is still `owner`'s."""
+        """Store the answer, or that the answer store has it, if the lease is still `owner`'s."""
         names = dict(ALIAS_OWNER)
         values: dict[str, Any] = {":done": {"S": DONE}}
         change = "SET #state = :done"

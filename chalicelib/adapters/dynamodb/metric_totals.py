@@ -1,4 +1,4 @@
-"""The metrics ledger: totals that many functions add to at once. Each addition goes to one of several shards."""
+"""Metric totals that many functions add to at once, each to one of several shards."""
 
 import random
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from chalicelib.telemetry.series import Series
 
 
 class DynamoMetricTotals:
-    """A `MetricsLedger`."""
+    """A `MetricTotals`."""
 
     def __init__(self, dynamodb: Any, tables: transactions.Tables) -> None:
         """Use `tables.totals`."""
@@ -20,7 +20,7 @@ class DynamoMetricTotals:
         self._table = tables.totals
 
     def add(self, increments: Increments) -> None:
-        """Add everything; each hundred at once or not at all."""
+        """Add everything; each hundred in one transaction."""
         shard = random.randrange(TOTALS_SHARDS)  # noqa: S311
         steps = [
             transactions.Step(write) for write in total_updates(self._table, increments, shard)
@@ -29,17 +29,17 @@ class DynamoMetricTotals:
             transactions.run(self._dynamodb, steps[start : start + transactions.MAX_ITEMS])
 
     def totals(self) -> Mapping[Series, float]:
-        """Return every total: sums over the shards, or the greatest."""
-        found: dict[Series, float] = {}
+        """Return every total: the sum over the shards, or the greatest value."""
+        totals: dict[Series, float] = {}
         for shard in range(TOTALS_SHARDS):
             for item in self._shard(shard):
                 series = Series.read(item["sk"]["S"])
                 value = float(item["value"]["N"])
                 if series.metric not in METRICS:
-                    continue  # of an older or newer version
-                known = found.get(series, 0.0)
-                found[series] = max(known, value) if series.latest else known + value
-        return found
+                    continue  # another version of the product has this metric
+                total = totals.get(series, 0.0)
+                totals[series] = max(total, value) if series.latest else total + value
+        return totals
 
     def _shard(self, shard: int) -> list[dict[str, Any]]:
         query: dict[str, Any] = {

@@ -1,8 +1,8 @@
-"""The rails of a claim and what an end leaves behind, as steps of a transaction.
+"""The rails of a claim and the effects of an end, as steps of a transaction.
 
-What every claim touches is spread: the config has a copy for each shard (written together),
-the places in the fleet are tried from one that the action's id chooses, counters go to the
-shard of the action.
+Items that every claim touches are spread, since DynamoDB rejects concurrent transactions on
+the same item: the configuration has several copies, the fleet's slots are tried from one that
+depends on the action's id, and counters go to a shard that does.
 """
 
 from datetime import datetime, timedelta
@@ -16,15 +16,17 @@ from chalicelib.autoheal.modes import BreakerState
 from chalicelib.autoheal.ports import ActionClaim, Ending
 
 CONFIG_COPIES: Final = 8
-KEPT: Final = timedelta(days=7)
-NEVER_AGAIN: Final = 1_000_000
+RETENTION: Final = timedelta(days=7)
+"""How long an episode is remembered after its last change."""
+MAX_ATTEMPTS: Final = 1_000_000
+"""The attempts of an episode that must not be tried again."""
 MODE = "mode"
 EPISODE = "episode"
 LOCK = "lock"
 BREAKER = "breaker"
 BUDGET = "budget"
 SLOT = "slot"
-ACTION = "action"  # fmt: skip
+ACTION = "action"
 FREE: Final = "attribute_not_exists(holder) OR lease_until < :now"
 
 Item = dict[str, Any]
@@ -51,19 +53,19 @@ def breaker_key(runbook: str) -> str:
 
 
 def slot_key(slot: int) -> str:
-    """Return the key of a place in the fleet."""
+    """Return the key of a slot of the fleet."""
     return f"SLOT#{slot}"
 
 
 class Rails:
-    """Builds steps for `tables`."""
+    """Builds the steps for `tables`."""
 
     def __init__(self, tables: Tables) -> None:
         """Use `tables.state` and `tables.actions`."""
         self._tables = tables
 
     def claim(self, claim: ActionClaim, action: Action, now: datetime) -> list[Step]:
-        """Return the steps of a claim; their rails are in the order in which they count."""
+        """Return the steps of a claim, their rails in order of precedence."""
         return [
             self.config(action, claim.config_version),
             self._episode(action, now),
@@ -84,7 +86,7 @@ class Rails:
         ]
 
     def config(self, action: Action, version: int) -> Step:
-        """Return the check that the config is still of `version`."""
+        """Return the check that the configuration is still of `version`."""
         condition = "version = :version" if version else "attribute_not_exists(pk)"
         check: Item = {
             "TableName": self._tables.state,
@@ -96,7 +98,7 @@ class Rails:
         return Step({"ConditionCheck": check}, MODE)
 
     def put_action(self, before: Action, after: Action) -> Step:
-        """Return the edge itself: on the state and version that were read."""
+        """Return the write of `after`, on the condition that the action is still as `before`."""
         return Step(
             {
                 "Put": {
@@ -114,22 +116,20 @@ class Rails:
         )
 
     def ending(self, action: Action, ending: Ending) -> list[Step]:
-        """Return what frees the episode, the target and the place, and tells the breaker."""
+        """Return what releases the episode, the target and the slot, and updates the breaker."""
         change = "REMOVE open_action"
         values = dict[str, Item]()
         if ending.spent:
             change = "SET attempts = :never REMOVE open_action"
-            values = {":never": number(NEVER_AGAIN)}
+            values = {":never": number(MAX_ATTEMPTS)}
         steps = [Step(self._update(episode_key(action.episode), change, values))]
         mine = {":me": text(action.id)}
-        if ending.cooldown_until is None:
-            unlock = self._update(
-                lock_key(action.target), "REMOVE holder, lease_until", mine, "holder = :me"
-            )
-        else:
-            cooling = mine | {":until": at(ending.cooldown_until)}
+        change = "REMOVE holder, lease_until"
+        unlock = self._update(lock_key(action.target), change, mine, "holder = :me")
+        if ending.cooldown_until is not None:
             change = "SET cooldown_until = :until REMOVE holder, lease_until"
-            unlock = self._update(lock_key(action.target), change, cooling, "holder = :me")
+            values = mine | {":until": at(ending.cooldown_until)}
+            unlock = self._update(lock_key(action.target), change, values, "holder = :me")
         steps.append(Step(unlock, LOCK))
         steps.append(
             Step(
@@ -142,9 +142,9 @@ class Rails:
                 SLOT,
             )
         )
-        return steps + self._verdict(action, ending)
+        return steps + self._breaker_update(action, ending)
 
-    def _verdict(self, action: Action, ending: Ending) -> list[Step]:
+    def _breaker_update(self, action: Action, ending: Ending) -> list[Step]:
         key = breaker_key(action.alertname)
         if ending.healthy:
             values = {":closed": text(BreakerState.CLOSED), ":none": number(0)}
@@ -165,11 +165,14 @@ class Rails:
         values = {
             ":n": number(action.attempt),
             ":me": text(action.id),
-            ":gone": number(int((now + KEPT).timestamp())),
+            ":gone": number(int((now + RETENTION).timestamp())),
             ":last": number(action.attempt - 1),
         }
         first = "attribute_not_exists(attempts) OR " if action.attempt == 1 else ""
-        condition = f"({first}attempts = :last) AND attribute_not_exists(open_action) AND attribute_not_exists(resolved_at)"
+        condition = (
+            f"({first}attempts = :last) AND attribute_not_exists(open_action)"
+            " AND attribute_not_exists(resolved_at)"
+        )
         change = "SET attempts = :n, open_action = :me, expires_at = :gone"
         return Step(self._update(episode_key(action.episode), change, values, condition), EPISODE)
 
@@ -188,7 +191,9 @@ class Rails:
         check: Item = {
             "TableName": self._tables.state,
             "Key": {"pk": text(key)},
-            "ConditionExpression": "attribute_not_exists(pk) OR (#state = :closed AND failures < :limit)",
+            "ConditionExpression": (
+                "attribute_not_exists(pk) OR (#state = :closed AND failures < :limit)"
+            ),
             "ExpressionAttributeNames": {"#state": "state"},
             "ExpressionAttributeValues": {
                 ":closed": text(BreakerState.CLOSED),
@@ -229,22 +234,23 @@ class Rails:
 
 
 def why(rails: dict[str, Item], claim: ActionClaim, now: datetime) -> Reason:
-    """Return what stopped a claim, from the rails whose conditions did not hold."""
+    """Return why a claim was refused, from the rails whose conditions did not hold."""
     if MODE in rails:
         return Reason.MODE_CHANGED
     if EPISODE in rails:
-        there = rails[EPISODE]
-        if "resolved_at" in there:
+        episode = rails[EPISODE]
+        if "resolved_at" in episode:
             return Reason.RESOLVED
-        spent = int(there["attempts"]["N"]) >= claim.attempts if "attempts" in there else False
-        return Reason.ATTEMPTS_SPENT if spent and "open_action" not in there else Reason.IN_PROGRESS
+        attempts = int(episode["attempts"]["N"]) if "attempts" in episode else None
+        spent = attempts is not None and attempts >= claim.attempts
+        if spent and "open_action" not in episode:
+            return Reason.ATTEMPTS_SPENT
+        return Reason.IN_PROGRESS
     if LOCK in rails:
         until = rails[LOCK].get("cooldown_until")
-        return (
-            Reason.COOLDOWN
-            if until and float(until["N"]) > now.timestamp()
-            else Reason.TARGET_LOCKED
-        )
+        if until and float(until["N"]) > now.timestamp():
+            return Reason.COOLDOWN
+        return Reason.TARGET_LOCKED
     if BREAKER in rails:
         return Reason.BREAKER_OPEN
     if BUDGET in rails:

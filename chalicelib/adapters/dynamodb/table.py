@@ -1,4 +1,4 @@
-"""Leases of idempotency keys in DynamoDB: one conditional write to claim, one to finish or let go. And counters."""
+"""The table of idempotency keys and counters, which is not asked again right after a failure."""
 
 import time
 from collections.abc import Iterator
@@ -10,11 +10,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chalicelib.shared.errors import Unavailable
 
 LEFT_ALONE_SECONDS = 2.0
-"""How long a store that was away is not asked: each request would wait for it, and the ledger decides anyway."""
+"""How long the table is not asked after a failure.
+
+Each request would wait for it, and the answer store decides in any case.
+"""
 
 
 class IdempotencyTable:
-    """A table that is left alone for a while after trouble."""
+    """A table that is left alone for a while after a failure."""
 
     def __init__(self, dynamodb: Any, table: str) -> None:
         """Use `table`, whose key is `pk` and whose TTL attribute is `expires_at`."""
@@ -24,7 +27,7 @@ class IdempotencyTable:
 
     @contextmanager
     def _translate_errors(self) -> Iterator[None]:
-        """Tell a condition that did not hold from a store that is away, and leave the latter alone for a while."""
+        """Raise `ConditionFailed` or `errors.Unavailable`; after the latter, pause for a while."""
         if time.monotonic() < self._unavailable_until:
             raise _unavailable("not tried again yet after a failure")
         try:
@@ -41,7 +44,7 @@ class IdempotencyTable:
 
 
 class ConditionFailed(Exception):
-    """A condition did not hold; `item` is what is there."""
+    """A condition did not hold; `item` is the one that is stored."""
 
     def __init__(self, item: dict[str, Any]) -> None:
         self.item = item

@@ -1,4 +1,4 @@
-"""Transactions: what stopped one is named, and conflicts with others are tried again with jitter.
+"""Transactions: a refused one names its rail, and conflicts are retried with jitter.
 
 DynamoDB cancels a transaction that meets another one on the same item
 (`TransactionConflict`); emulators never do. The client puts the same request token on each
@@ -18,19 +18,19 @@ from chalicelib.shared.errors import Unavailable
 
 CONDITION = "ConditionalCheckFailed"
 CONFLICT = "TransactionConflict"
-PASSING = {CONFLICT, "ThrottlingError", "ProvisionedThroughputExceeded"}
+TRANSIENT = {CONFLICT, "ThrottlingError", "ProvisionedThroughputExceeded"}
 FIRST_PAUSE_SECONDS = 0.02
 MAX_PAUSE_SECONDS = 0.5
 DEFAULT_SECONDS = 5.0
 MAX_ITEMS = 100
-"""What one transaction takes, and one reading of many."""
+"""How many items one transaction may write, and one batch may read."""
 
 Item = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """The four tables' names."""
+    """The names of the healer's four tables."""
 
     state: str
     actions: str
@@ -39,7 +39,7 @@ class Tables:
 
     @classmethod
     def of(cls, prefix: str) -> "Tables":
-        """Return the names that start with `prefix`."""
+        """Return the tables whose names start with `prefix`."""
         return cls(*(f"{prefix}-{name}" for name in ("state", "actions", "audit", "ledger")))
 
 
@@ -52,18 +52,18 @@ class Step:
 
 
 class Stopped(Exception):
-    """Conditions did not hold: each rail with the item that is there (empty where there is none)."""
+    """Conditions did not hold: each rail, with the stored item (empty where there is none)."""
 
     def __init__(self, rails: dict[str, Item]) -> None:
         self.rails = rails
 
 
 def run(dynamodb: Any, steps: Sequence[Step], *, seconds: float = DEFAULT_SECONDS) -> None:
-    """Do all `steps` or none.
+    """Write all `steps` or none.
 
     Raises:
         Stopped: a condition did not hold.
-        errors.Unavailable: DynamoDB is away, or conflicts lasted longer than `seconds`.
+        errors.Unavailable: DynamoDB cannot be reached, or conflicts last longer than `seconds`.
     """
     deadline = time.monotonic() + seconds
     pause = FIRST_PAUSE_SECONDS
@@ -72,7 +72,7 @@ def run(dynamodb: Any, steps: Sequence[Step], *, seconds: float = DEFAULT_SECOND
             try:
                 dynamodb.transact_write_items(TransactItems=[step.write for step in steps])
             except ClientError as problem:
-                _passing(problem, steps)
+                _raise_unless_transient(problem, steps)
             else:
                 return
         wait = random.uniform(0, pause)  # noqa: S311
@@ -85,33 +85,33 @@ def run(dynamodb: Any, steps: Sequence[Step], *, seconds: float = DEFAULT_SECOND
 def read_all(
     dynamodb: Any, table: str, keys: Sequence[str], *, seconds: float = DEFAULT_SECONDS
 ) -> dict[str, Item]:
-    """Return what there is at each of `keys`, read consistently.
+    """Return the item at each of `keys` that has one, read consistently.
 
     Raises:
-        errors.Unavailable: DynamoDB is away, or answers only a part for longer than
-        `seconds`.
+        errors.Unavailable: DynamoDB cannot be reached, or returns only a part for longer
+        than `seconds`.
     """
     deadline = time.monotonic() + seconds
     pause = FIRST_PAUSE_SECONDS
-    found = dict[str, Item]()
+    items = dict[str, Item]()
     waiting = [{"pk": {"S": key}} for key in keys]
     while waiting:
         asked = {"Keys": waiting[:MAX_ITEMS], "ConsistentRead": True}
         with translate_errors():
-            got = dynamodb.batch_get_item(RequestItems={table: asked})
-        found |= {item["pk"]["S"]: item for item in got["Responses"].get(table, [])}
-        put_off = got.get("UnprocessedKeys", {}).get(table, {}).get("Keys", [])
-        waiting = put_off + waiting[MAX_ITEMS:]
-        if put_off:
+            response = dynamodb.batch_get_item(RequestItems={table: asked})
+        items |= {item["pk"]["S"]: item for item in response["Responses"].get(table, [])}
+        unprocessed = response.get("UnprocessedKeys", {}).get(table, {}).get("Keys", [])
+        waiting = unprocessed + waiting[MAX_ITEMS:]
+        if unprocessed:
             if time.monotonic() + pause >= deadline:
                 raise unavailable("only some of the requested items were returned")
-            time.sleep(random.uniform(0, pause))
+            time.sleep(random.uniform(0, pause))  # noqa: S311
             pause = min(pause * 2, MAX_PAUSE_SECONDS)
-    return found
+    return items
 
 
-def _passing(problem: ClientError, steps: Sequence[Step]) -> None:
-    """Return if `problem` passes by itself; raise what it is otherwise."""
+def _raise_unless_transient(problem: ClientError, steps: Sequence[Step]) -> None:
+    """Return if `problem` is transient; raise what it means otherwise."""
     response: Any = problem.response
     code = response["Error"]["Code"]
     if code == "TransactionInProgressException":
@@ -121,17 +121,19 @@ def _passing(problem: ClientError, steps: Sequence[Step]) -> None:
     reasons = response.get("CancellationReasons", [])
     pairs = list(zip(steps, reasons, strict=False))
     rails = {
-        step.rail: why.get("Item") or {} for step, why in pairs if why.get("Code") == CONDITION
+        step.rail: reason.get("Item") or {}
+        for step, reason in pairs
+        if reason.get("Code") == CONDITION
     }
     if rails:
         raise Stopped(rails) from None
-    if not any(why.get("Code") in PASSING for why in reasons):
+    if not any(reason.get("Code") in TRANSIENT for reason in reasons):
         raise problem
 
 
 @contextmanager
 def translate_errors() -> Iterator[None]:
-    """Turn what goes wrong with DynamoDB into `errors.Unavailable`."""
+    """Turn errors of DynamoDB's client into `errors.Unavailable`."""
     try:
         yield
     except (BotoCoreError, ClientError) as problem:
@@ -139,7 +141,11 @@ def translate_errors() -> Iterator[None]:
 
 
 def conditional_write(write: Callable[..., Any], call: Item) -> bool:
-    """Do a single conditional write; return whether its condition held. Raises `errors.Unavailable`."""
+    """Make a conditional write; return whether its condition held.
+
+    Raises:
+        errors.Unavailable: DynamoDB cannot be reached.
+    """
     with translate_errors():
         try:
             write(**call)
@@ -152,7 +158,7 @@ def conditional_write(write: Callable[..., Any], call: Item) -> bool:
 
 
 def unavailable(cause: str) -> Unavailable:
-    """Return the error of a store that does not answer."""
+    """Return the error of a store that cannot be reached."""
     return Unavailable(
         "The store of the self-healing cannot be reached. Try again soon.",
         code="autoheal-store-unavailable",
