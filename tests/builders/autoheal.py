@@ -83,7 +83,7 @@ class HealerWorld:
         assert received.complete, received.problem
         return received.outcomes
 
-    def one(self, raw: Mapping[str, Any]) -> Outcome:
+    def deliver(self, raw: Mapping[str, Any]) -> Outcome:
         return self.receive(raw)[0]
 
     def tick(self, seconds: float = 50) -> Settled:

@@ -1,4 +1,4 @@
-"""The healer's tables for contract suites: on a fake, on moto, on the emulator, and through a client that conflicts."""
+"""The healer's stores for contract suites: a fake, moto, the emulator, and one with conflicts."""
 
 import threading
 from collections.abc import Iterator
@@ -49,7 +49,7 @@ class Suite:
 
 
 class Conflicting:
-    """A client whose transactions meet others: each one fails twice with `TransactionConflict`, then goes through."""
+    """A client whose transactions each fail `times` times with `TransactionConflict`."""
 
     def __init__(self, dynamodb: Any, times: int = 2) -> None:
         self._dynamodb = dynamodb
@@ -61,7 +61,7 @@ class Conflicting:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._dynamodb, name)
 
-    def transact_write_items(self, *, TransactItems: list[dict[str, Any]]) -> Any:
+    def transact_write_items(self, *, TransactItems: list[dict[str, Any]]) -> Any:  # noqa: N803
         key = repr(TransactItems)
         with self._lock:
             self._seen[key] = self._seen.get(key, 0) + 1
@@ -84,12 +84,12 @@ class Conflicting:
 
 def create_tables(client: Any, prefix: str) -> None:
     for properties in autoheal.tables(prefix).values():
-        wanted = {
+        options = {
             key: value
             for key, value in properties.items()
             if key not in ("TimeToLiveSpecification", "PointInTimeRecoverySpecification")
         }
-        client.create_table(**wanted)
+        client.create_table(**options)
         client.get_waiter("table_exists").wait(TableName=properties["TableName"])
 
 

@@ -48,7 +48,7 @@ def test_the_whole_set_is_published_and_replaces_what_was_there(
         f'autoheal_actions_total{{alertname="{TCP}",instance="",job="autoheal",result="executed"}}'
     )
     assert _scraped(gateway)[executed] == 0
-    world.one(raw_alert())
+    world.deliver(raw_alert())
     world.tick()
     publish(series(world.dependencies, "local"), pusher)
     found = _scraped(gateway)

@@ -248,7 +248,7 @@ def test_every_route_can_be_seen_to_fail_for_the_first_time() -> None:
 
 def test_the_cooldown_that_remains_is_computed_when_it_is_asked_for() -> None:
     world = HealerWorld()
-    world.one(raw_alert())
+    world.deliver(raw_alert())
     world.tick()
     remaining = Series(names.AUTOHEAL_COOLDOWN, (("alertname", TCP),))
     assert 590 <= series(world.dependencies, "local")[remaining] <= 600
@@ -259,7 +259,7 @@ def test_the_cooldown_that_remains_is_computed_when_it_is_asked_for() -> None:
 def test_a_pushgateway_that_is_down_says_so_and_the_totals_stay() -> None:
     world = HealerWorld()
     pusher = FakePusher()
-    world.one(raw_alert(autoheal=None))
+    world.deliver(raw_alert(autoheal=None))
     pusher.down = True
     with pytest.raises(Unavailable):
         publish(series(world.dependencies, "local"), pusher)

@@ -27,7 +27,7 @@ def _state(world: HealerWorld) -> State:
 
 def test_an_alert_that_fires_on_was_not_cured(world: HealerWorld) -> None:
     world.alertmanager.firing = [alert()]
-    world.one(raw_alert())
+    world.deliver(raw_alert())
     world.tick()
     assert _state(world) is State.VERIFYING
     world.later(180)
@@ -38,16 +38,16 @@ def test_an_alert_that_fires_on_was_not_cured(world: HealerWorld) -> None:
 
 def test_a_new_firing_of_the_alert_is_not_the_old_one(world: HealerWorld) -> None:
     world.alertmanager.firing = [alert(starts_at=START + MINUTE)]
-    world.one(raw_alert())
+    world.deliver(raw_alert())
     world.tick()
     assert _state(world) is State.SUCCEEDED
 
 
 def test_a_resolved_delivery_ends_the_wait(world: HealerWorld) -> None:
     world.alertmanager.firing = [alert()]
-    world.one(raw_alert())
+    world.deliver(raw_alert())
     world.tick(5)
-    outcome = world.one(raw_alert(status="resolved"))
+    outcome = world.deliver(raw_alert(status="resolved"))
     assert outcome.action
     assert (outcome.action.state, outcome.result) == (State.SUCCEEDED, Result.EXECUTED)
 
@@ -65,13 +65,13 @@ def test_a_command_ends_as_its_machines_say(
     world: HealerWorld, said: CommandState, state: State
 ) -> None:
     world.commander.outcome = CommandStatus(said, 3, "said")
-    world.one(raw_alert())
+    world.deliver(raw_alert())
     world.tick(5)
     assert _state(world) is state
 
 
 def test_a_command_that_is_not_to_be_seen_yet_is_no_failure(world: HealerWorld) -> None:
-    world.one(raw_alert())
+    world.deliver(raw_alert())
     status = world.commander.sent[0].status
     world.commander.sent[0].status = CommandStatus(CommandState.MISSING)
     world.tick(20)
@@ -85,7 +85,7 @@ def test_a_command_that_runs_too_long_is_cancelled_and_timed_out(
     world: HealerWorld,
 ) -> None:
     world.commander.outcome = CommandStatus(CommandState.RUNNING)
-    world.one(raw_alert())
+    world.deliver(raw_alert())
     world.later(121)
     world.tick(5)
     assert _state(world) is State.TIMED_OUT
@@ -96,7 +96,7 @@ def test_an_answer_that_is_lost_is_found_again_by_the_comment_and_nothing_is_sen
     world: HealerWorld,
 ) -> None:
     world.commander.loses_answer = True
-    assert world.one(raw_alert()).result is Result.ERROR
+    assert world.deliver(raw_alert()).result is Result.ERROR
     assert _state(world) is State.DISPATCHING
     world.later(61)
     world.tick()
@@ -108,7 +108,7 @@ def test_where_nobody_knows_whether_it_was_sent_people_are_told_and_nothing_is_s
 ) -> None:
     world.commander.takes_nothing = True
     world.alertmanager.firing = [alert()]
-    world.one(raw_alert())
+    world.deliver(raw_alert())
     world.later(61)
     world.tick(5)
     assert _state(world) is State.UNKNOWN
@@ -116,7 +116,7 @@ def test_where_nobody_knows_whether_it_was_sent_people_are_told_and_nothing_is_s
     world.commander.takes_nothing = False
     for _ in range(5):
         world.later(700)
-        assert world.one(raw_alert()).reason == "attempts_spent"
+        assert world.deliver(raw_alert()).reason == "attempts_spent"
         world.tick(5)
     assert world.commander.sent == []
     assert len(world.escalation.notices) == 1
@@ -131,7 +131,7 @@ def test_a_crash_before_dispatching_is_made_up_for(world: HealerWorld) -> None:
 
     world.store.on_move = crash
     with pytest.raises(Crash):
-        world.one(raw_alert())
+        world.deliver(raw_alert())
     assert _state(world) is State.PLANNED
     world.store.on_move = lambda _: None
     world.later(61)
@@ -144,7 +144,7 @@ def test_what_failed_is_tried_again_after_the_cooldown_and_then_told(
 ) -> None:
     world.commander.outcome = CommandStatus(CommandState.FAILED, 1)
     world.alertmanager.firing = [alert()]
-    world.one(raw_alert())
+    world.deliver(raw_alert())
     world.tick(5)
     assert (len(world.commander.sent), world.escalation.notices) == (1, [])
     world.later(600)
@@ -159,7 +159,7 @@ def test_what_failed_is_tried_again_after_the_cooldown_and_then_told(
 
 def test_what_is_over_by_itself_is_not_tried_again(world: HealerWorld) -> None:
     world.commander.outcome = CommandStatus(CommandState.FAILED, 1)
-    world.one(raw_alert())
+    world.deliver(raw_alert())
     world.tick(5)
     world.alertmanager.firing = []
     world.later(601)
@@ -171,7 +171,7 @@ def test_nobody_is_told_less_because_telling_failed(world: HealerWorld) -> None:
     world.runbooks = changed(attempts=1)
     world.commander.outcome = CommandStatus(CommandState.FAILED, 1)
     world.escalation.down = True
-    world.one(raw_alert())
+    world.deliver(raw_alert())
     world.tick(5)
     assert world.escalation.notices == []
     world.escalation.down = False
@@ -183,7 +183,7 @@ def test_nobody_is_told_less_because_telling_failed(world: HealerWorld) -> None:
 def test_an_alertmanager_that_is_down_does_not_make_a_cure_of_a_command(
     world: HealerWorld,
 ) -> None:
-    world.one(raw_alert())
+    world.deliver(raw_alert())
     world.alertmanager.down = True
     world.tick()
     assert _state(world) is State.VERIFYING
@@ -193,7 +193,7 @@ def test_an_alertmanager_that_is_down_does_not_make_a_cure_of_a_command(
 
 
 def test_trouble_with_one_action_does_not_hold_up_the_others(world: HealerWorld) -> None:
-    world.one(raw_alert())
+    world.deliver(raw_alert())
     world.commander.down = True
     done = world.tick(10)
     assert done.troubles > 0
@@ -210,7 +210,7 @@ def test_the_tick_beats(world: HealerWorld) -> None:
 
 def test_what_waits_for_approval_is_sent_when_it_is_approved(world: HealerWorld) -> None:
     world.runbooks = changed(approval=True)
-    outcome = world.one(raw_alert())
+    outcome = world.deliver(raw_alert())
     assert outcome.action
     assert world.commander.sent == []
     approved = world.admin.approve(outcome.action.id, "ada", seconds=9)
@@ -227,7 +227,7 @@ def test_what_waits_for_approval_is_sent_when_it_is_approved(world: HealerWorld)
 
 def test_what_is_rejected_is_never_sent(world: HealerWorld) -> None:
     world.runbooks = changed(approval=True)
-    outcome = world.one(raw_alert())
+    outcome = world.deliver(raw_alert())
     assert outcome.action
     assert world.admin.reject(outcome.action.id, "ada", seconds=9)["state"] == "CANCELLED"
     world.later(4_000)
@@ -237,7 +237,7 @@ def test_what_is_rejected_is_never_sent(world: HealerWorld) -> None:
 
 def test_what_nobody_approves_is_cancelled_and_told(world: HealerWorld) -> None:
     world.runbooks = changed(approval=True)
-    world.one(raw_alert())
+    world.deliver(raw_alert())
     world.later(1_801)
     world.tick(5)
     assert (_state(world), world.commander.sent, len(world.escalation.notices)) == (
@@ -251,7 +251,7 @@ def test_an_approval_after_the_switch_was_turned_off_sends_nothing(
     world: HealerWorld,
 ) -> None:
     world.runbooks = changed(approval=True)
-    outcome = world.one(raw_alert())
+    outcome = world.deliver(raw_alert())
     assert outcome.action
     world.admin.change(ConfigChange(mode=ModeName.OFF), "ada")
     assert world.admin.approve(outcome.action.id, "ada", seconds=9)["state"] == "CANCELLED"
@@ -272,7 +272,7 @@ def test_the_config_is_changed_by_whoever_read_it(world: HealerWorld) -> None:
 
 
 def test_an_action_s_lease_outlives_whatever_it_may_take(world: HealerWorld) -> None:
-    world.one(raw_alert())
+    world.deliver(raw_alert())
     lock = world.store.locks["AetherLinkService=crm-api"]
     assert lock.lease_until is not None
     assert lock.lease_until >= START + timedelta(seconds=60 + 60 + 180 + 600)
