@@ -84,7 +84,7 @@ def tracked(pattern: str) -> list[Path]:
 
 
 def documents() -> Iterator[Document]:
-    """Yield every Markdown file of the project."""
+    """Yield every Markdown file of the project, except the templates that pages are made from."""
     for path in tracked("*.md"):
-        if path.exists():
+        if path.exists() and "templates" not in path.parts:
             yield Document(path)
