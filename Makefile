@@ -53,16 +53,17 @@ lint: $(READY)  ## check style, types, import contracts, dependencies and genera
 	@echo "· mypy"; $(BIN)/mypy --no-error-summary
 	@echo "· import contracts"; $(BIN)/lint-imports --no-logo >.local/imports.txt 2>&1 || { cat .local/imports.txt; exit 1; }
 	@echo "· dependencies"; $(BIN)/python -m infra.dependencies
-	@echo "· generated files"; $(BIN)/python -m infra.docs --check && $(BIN)/python -m infra.slo --check
+	@echo "· generated files"; $(BIN)/python -m infra.docs --check && $(BIN)/python -m infra.slo --check \
+	  && $(BIN)/python -m tests.slo --check
 
 slo: $(READY)  ## generate rules, rule tests, dashboard and tables from the objectives; reload Prometheus
-	@$(BIN)/python -m infra.slo $(ARGS)
+	@$(BIN)/python -m infra.slo $(ARGS) && $(BIN)/python -m tests.slo $(filter --check,$(ARGS))
 
 slo-mutants: $(READY)  ## change each number of the rules and check that a rule test fails (minutes)
-	@$(BIN)/python -m infra.slo.mutants $(ARGS)
+	@$(BIN)/python -m tests.slo.mutants $(ARGS)
 
 fmt: $(READY)  ## format the code, and generate the documents and rules
-	@$(BIN)/ruff check --fix -q .; $(BIN)/ruff format -q . && $(BIN)/python -m infra.docs && $(BIN)/python -m infra.slo
+	@$(BIN)/ruff check --fix -q .; $(BIN)/ruff format -q . && $(BIN)/python -m infra.docs && $(BIN)/python -m infra.slo && $(BIN)/python -m tests.slo
 
 package: $(READY)  ## build the bundle and the CloudFormation template into build/package (STAGE=prod)
 	@$(BIN)/python -m infra.aws.package --stage $(or $(STAGE),prod)

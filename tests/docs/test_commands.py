@@ -56,9 +56,10 @@ RUN_ELSEWHERE = {
     "python -m infra.ops topics": "tests/integration/test_relay.py",
     "python -m infra.readiness": "tests/e2e/test_readiness.py",
     "python -m infra.slo": "tests/integration/test_slo_rules.py",
-    "python -m infra.slo.mutants": "tests/integration/test_slo_rules.py",
     "python -m tests.faults": "tests/faults/test_faults.py",
     "python -m tests.fuzz": "tests/e2e/test_stack.py",
+    "python -m tests.slo": "tests/unit/test_slo.py",
+    "python -m tests.slo.mutants": "tests/integration/test_slo_rules.py",
 }
 """What a command starts with -> the tests that run the same code."""
 

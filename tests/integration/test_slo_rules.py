@@ -16,10 +16,11 @@ from infra.local.errors import ServiceFailed
 from infra.local.ports import free_port
 from infra.local.process import Process
 from infra.slo import __main__ as command
-from infra.slo import mutants, outputs, promtool, read, rules
+from infra.slo import outputs, read, rules
 from infra.slo.durations import Scale
-from infra.slo.scenarios import SUITES
-from infra.slo.scenarios.suite import Suite
+from tests.slo import mutants, promtool
+from tests.slo.scenarios import SUITES
+from tests.slo.scenarios.suite import Suite
 
 SAMPLE = 10
 SEED = 7

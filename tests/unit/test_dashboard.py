@@ -18,8 +18,9 @@ from grafana_foundation_sdk.models import dashboard as models
 
 from infra.local.errors import ServiceFailed
 from infra.paths import ROOT
-from infra.slo import dashboard, outputs, promtool, read
+from infra.slo import dashboard, outputs, read
 from infra.slo.objectives import Objectives
+from tests.slo import promtool
 
 OBJECTIVES = read.objectives()
 TEXT = dashboard.build(OBJECTIVES)

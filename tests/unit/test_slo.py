@@ -11,10 +11,11 @@ from chalicelib.autoheal import runbooks
 from infra.slo import __main__ as command
 from infra.slo import durations, outputs, read, rules
 from infra.slo.durations import Scale
-from infra.slo.mutations import mutants
 from infra.slo.read import InvalidObjectives
 from infra.slo.rules import Rule
-from infra.slo.scenarios.series import encode
+from tests.slo import __main__ as rule_tests_command
+from tests.slo.mutations import mutants
+from tests.slo.scenarios.series import encode
 
 ROOT = Path(__file__).parents[2]
 OWNERS_TWELVE = {
@@ -287,6 +288,15 @@ def test_committed_files_are_what_the_objectives_make(
     found = outputs.committed(read.objectives(), read.alerts())
     monkeypatch.setattr(outputs, "committed", lambda *_: found | {"docs/slo.md": "another"})
     assert command.main(["--check"]) == 1
+
+
+def test_committed_rule_tests_are_what_the_scenarios_make(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert rule_tests_command.main(["--check"]) == 0
+    files = rule_tests_command.rule_tests()
+    monkeypatch.setattr(
+        rule_tests_command, "rule_tests", lambda: files | {"docs/slo.md": "another"}
+    )
+    assert rule_tests_command.main(["--check"]) == 1
 
 
 def test_a_drill_s_rules_go_into_a_folder_of_their_own(

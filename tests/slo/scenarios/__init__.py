@@ -1,6 +1,6 @@
 """Synthetic stories for promtool: each alert fires, recovers, and keeps silent where it nearly would fire."""
 
-from infra.slo.scenarios import (
+from tests.slo.scenarios import (
     burn,
     heartbeat,
     long_silence,
@@ -9,7 +9,7 @@ from infra.slo.scenarios import (
     symptoms,
     values,
 )
-from infra.slo.scenarios.suite import Suite
+from tests.slo.scenarios.suite import Suite
 
 SUITES: tuple[Suite, ...] = (
     slices.SUITE,

@@ -1,7 +1,7 @@
 """Ways in which things go wrong, as changes to a healthy system."""
 
-from infra.slo.scenarios import healthy as h
-from infra.slo.scenarios.series import Series, Values, counter, during, stalled
+from tests.slo.scenarios import healthy as h
+from tests.slo.scenarios.series import Series, Values, counter, during, stalled
 
 Phase = tuple[float, float, float]
 FOREVER = 10**7

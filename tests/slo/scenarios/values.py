@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from typing import Final
 
 from infra.slo import durations
-from infra.slo.scenarios import healthy as h
-from infra.slo.scenarios.series import Series, counter, during, now
-from infra.slo.scenarios.suite import Scenario, Suite, Value
-from infra.slo.scenarios.traffic import FOREVER, events, failing
+from tests.slo.scenarios import healthy as h
+from tests.slo.scenarios.series import Series, counter, during, now
+from tests.slo.scenarios.suite import Scenario, Suite, Value
+from tests.slo.scenarios.traffic import FOREVER, events, failing
 
 STEP: Final = 5
 """Minutes between samples."""

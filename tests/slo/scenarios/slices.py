@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from infra.slo.scenarios import healthy as h
-from infra.slo.scenarios.series import Series, Values, always
-from infra.slo.scenarios.suite import Scenario, Suite, Value
+from tests.slo.scenarios import healthy as h
+from tests.slo.scenarios.series import Series, Values, always
+from tests.slo.scenarios.suite import Scenario, Suite, Value
 
 SLICES: Final = "sum by (slo) (autoheal:slice_bad:ratio)"
 

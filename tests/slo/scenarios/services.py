@@ -1,8 +1,8 @@
 """Services that the healer restarts: what it is told has to be what its runbooks ask for."""
 
-from infra.slo.scenarios import healthy as h
-from infra.slo.scenarios.series import always, during
-from infra.slo.scenarios.suite import Scenario, Suite, Told
+from tests.slo.scenarios import healthy as h
+from tests.slo.scenarios.series import always, during
+from tests.slo.scenarios.suite import Scenario, Suite, Told
 
 TCP = "TcpEndpointDownFast"
 HTTP = "UptimeProbeFailing"

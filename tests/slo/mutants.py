@@ -1,4 +1,4 @@
-"""How much of what may be wrong with the rules their tests notice: `python -m infra.slo.mutants [--json]`.
+"""How much of what may be wrong with the rules their tests notice: `python -m tests.slo.mutants [--json]`.
 
 Each mutant is the shipped rules with one threshold, window, comparison or `for` changed. It
 is caught when one of the test files fails on it. `--edges` tries > for >= too, counted
@@ -17,11 +17,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from infra.slo import promtool, read, rules, text
+from infra.slo import read, rules, text
 from infra.slo.durations import Scale
-from infra.slo.mutations import Mutant, mutants
 from infra.slo.rules import Group
-from infra.slo.scenarios import SUITES
+from tests.slo import promtool
+from tests.slo.mutations import Mutant, mutants
+from tests.slo.scenarios import SUITES
 
 WANTED: Final = 0.95
 EDGE: Final = "edge"
@@ -142,7 +143,7 @@ def run(
 
 def main() -> int:
     """Try all mutants, or a sample; return 1 if too many survive."""
-    parser = argparse.ArgumentParser(prog="python -m infra.slo.mutants", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.slo.mutants", description=__doc__)
     parser.add_argument("--sample", type=int, help="only so many, chosen by --seed")
     parser.add_argument("--edges", action="store_true", help="> for >= and the like too")
     parser.add_argument("--seed", type=int, default=0)

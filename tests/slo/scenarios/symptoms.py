@@ -1,9 +1,9 @@
 """Actions and audit writes go wrong, events pile up: the alerts with windows of minutes."""
 
-from infra.slo.scenarios import healthy as h
-from infra.slo.scenarios.series import always, during, gone, now, stalled
-from infra.slo.scenarios.suite import Scenario, Suite, Value
-from infra.slo.scenarios.traffic import (
+from tests.slo.scenarios import healthy as h
+from tests.slo.scenarios.series import always, during, gone, now, stalled
+from tests.slo.scenarios.suite import Scenario, Suite, Value
+from tests.slo.scenarios.traffic import (
     BREACH,
     FOREVER,
     SLOW,

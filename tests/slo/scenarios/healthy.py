@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from infra.slo.scenarios.series import Series, always, counter, now
+from tests.slo.scenarios.series import Series, always, counter, now
 
 EVENT = 'autoheal_last_event_timestamp{job="autoheal"}'
 PUSH = 'push_time_seconds{job="autoheal"}'

@@ -1,8 +1,8 @@
 """The healer falls silent, is switched off, or has nothing to show."""
 
-from infra.slo.scenarios import healthy as h
-from infra.slo.scenarios.series import always, during, stalled
-from infra.slo.scenarios.suite import Scenario, Suite
+from tests.slo.scenarios import healthy as h
+from tests.slo.scenarios.series import always, during, stalled
+from tests.slo.scenarios.suite import Scenario, Suite
 
 BREACH = "AutohealHeartbeatSLOBreach/heartbeat"
 SILENT = "AutohealNoEvents15m/heartbeat"

@@ -1,9 +1,9 @@
 """What lasts for days: everything is gone, or alerts could be healed and nothing comes of it."""
 
-from infra.slo.scenarios import healthy as h
-from infra.slo.scenarios.heartbeat import BREACH, DOWN, DOWN_PAGE, DOWN_TICKET, PAGE, TICKET
-from infra.slo.scenarios.series import always, counter, during, gone, now, stalled
-from infra.slo.scenarios.suite import Scenario, Suite
+from tests.slo.scenarios import healthy as h
+from tests.slo.scenarios.heartbeat import BREACH, DOWN, DOWN_PAGE, DOWN_TICKET, PAGE, TICKET
+from tests.slo.scenarios.series import always, counter, during, gone, now, stalled
+from tests.slo.scenarios.suite import Scenario, Suite
 
 STALLED = "OutboxStalled/outbox_freshness"
 STALE = "AutohealStaleActions/actions"

@@ -1,9 +1,9 @@
 """Budgets burn: just above each factor, just below, and with too few events to say."""
 
-from infra.slo.scenarios import healthy as h
-from infra.slo.scenarios.series import during
-from infra.slo.scenarios.suite import Scenario, Suite
-from infra.slo.scenarios.traffic import BREACH, PAGES, SLOW, SPIKE, TICKETS, burning, burst
+from tests.slo.scenarios import healthy as h
+from tests.slo.scenarios.series import during
+from tests.slo.scenarios.suite import Scenario, Suite
+from tests.slo.scenarios.traffic import BREACH, PAGES, SLOW, SPIKE, TICKETS, burning, burst
 
 HOURS = 60
 DAYS = 24 * 60

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from infra.slo import durations
-from infra.slo.scenarios.healthy import healthy
-from infra.slo.scenarios.series import Series, encode
+from tests.slo.scenarios.healthy import healthy
+from tests.slo.scenarios.series import Series, encode
 
 FIRING: Final = 'count by (alertname, slo) (ALERTS{alertstate="firing"})'
 GROUPS: Final = ("autoheal.sli", "autoheal.alerts", "autoheal.fast", "autoheal.budget")

@@ -1,0 +1,1 @@
+"""Tests of the Prometheus rules: the scenarios that promtool runs, and mutants that test the tests."""
