@@ -17,8 +17,8 @@ down: $(READY)  ## stop the local stack; its data stays
 status: $(READY)  ## show which services run, and where
 	@$(BIN)/python -m infra.local status
 
-logs: $(READY)  ## show the services' logs (PART=kafka for one service, FOLLOW=1 to follow)
-	@$(BIN)/python -m infra.local logs $(PART) $(if $(FOLLOW),--follow)
+logs: $(READY)  ## show the services' logs (SERVICE=kafka for one service, FOLLOW=1 to follow)
+	@$(BIN)/python -m infra.local logs $(or $(SERVICE),$(PART)) $(if $(FOLLOW),--follow)
 
 demo: $(READY)  ## walk through the main use case: requests go in, Kafka records come out
 	@$(BIN)/python -m infra.local demo
@@ -39,7 +39,7 @@ up-compose: $(READY)  ## start the local stack with Docker Compose
 	@$(BIN)/python -m infra.compose up
 
 test: lint  ## check style, types and contracts, then run every test (ARGS for pytest)
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder --cov --cov-report=term $(ARGS)
 
 faults: $(READY)  ## inject every fault into real services, and write a report (6 minutes)
 	@$(BIN)/python -m tests.faults $(ARGS)

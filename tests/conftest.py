@@ -4,7 +4,9 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 from uuid import UUID, uuid4
 
 import pytest
@@ -24,6 +26,27 @@ from infra.local.postgres import Postgres
 from infra.local.ssm import LocalSsm
 from infra.ops import topics
 from infra.paths import CACHE as CACHE
+from infra.paths import ROOT
+
+SLOWEST = (
+    "e2e",
+    "tests/faults/test_idempotency.py",
+    "tests/integration/test_slo_rules.py",
+    "tests/faults/test_faults.py",
+    "tests/integration/test_package.py",
+    "tests/integration/test_tenancy.py",
+    "tests/integration/test_permissions.py",
+)
+"""Groups and files that take longest, the longest first."""
+
+
+class Stoppable(Protocol):
+    """A service that a test started."""
+
+    def stop(self) -> None:
+        """Shut it down."""
+        ...
+
 
 os.environ["STAGE"] = "local"
 os.environ["OIDC_ENABLED"] = "false"
@@ -42,6 +65,25 @@ def pytest_report_header() -> list[str]:
     return [f"kafka broker: {names[broker.kind]}"]
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let a worker run whole files or groups (`--dist loadgroup`), the slowest first.
+
+    Both workers then finish at about the same time.
+    """
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            file = item.path.relative_to(ROOT).as_posix()
+            item.add_marker(pytest.mark.xdist_group(file))
+    items.sort(key=_rank)
+
+
+def _rank(item: pytest.Item) -> int:
+    group = item.get_closest_marker("xdist_group")
+    name = group.args[0] if group else ""
+    return SLOWEST.index(name) if name in SLOWEST else len(SLOWEST)
+
+
 @pytest.fixture(scope="session")
 def home() -> Iterator[Path]:
     """A folder that PostgreSQL's user may enter too, unlike pytest's own."""
@@ -51,38 +93,41 @@ def home() -> Iterator[Path]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+@contextmanager
+def stopped_afterwards(service: Stoppable) -> Iterator[None]:
+    """Stop `service` after the block."""
+    try:
+        yield
+    finally:
+        service.stop()
+
+
 @pytest.fixture(scope="session")
 def postgres(home: Path) -> Iterator[Postgres]:
     """A real PostgreSQL, not durable, with one migrated database."""
     server = Postgres(home / "postgres", free_port(), fast=True)
-    server.start()
-    try:
+    with stopped_afterwards(server):
+        server.start()
         migrate_database(server)
         yield server
-    finally:
-        server.stop()
 
 
 @pytest.fixture(scope="session")
 def broker(home: Path) -> Iterator[Broker]:
     """A real broker with the product's topics."""
     server = choose(home / "kafka", free_port(), CACHE)
-    server.start(topics.wanted(Settings()))
-    try:
+    with stopped_afterwards(server):
+        server.start(topics.wanted(Settings()))
         yield server
-    finally:
-        server.stop()
 
 
 @pytest.fixture(scope="session")
 def emulator(home: Path) -> Iterator[Emulator]:
     """A real AWS emulator."""
     server = Emulator(home / "emulator", free_port())
-    server.start()
-    try:
+    with stopped_afterwards(server):
+        server.start()
         yield server
-    finally:
-        server.stop()
 
 
 @pytest.fixture(scope="session")
@@ -90,22 +135,18 @@ def services(home: Path) -> Iterator[DemoServices]:
     """Demo services that really run and can be healed."""
     ports = {"crm-api": free_port(), "crm-exporter": free_port()}
     demo_services = DemoServices(home / "services", ports)
-    demo_services.start()
-    try:
+    with stopped_afterwards(demo_services):
+        demo_services.start()
         yield demo_services
-    finally:
-        demo_services.stop()
 
 
 @pytest.fixture(scope="session")
 def ssm(home: Path, services: DemoServices) -> Iterator[LocalSsm]:
     """A Systems Manager that really runs the commands that it is sent."""
     server = LocalSsm(home / "ssm", free_port(), services.bin, services.ports)
-    server.start()
-    try:
+    with stopped_afterwards(server):
+        server.start()
         yield server
-    finally:
-        server.stop()
 
 
 @pytest.fixture(scope="module")
@@ -116,10 +157,8 @@ def alertmanager(home: Path) -> Iterator[Alertmanager]:
         server.program()
     except ServiceFailed as error:
         pytest.skip(f"there is no Alertmanager on this machine: {error}")
-    try:
+    with stopped_afterwards(server):
         yield server
-    finally:
-        server.stop()
 
 
 @pytest.fixture

@@ -38,7 +38,7 @@ def cure(site: Site, clocks: Clocks, targets: Targets, timeline: Timeline) -> No
         ),
         "Prometheus sees it",
         f"no probe says that {victim} is down",
-        "is the blackbox exporter up? `make status`, `make logs PART=blackbox`",
+        "is the blackbox exporter up? `make status`, `make logs SERVICE=blackbox`",
     )
     timeline.seen("Prometheus sees it: the probe fails")
     _must(
@@ -52,7 +52,7 @@ def cure(site: Site, clocks: Clocks, targets: Targets, timeline: Timeline) -> No
         lambda: site.at_alertmanager(ALERT, **mine),
         "Alertmanager has it",
         "the alert fires in Prometheus and is not at Alertmanager",
-        "look at Status > Runtime of Prometheus for its Alertmanagers, and at `make logs PART=alertmanager`",
+        "look at Status > Runtime of Prometheus for its Alertmanagers, and at `make logs SERVICE=alertmanager`",
     )
     timeline.seen("Alertmanager has it")
     _acted(site, victim, refused, timeline)
@@ -60,14 +60,14 @@ def cure(site: Site, clocks: Clocks, targets: Targets, timeline: Timeline) -> No
         lambda: targets.services.answers(victim),
         "Systems Manager restarts the service",
         f"the command was sent, and {victim} does not answer",
-        "`make logs PART=ssm`, `make logs PART=services`",
+        "`make logs SERVICE=ssm`, `make logs SERVICE=services`",
     )
     timeline.seen(f"{victim} answers again")
     _must(
         lambda: not site.alerts(ALERT, **mine),
         "the alert is over",
         f"{victim} answers, and {ALERT} goes on",
-        "does Prometheus still probe it? `make logs PART=prometheus`",
+        "does Prometheus still probe it? `make logs SERVICE=prometheus`",
     )
     timeline.seen(f"{ALERT} is over")
     _verified(site, clocks, victim, timeline)
@@ -96,7 +96,7 @@ def _acted(site: Site, victim: str, refused: float, timeline: Timeline) -> None:
                 "Alertmanager's token must be one of AUTOHEAL_WEBHOOK_TOKENS: `make up` writes both"
             )
             if status not in ("401", "403"):
-                remedy = "`make logs PART=alertmanager`, `make logs PART=emulator`"
+                remedy = "`make logs SERVICE=alertmanager`, `make logs SERVICE=emulator`"
             raise Broken(
                 DELIVERED,
                 f"the alert is delivered, and the webhook refuses it {why}",
@@ -106,7 +106,7 @@ def _acted(site: Site, victim: str, refused: float, timeline: Timeline) -> None:
         raise Broken(
             DELIVERED,
             what,
-            "look at its route to the receiver autoheal: `make logs PART=alertmanager`",
+            "look at its route to the receiver autoheal: `make logs SERVICE=alertmanager`",
         )
     timeline.seen("the webhook has it, and the decision is in the audit")
     decided = within(SECONDS, lambda: _decided(_about(site, victim)))
@@ -156,10 +156,10 @@ def _verified(site: Site, clocks: Clocks, victim: str, timeline: Timeline) -> No
             else "its tick runs, and does not settle it"
         )
         what = f"the service is back, and the healer does not know: {why}"
-        raise Broken(link, what, "look at the function autoheal_tick: `make logs PART=emulator`")
+        raise Broken(link, what, "look at the function autoheal_tick: `make logs SERVICE=emulator`")
     if ended[0]["kind"] != "action_ok":
         raise Broken(
-            link, f"the action failed: {ended[0].get('detail', '')}", "`make logs PART=ssm`"
+            link, f"the action failed: {ended[0].get('detail', '')}", "`make logs SERVICE=ssm`"
         )
     told = [one["kind"] for one in _about(site, victim)]
     places = [told.index(kind) for kind in STORY if kind in told]

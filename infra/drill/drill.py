@@ -119,7 +119,7 @@ def _play(site: Site, targets: Targets, plan: Plan, timeline: Timeline) -> None:
             return not missing
 
         if not within(READY_SECONDS, watched):
-            why = clocks.push.problem or "`make logs PART=prometheus`, `make logs PART=pushgateway`"
+            why = clocks.push.problem or "`make logs SERVICE=prometheus`, `make logs SERVICE=pushgateway`"
             raise Broken("Prometheus watches", f"there is no data for {missing[0]}", why)
         timeline.seen("Prometheus watches: probes, pushes and rules have data")
         if 1 in plan.acts:

@@ -42,7 +42,7 @@ def failures(site: Site, clocks: Clocks, targets: Targets, timeline: Timeline, s
         raise Broken(
             "people are told",
             "the alerts fire and are not at Alertmanager",
-            "`make logs PART=alertmanager`",
+            "`make logs SERVICE=alertmanager`",
         )
     timeline.seen("Alertmanager has them, for people")
     _chaos(site, 0)

@@ -57,7 +57,7 @@ class Site:
             raise Broken(
                 "the API answers",
                 f"{method} {path}: {said}",
-                "look at `make logs PART=emulator`",
+                "look at `make logs SERVICE=emulator`",
             ) from None
         if not answer.ok:
             raise Broken(

@@ -1,4 +1,4 @@
-"""The blackbox exporter on this machine: probes the API and the demo services for Prometheus."""
+"""The blackbox exporter on this machine: probes the API and the demo services."""
 
 from collections.abc import Sequence
 

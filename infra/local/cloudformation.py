@@ -1,4 +1,4 @@
-"""Deploying to the emulator as to AWS: an upload, a CloudFormation stack, an API that answers."""
+"""Deploying to the emulator as to AWS: by an upload and a CloudFormation stack."""
 
 import json
 import time
@@ -100,7 +100,7 @@ def _apply(formation: Any, template_url: str) -> str:
 
 
 def _configure_tables(dynamodb: Any, resources: Iterable[Mapping[str, Any]]) -> None:
-    """Switch on expiry and point-in-time recovery, which the emulator's CloudFormation omits."""
+    """Switch on expiry and recovery, which the emulator's CloudFormation omits."""
     for resource in resources:
         if resource["Type"] != "AWS::DynamoDB::Table":
             continue

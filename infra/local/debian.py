@@ -1,4 +1,4 @@
-"""Programs from Debian packages, unpacked into a folder: without root, and nothing is installed."""
+"""Programs from Debian packages, unpacked into a folder without installing them."""
 
 import shutil
 import subprocess

@@ -7,8 +7,8 @@ from uuid import UUID, uuid4
 import requests
 
 from chalicelib.security.identity import Role
+from infra.local.records import RECORD_SECONDS, Record, collect, reading
 from infra.local.records import DemoFailed as DemoFailed
-from infra.local.records import Record, collect, reading
 
 CALL_SECONDS = 30
 REQUIRED = (
@@ -33,6 +33,7 @@ def run(
     topics: list[str],
     *,
     say: Callable[[str], None],
+    seconds: float = RECORD_SECONDS,
 ) -> list[Record]:
     """Walk through the main job for a new tenant; return the records, checked.
 
@@ -42,6 +43,7 @@ def run(
         bootstrap: where Kafka is.
         topics: what to read.
         say: takes a line about each step.
+        seconds: how long to wait for the records.
 
     Raises:
         DemoFailed: a request failed, a record is missing, or has a wrong key, header, topic
@@ -52,7 +54,7 @@ def run(
     with reading(bootstrap, topics) as consumer:
         expected = _make_requests(_Api(api_url, token, say))
         say(f"· waiting for {len(expected)} records (the relay runs once a minute)")
-        records = collect(consumer, str(tenant_id), len(expected), say=say)
+        records = collect(consumer, str(tenant_id), len(expected), say=say, seconds=seconds)
     for record in records:
         _check_headers(record, str(tenant_id))
     for stream in {stream for stream, _ in expected}:

@@ -146,7 +146,7 @@ class DemoServices:
         (self.home / f"{name}.behaviour").write_text(behaviour)
 
     def _start(self, name: str) -> None:
-        """Start a service through its control: whoever starts a process has to reap it."""
+        """Start a service through its control: the starter of a process has to reap it."""
         result = subprocess.run(
             [self.bin / "service-control", "restart", name], capture_output=True, text=True
         )

@@ -1,4 +1,4 @@
-"""Building the product's package and deploying it to the stack's emulator, where it has changed."""
+"""Building the product's package and deploying it to the emulator, where it has changed."""
 
 import hashlib
 import json

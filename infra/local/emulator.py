@@ -1,4 +1,4 @@
-"""The AWS emulator (MiniStack) as a service of the local stack, and what is deployed on it."""
+"""The AWS emulator (MiniStack) as a service of the local stack."""
 
 import json
 import os

@@ -10,7 +10,7 @@ MISLEADING = (
     "LOCALSTACK_HOST",
     "DATABASE_URL",
 )
-"""They would win over the stack's settings: another account, another emulator, another database."""
+"""They would win over the stack's settings: another account, emulator or database."""
 PER_SERVICE = "AWS_ENDPOINT_URL_"
 
 

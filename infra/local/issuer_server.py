@@ -63,7 +63,7 @@ class Provider:
     """The issuer itself, without HTTP."""
 
     def __init__(self, url: str, key_file: Path) -> None:
-        """Be the issuer at `url`, with the key in `key_file`, which is made where it is missing."""
+        """Be the issuer at `url`, with the key in `key_file`, made where it is missing."""
         self.url = url
         self._key = _key(key_file)
         public = jwt.algorithms.RSAAlgorithm.to_jwk(self._key.public_key(), as_dict=True)

@@ -86,7 +86,7 @@ def free_port() -> int:
 
 
 def require_free(service: str, port: int, setting: str) -> None:
-    """Raise `ServiceFailed` where another program listens on `port`; `setting` is what moves us."""
+    """Raise `ServiceFailed` where `port` is taken; `setting` is what moves us."""
     if listening(port):
         raise ServiceFailed(
             service,

@@ -42,7 +42,7 @@ FAST = (
 
 
 class Postgres(Service):
-    """One server. As root it runs as user `nobody`: PostgreSQL refuses to run as root."""
+    """One server. Root runs it as an unprivileged user: PostgreSQL refuses to run as root."""
 
     spec = ServiceSpec(
         name="postgres",

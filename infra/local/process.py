@@ -1,4 +1,4 @@
-"""A process that outlives the command that started it, recognised later, ended for certain."""
+"""A process that outlives its starter, is recognised later, and is ended for certain."""
 
 import json
 import os
@@ -152,7 +152,7 @@ def _kill(family: list[psutil.Process]) -> None:
 
 
 def _await_end(family: list[psutil.Process], seconds: float) -> None:
-    """Wait until none of `family` lives, or `seconds` are over; reap our children among them."""
+    """Wait until `family` has ended, or `seconds` are over; reap our children in it."""
     deadline = time.monotonic() + seconds
     while any(_alive(process) for process in family) and time.monotonic() < deadline:
         time.sleep(END_POLL_SECONDS)

@@ -47,7 +47,7 @@ class Prometheus(Service):
     def __init__(
         self, home: Path, port: int, cache: Path = CACHE, data: Path | None = None
     ) -> None:
-        """Keep configuration and log in `home`, and the samples in `data`, by default in `home`."""
+        """Keep configuration and log in `home`, and the samples there or in `data`."""
         super().__init__(home, port, cache)
         self._data = data or home / "data"
 
@@ -89,7 +89,7 @@ class Prometheus(Service):
         requests.post(f"{self.url}/-/reload", timeout=CALL_SECONDS).raise_for_status()
 
     def query(self, expression: str) -> list[dict[str, Any]]:
-        """Return the series of `expression` now, with `metric` and `value` as in the HTTP API."""
+        """Return the series of `expression`, with `metric` and `value` as in the API."""
         response = requests.get(
             f"{self.url}/api/v1/query", params={"query": expression}, timeout=CALL_SECONDS
         )

@@ -1,4 +1,4 @@
-"""The pushgateway on this machine: holds the functions' metric totals for Prometheus to scrape."""
+"""The pushgateway on this machine: holds the functions' metric totals for Prometheus."""
 
 from collections.abc import Sequence
 

@@ -11,7 +11,7 @@ from uuid import uuid4
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 RECORD_SECONDS = 90.0
-"""Longest wait for a record: the relay runs once a minute, and may have just run."""
+"""Longest wait for a record: the relay runs once a minute."""
 METADATA_SECONDS = 15
 POLL_SECONDS = 0.5
 

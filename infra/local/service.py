@@ -5,8 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import requests
-
 from infra.local import debian
 from infra.local.ports import LOOPBACK, listening, port_setting, require_free
 from infra.local.process import Process
@@ -114,9 +112,11 @@ class Service(ABC):
         return str(debian.program(self.spec.package, self.spec.program, self.cache))
 
     def healthy(self) -> bool:
-        """Return whether it answers as a healthy one does, whoever started it."""
+        """Return whether it answers as a healthy one does; it need not be our process."""
         if not self.spec.health_path:
             return listening(self.port)
+        import requests  # slow to import, and the demo services' control needs none of it
+
         try:
             return requests.get(self.url + self.spec.health_path, timeout=HEALTH_SECONDS).ok
         except requests.RequestException:

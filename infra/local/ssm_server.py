@@ -1,4 +1,4 @@
-"""The program of the local Systems Manager: moto's server, and an agent that really runs the steps.
+"""The program of the local Systems Manager: moto's server, and an agent beside it.
 
 moto takes commands and runs nothing. Here the `aws:runShellScript` steps of each command are
 run, for each demo service whose tag the command names, and the command gets the status that
@@ -85,7 +85,7 @@ class AgentCommand(models.Command):
         }
 
     def _run_steps(self) -> tuple[int, str]:
-        """Run the document's steps until one fails; return the last one's exit code and output."""
+        """Run the document's steps until one fails; return the last exit code and output."""
         content = autoheal.documents()[str(self.document_name)]
         output = ""
         for step in content["mainSteps"]:
@@ -118,7 +118,7 @@ class AgentCommand(models.Command):
 
 
 def _send_command(self: models.SimpleSystemManagerBackend, **values: Any) -> models.Command:
-    """Accept a command as AWS does: its document exists, and its parameters match the patterns."""
+    """Accept a command as AWS does: its document exists and allows its parameters."""
     content = autoheal.documents().get(values["document_name"])
     if content is None:
         raise JsonRESTError("InvalidDocument", "there is no such document")

@@ -135,13 +135,11 @@ class Stack:
 
     def down(self) -> None:
         """Stop every service; data stays."""
+        stores = ("postgres", "kafka")
         with self._lock():
-            for name, service in reversed(self.services().items()):
-                was_running = service.running()
-                service.stop()
-                self.progress.say(
-                    f"✓ {name} stopped" if was_running else f"· {name} was not running"
-                )
+            services = self.services()
+            self._stop({name: services[name] for name in services if name not in stores})
+            self._stop({name: services[name] for name in stores})
             kafka.forget(self.home / "kafka")
 
     def status(self) -> dict[str, Any]:
@@ -206,6 +204,18 @@ class Stack:
             for start in starts:
                 start.result()
         kafka.remember(self.home / "kafka", self.kafka)
+
+    def _stop(self, services: Mapping[str, Runnable]) -> None:
+        """Stop `services`, all at the same time."""
+
+        def stop(name: str) -> None:
+            was_running = services[name].running()
+            services[name].stop()
+            state = "✓ {} stopped" if was_running else "· {} was not running"
+            self.progress.say(state.format(name))
+
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(stop, services))  # raises what one of them raised
 
     def _start_emulator(self) -> None:
         self.progress.start(self.emulator, self.emulator.start)

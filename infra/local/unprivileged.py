@@ -9,8 +9,8 @@ from pathlib import Path
 
 from infra.local.errors import ServiceFailed
 
-USER = "nobody"
-GROUP = "nogroup"
+USER_ID = 65_534
+"""Linux' overflow user and group, which own nothing."""
 ATTEMPT_SECONDS = 30
 CAPABILITIES = ("", "dac_read_search", "dac_override")
 """What may be needed to enter a folder that is closed to others (a checkout under /root), the least
@@ -18,9 +18,9 @@ first. Containers often can only grant the last one."""
 ATTEMPT = 'test -x "$1" && "$1" --version && cd "$2"'
 
 
-def user() -> str | None:
-    """Return who must own the program's files; None where we are not root."""
-    return USER if os.geteuid() == 0 else None
+def user() -> int | None:
+    """Return the id of the user who must own the program's files; None where we are not root."""
+    return USER_ID if os.geteuid() == 0 else None
 
 
 @cache
@@ -49,14 +49,14 @@ def prefix(program: Path, folder: Path) -> Sequence[str]:
             return tuple(command)
     raise ServiceFailed(
         "postgres",
-        f"it must not run as root, and user {USER} cannot enter {folder} or run {program}",
+        f"it must not run as root, and user {USER_ID} cannot enter {folder} or run {program}",
         remedy="work in a folder that others may enter (`chmod o+x` on its parents), "
         "or do not work as root",
     )
 
 
 def _command(setpriv: str, capability: str) -> list[str]:
-    command = [setpriv, f"--reuid={USER}", f"--regid={GROUP}", "--clear-groups"]
+    command = [setpriv, f"--reuid={USER_ID}", f"--regid={USER_ID}", "--clear-groups"]
     if capability:
         command += [
             f"--inh-caps=+{capability}",

@@ -1,31 +1,24 @@
-"""A deployed healer to drive: its surroundings are real, its database and its broker are not there at all."""
+"""A deployed healer to drive: its services are real; it has neither a database nor a broker."""
 
-import shutil
-import tempfile
-import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
-import pytest
 import requests
 
-from infra.aws.package import build
 from infra.local.alertmanager import Alertmanager
 from infra.local.demo_services import DemoServices
 from infra.local.emulator import Emulator
-from infra.local.ports import free_port
 from infra.local.ssm import LocalSsm
+from tests.e2e.waiting import until
 from tests.integration.proxy import Proxy
 
 TOKEN = "e2e-token"
 OPERATORS = UUID(int=7)
 TCP = {"alertname": "TcpEndpointDownFast", "service": "crm-api", "severity": "critical"}
-SECONDS = 60.0
+CALL_SECONDS = 30
 SCHEDULED = {
     "version": "0",
     "id": "0197a3c0-5f3e-7cc4-9d0a-2b8b6f0f1e11",
@@ -37,11 +30,12 @@ SCHEDULED = {
     "resources": [],
     "detail": {},
 }
+"""What a schedule sends to its function."""
 
 
 @dataclass
-class System:
-    """A deployed healer and its surroundings."""
+class Healer:
+    """A deployed healer and the services around it."""
 
     emulator: Emulator
     alertmanager: Alertmanager
@@ -50,14 +44,17 @@ class System:
     dynamodb: Proxy
     api: str
 
-    def ask(self, method: str, path: str, body: Any = None, roles: str = "admin") -> Any:
+    def call(self, method: str, path: str, body: Any = None, roles: str = "admin") -> Any:
+        """Return what the API answers to an operator."""
         headers = {"X-Tenant-Id": str(OPERATORS), "X-Roles": roles}
-        answer = requests.request(method, self.api + path, json=body, headers=headers, timeout=30)
-        assert answer.ok, answer.text
-        return answer.json()
+        response = requests.request(
+            method, self.api + path, json=body, headers=headers, timeout=CALL_SECONDS
+        )
+        assert response.ok, response.text
+        return response.json()
 
     def webhook(self) -> dict[str, str]:
-        """Return how an Alertmanager is to be configured that drives this healer."""
+        """Return the configuration values of an Alertmanager that drives this healer."""
         return {
             "AUTOHEAL_WEBHOOK_URL": f"{self.api}/autoheal/alert",
             "AUTOHEAL_WEBHOOK_TOKEN": TOKEN,
@@ -70,88 +67,62 @@ class System:
         *labels: dict[str, str],
         over: bool = False,
         since: datetime | None = None,
-        wanted: bool = True,
+        annotated: bool = True,
         at: Alertmanager | None = None,
     ) -> None:
-        """Have an Alertmanager (the system's own, or the one `at`) say that alerts with `labels` fire, or are over."""
+        """Post an alert for each of `labels`, firing or `over`, to our Alertmanager or `at`."""
         alert: dict[str, Any] = {
-            "annotations": {"autoheal": "true"} if wanted else {},
+            "annotations": {"autoheal": "true"} if annotated else {},
             "startsAt": (since or datetime.now(UTC)).isoformat(),
         }
         if over:
             alert["endsAt"] = datetime.now(UTC).isoformat()
-        sent = [{**alert, "labels": one} for one in labels]
-        assert requests.post(
-            f"{(at or self.alertmanager).url}/api/v2/alerts", json=sent, timeout=10
-        ).ok
+        self._post([{**alert, "labels": each} for each in labels], at or self.alertmanager)
 
-    def calm(self) -> None:
+    def end_alerts(self) -> None:
         """End every alert that fires."""
-        listed = requests.get(f"{self.alertmanager.url}/api/v2/alerts", timeout=10).json()
-        ended = [
-            {"labels": one["labels"], "endsAt": datetime.now(UTC).isoformat()} for one in listed
-        ]
-        assert requests.post(f"{self.alertmanager.url}/api/v2/alerts", json=ended, timeout=10).ok
+        now = datetime.now(UTC).isoformat()
+        self._post([{"labels": alert["labels"], "endsAt": now} for alert in self.alerts()])
+
+    def alerts(self) -> list[Any]:
+        """Return the alerts of the healer's Alertmanager."""
+        return list(requests.get(f"{self.alertmanager.url}/api/v2/alerts", timeout=10).json())
 
     def actions(self, service: str = "") -> list[Any]:
         """Return the actions, newest first, of one `service` if it is named."""
-        found = self.ask("GET", "/autoheal/actions")["items"]
         return [
-            one
-            for one in found
-            if service in ("", one["labels"].get("service", one["labels"].get("job")))
+            action
+            for action in self.call("GET", "/autoheal/actions")["items"]
+            if service in ("", action["labels"].get("service", action["labels"].get("job")))
         ]
 
     def commands(self, service: str) -> int:
         """Return how many commands about `service` Systems Manager was sent."""
         sent = self.ssm.client().list_commands()["Commands"]
-        return sum(one["Parameters"].get("Service") == [service] for one in sent)
+        return sum(command["Parameters"].get("Service") == [service] for command in sent)
 
     def reason(self, service: str, kind: str = "decision_skip") -> str:
         """Await the latest decision about `service`; return its reason."""
         return str(until(lambda: self.audit(kind=kind, contains=service))[0]["reason"])
 
+    def await_reason(self, service: str, reason: str) -> None:
+        """Await that the latest decision about `service` has this `reason`."""
+        until(lambda: self.reason(service) == reason)
+
     def audit(self, **filters: str) -> list[Any]:
-        """Return the first events with `filters`; a page that ended early is followed by the next."""
-        page = self.ask("GET", f"/audit?{urlencode(filters)}")
+        """Return the first events with `filters`, from the next page where one ended early."""
+        page = self.call("GET", f"/audit?{urlencode(filters)}")
         while not page["events"] and page["nextCursor"]:
-            page = self.ask("GET", f"/audit?{urlencode({**filters, 'cursor': page['nextCursor']})}")
+            filters["cursor"] = page["nextCursor"]
+            page = self.call("GET", f"/audit?{urlencode(filters)}")
         return list(page["events"])
 
+    def tick(self) -> Any:
+        """Run the scheduled function that settles actions; it must succeed. Return its result."""
+        result = self.emulator.invoke("AutohealTick", SCHEDULED)
+        assert result["troubles"] == 0, result
+        return result
 
-def until(what: Callable[[], Any], seconds: float = SECONDS) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (found := what()):
-        assert time.monotonic() < deadline, "it does not happen"
-        time.sleep(0.2)
-    return found
-
-
-@pytest.fixture(scope="module")
-def system(services: DemoServices, ssm: LocalSsm, alertmanager: Alertmanager) -> Iterator[System]:
-    """The healer, deployed; it reaches DynamoDB by a way that can be cut."""
-    home = Path(tempfile.mkdtemp(prefix="aetherlink-e2e-"))
-    emulator = Emulator(home / "emulator", free_port())
-    dead = f"127.0.0.1:{free_port()}"
-    try:
-        emulator.start()
-        with Proxy(emulator.port) as dynamodb:
-            environment = {
-                "OIDC_ENABLED": "false",
-                "OPERATOR_TENANT_ID": str(OPERATORS),
-                "DATABASE_URL": f"postgresql://nobody:nothing@{dead}/none",
-                "RELAY_DATABASE_URL": f"postgresql://nobody:nothing@{dead}/none",
-                "KAFKA_BOOTSTRAP_SERVERS": dead,
-                "AWS_ENDPOINT_URL_DYNAMODB": f"http://127.0.0.1:{dynamodb.port}",
-                "AWS_ENDPOINT_URL_SSM": ssm.url,
-                "ALERTMANAGER_URL": alertmanager.url,
-                "AUTOHEAL_WEBHOOK_TOKENS": TOKEN,
-            }
-            app = build(home / "package", stage="local", environment=environment)
-            url = emulator.deploy(app, key="e2e")
-            made = System(emulator, alertmanager, services, ssm, dynamodb, url)
-            alertmanager.start(made.webhook())
-            yield made
-    finally:
-        emulator.stop()
-        shutil.rmtree(home, ignore_errors=True)
+    def _post(self, alerts: list[dict[str, Any]], at: Alertmanager | None = None) -> None:
+        url = f"{(at or self.alertmanager).url}/api/v2/alerts"
+        assert requests.post(url, json=alerts, timeout=10).ok

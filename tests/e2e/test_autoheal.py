@@ -1,58 +1,57 @@
-"""The healer deployed: a real Alertmanager drives it, a service is really restarted; no database, no broker."""
+"""The deployed healer, driven by a real Alertmanager, without a database or a broker."""
 
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import requests
 
-from tests.e2e.healer import OPERATORS, SCHEDULED, TCP, System, until
-from tests.e2e.healer import system as system
+from tests.e2e.healer import OPERATORS, TCP, Healer
+from tests.e2e.waiting import until
 
-pytestmark = pytest.mark.e2e
-
-
-def test_the_template_brought_the_tables(system: System) -> None:
-    found = system.emulator.client("dynamodb").list_tables()["TableNames"]
-    wanted = {
-        f"aetherlink-autoheal-local-{name}" for name in ("state", "actions", "audit", "ledger")
-    }
-    assert wanted <= set(found)
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.xdist_group("e2e"),
+    pytest.mark.usefixtures("starting_stack"),  # what the next modules need
+]
 
 
-def test_an_alert_drives_a_restart_and_its_end_verifies_the_cure(system: System) -> None:
-    assert system.ask("GET", "/")["enabled"] is False
-    system.ask("PUT", "/autoheal/config", {"mode": "live"})
-    system.services.kill("crm-api")
-    until(lambda: not system.services.answers("crm-api"))
+def test_the_template_creates_the_tables(healer: Healer) -> None:
+    tables = healer.emulator.client("dynamodb").list_tables()["TableNames"]
+    names = ("state", "actions", "audit", "ledger")
+    assert {f"aetherlink-autoheal-local-{name}" for name in names} <= set(tables)
+
+
+def test_an_alert_drives_a_restart_and_its_end_verifies_it(healer: Healer) -> None:
+    assert healer.call("GET", "/")["enabled"] is False
+    healer.call("PUT", "/autoheal/config", {"mode": "live"})
+    healer.services.kill("crm-api")
+    until(lambda: not healer.services.answers("crm-api"))
     since = datetime.now(UTC) - timedelta(seconds=1)
-    system.fire(TCP, since=since)
-    [action] = until(system.actions)
-    until(lambda: system.services.answers("crm-api"))
+    healer.fire(TCP, since=since)
+    [action] = until(healer.actions)
+    until(lambda: healer.services.answers("crm-api"))
     assert (action["alertname"], action["attempt"]) == (TCP["alertname"], 1)
-    system.fire(TCP, over=True, since=since)
-    done = system.emulator.invoke("AutohealTick", SCHEDULED)
-    assert done["troubles"] == 0, done
-    until(lambda: system.actions()[0]["state"] == "SUCCEEDED")
-    assert len(system.actions()) == 1
+    healer.fire(TCP, over=True, since=since)
+    healer.tick()
+    until(lambda: healer.actions()[0]["state"] == "SUCCEEDED")
+    assert len(healer.actions()) == 1
     for kind in ("action_ok", "action_sent", "action_eligible"):
-        assert system.audit(kind=kind, contains="crm-api"), kind
+        assert healer.audit(kind=kind, contains="crm-api"), kind
 
 
-def test_the_healer_s_own_alerts_never_reach_it(system: System) -> None:
+def test_the_healer_s_own_alerts_never_reach_it(healer: Healer) -> None:
     labels = {"alertname": "AutohealServiceDown", "severity": "critical"}
-    system.fire(labels, since=datetime.now(UTC))
-    listed = requests.get(f"{system.alertmanager.url}/api/v2/alerts", timeout=10).json()
-    [mine] = [one for one in listed if one["labels"]["alertname"] == labels["alertname"]]
-    assert [one["name"] for one in mine["receivers"]] == ["chat"]
-    later = {**TCP, "service": "later"}
-    system.fire(later, wanted=False)
-    assert system.reason("later") == "not_annotated"
-    assert system.ask("GET", "/audit?alertname=AutohealServiceDown")["events"] == []
+    healer.fire(labels, since=datetime.now(UTC))
+    [own] = [a for a in healer.alerts() if a["labels"]["alertname"] == labels["alertname"]]
+    assert [receiver["name"] for receiver in own["receivers"]] == ["chat"]
+    healer.fire({**TCP, "service": "later"}, annotated=False)
+    assert healer.reason("later") == "not_annotated"
+    assert healer.call("GET", "/audit?alertname=AutohealServiceDown")["events"] == []
 
 
-def test_the_metrics_are_those_of_all_functions(system: System) -> None:
+def test_the_metrics_are_those_of_all_functions(healer: Healer) -> None:
     text = requests.get(
-        f"{system.api}/metrics",
+        f"{healer.api}/metrics",
         headers={"X-Tenant-Id": str(OPERATORS), "X-Roles": "ops"},
         timeout=30,
     ).text

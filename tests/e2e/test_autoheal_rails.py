@@ -1,227 +1,208 @@
-"""Each rail of the deployed healer, met by alerts that a real Alertmanager delivers."""
+"""Each limit of the deployed healer, met by alerts that a real Alertmanager delivers."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from infra.local import alertmanager as part
 from infra.local.alertmanager import Alertmanager
 from infra.local.ports import free_port
-from tests.conftest import CACHE
-from tests.e2e.healer import SCHEDULED, TCP, System, until
-from tests.e2e.healer import system as system
+from tests.e2e.healer import TCP, Healer
+from tests.e2e.routing import start_quickly
+from tests.e2e.waiting import until
 
-pytestmark = pytest.mark.e2e
-GROUP = 500
-"""As many alerts as the configuration lets into one payload."""
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.xdist_group("e2e"),
+    pytest.mark.usefixtures("starting_stack"),  # what the next modules need
+]
+MAX_ALERTS = 500
+"""As many alerts as the configuration puts into one payload."""
+OPEN_STATES = ("DISPATCHING", "RUNNING", "VERIFYING")
 
 
 @pytest.fixture(autouse=True)
-def live(system: System) -> Iterator[None]:
-    """Begin each test live, and end what it fired."""
-    system.ask("PUT", "/autoheal/config", {"mode": "live"})
+def live(healer: Healer) -> Iterator[None]:
+    """Begin each test live, and end the alerts that it fired."""
+    healer.call("PUT", "/autoheal/config", {"mode": "live"})
     yield
-    system.calm()
+    healer.end_alerts()
 
 
 @pytest.fixture
-def another(
-    system: System, home: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Callable[..., Alertmanager]]:
-    """Return what starts one more Alertmanager that drives the healer; `names` are routed to it besides."""
+def start_another(healer: Healer, home: Path) -> Iterator[Callable[..., Alertmanager]]:
+    """Return what starts one more Alertmanager; it may route one more alert to the healer."""
     started: list[Alertmanager] = []
 
-    def start(names: str = "") -> Alertmanager:
-        folder = home / f"alertmanager-{uuid4().hex[:8]}"
-        if names:
-            text = (part.CONFIGURATION / "alertmanager.yml").read_text()
-            changed = text.replace(
-                "TcpEndpointDownFast|UptimeProbeFailing|", f"{names}|TcpEndpointDownFast|"
-            )
-            assert changed != text
-            (folder / "own").mkdir(parents=True)
-            (folder / "own" / "alertmanager.yml").write_text(changed)
-            for template in part.CONFIGURATION.glob("*.tmpl"):
-                (folder / "own" / template.name).write_text(template.read_text())
-            monkeypatch.setattr(part, "CONFIGURATION", folder / "own")
-        started.append(Alertmanager(folder, free_port(), CACHE))
-        started[-1].start(system.webhook())
-        return started[-1]
+    def start(also_routed: str = "") -> Alertmanager:
+        another = Alertmanager(home / f"alertmanager-{uuid4().hex[:8]}", free_port())
+        started.append(another)
+        start_quickly(another, healer.webhook(), also_routed=also_routed)
+        return another
 
     yield start
-    for one in started:
-        one.stop()
+    for alertmanager in started:
+        alertmanager.stop()
 
 
-def tcp(service: str, **more: str) -> dict[str, str]:
-    return {**TCP, "service": service, **more}
+def tcp(service: str, **labels: str) -> dict[str, str]:
+    return {**TCP, "service": service, **labels}
 
 
-def name() -> str:
+def new_name() -> str:
     return f"x{uuid4().hex[:10]}"
 
 
-def test_an_alert_without_the_annotation_is_left_alone(system: System) -> None:
-    service = name()
-    system.fire(tcp(service), wanted=False)
-    assert system.reason(service) == "not_annotated"
-    assert not system.actions(service)
+def settle(healer: Healer, service: str) -> str:
+    """Return the state of the newest action of `service` after a tick."""
+    healer.tick()
+    return str(healer.actions(service)[0]["state"])
 
 
-def test_an_alert_that_no_runbook_knows_is_left_alone(
-    system: System, another: Callable[..., Alertmanager]
+def test_an_alert_without_the_annotation_is_left_alone(healer: Healer) -> None:
+    service = new_name()
+    healer.fire(tcp(service), annotated=False)
+    assert healer.reason(service) == "not_annotated"
+    assert not healer.actions(service)
+
+
+def test_an_alert_without_a_runbook_is_left_alone(
+    healer: Healer, start_another: Callable[..., Alertmanager]
 ) -> None:
-    service = name()
-    system.fire({"alertname": "UnheardOf", "service": service}, at=another("UnheardOf"))
-    assert system.reason(service) == "not_allowlisted"
+    service = new_name()
+    healer.fire({"alertname": "Unknown", "service": service}, at=start_another("Unknown"))
+    assert healer.reason(service) == "not_allowlisted"
 
 
-def test_a_label_that_is_no_service_never_gets_further(system: System) -> None:
+def test_a_label_that_is_not_a_service_name_never_reaches_a_command(healer: Healer) -> None:
     service = f"x;reboot {uuid4().hex[:8]}"
-    system.fire(tcp(service))
-    assert system.reason(service.partition(" ")[2]) == "bad_parameters"
-    assert system.commands(service) == 0
+    healer.fire(tcp(service))
+    assert healer.reason(service.partition(" ")[2]) == "bad_parameters"
+    assert healer.commands(service) == 0
 
 
-def test_the_dry_run_says_what_it_would_do_and_the_switch_stops_all(system: System) -> None:
-    service = name()
-    off = name()
-    system.ask("PUT", "/autoheal/config", {"mode": "dry_run"})
-    system.fire(tcp(service))
-    until(lambda: [one for one in system.actions(service) if one["result"]])
-    [action] = system.actions(service)
-    assert (action["dryRun"], action["result"], action["command"]) == (
-        True,
-        "dry_run",
-        f"AetherLink-RestartService:1 Service={service}",
-    )
-    system.ask("PUT", "/autoheal/config", {"mode": "off"})
-    system.fire(tcp(off))
-    assert system.reason(off) == "disabled"
-    assert (system.actions(off), system.commands(service), system.commands(off)) == (
-        [],
-        0,
-        0,
-    )
+def test_the_dry_run_says_what_it_would_do_and_the_switch_stops_all(healer: Healer) -> None:
+    service = new_name()
+    off = new_name()
+    healer.call("PUT", "/autoheal/config", {"mode": "dry_run"})
+    healer.fire(tcp(service))
+    until(lambda: any(action["result"] for action in healer.actions(service)))
+    [action] = healer.actions(service)
+    assert action["dryRun"] is True
+    assert action["result"] == "dry_run"
+    assert action["command"] == f"AetherLink-RestartService:1 Service={service}"
+    healer.call("PUT", "/autoheal/config", {"mode": "off"})
+    healer.fire(tcp(off))
+    assert healer.reason(off) == "disabled"
+    assert healer.actions(off) == []
+    assert healer.commands(service) == 0
+    assert healer.commands(off) == 0
 
 
-def test_two_alertmanagers_that_tell_the_same_get_one_command(
-    system: System, another: Callable[..., Alertmanager]
+def test_two_alertmanagers_with_the_same_alert_get_one_command(
+    healer: Healer, start_another: Callable[..., Alertmanager]
 ) -> None:
-    other = another()
-    before = system.commands("crm-exporter")
+    another = start_another()
+    before = healer.commands("crm-exporter")
     since = datetime.now(UTC)
-    for at in (system.alertmanager, other):
-        system.fire(tcp("crm-exporter", severity="page"), since=since, at=at)
-    assert system.reason("crm-exporter") == "in_progress"
-    assert system.commands("crm-exporter") == before + 1
-    assert len(system.actions("crm-exporter")) == 1
-    for at in (system.alertmanager, other):
-        system.fire(tcp("crm-exporter", severity="page"), since=since, over=True, at=at)
-    until(lambda: _settled(system, "crm-exporter")["state"] == "SUCCEEDED")
+    for alertmanager in (healer.alertmanager, another):
+        healer.fire(tcp("crm-exporter", severity="page"), since=since, at=alertmanager)
+    assert healer.reason("crm-exporter") == "in_progress"
+    assert healer.commands("crm-exporter") == before + 1
+    assert len(healer.actions("crm-exporter")) == 1
+    for alertmanager in (healer.alertmanager, another):
+        healer.fire(tcp("crm-exporter", severity="page"), since=since, over=True, at=alertmanager)
+    until(lambda: settle(healer, "crm-exporter") == "SUCCEEDED")
 
 
-def _settled(system: System, service: str) -> Any:
-    assert system.emulator.invoke("AutohealTick", SCHEDULED)["troubles"] == 0
-    return system.actions(service)[0]
+def test_a_target_that_was_just_healed_is_left_alone_for_its_cooldown(healer: Healer) -> None:
+    healer.fire(tcp("crm-exporter", severity="again"))
+    assert until(lambda: healer.reason("again")) == "cooldown"
 
 
-def test_a_target_that_was_just_healed_is_left_alone_for_its_cooldown(
-    system: System,
-) -> None:
-    system.fire(tcp("crm-exporter", severity="again"))
-    assert until(lambda: system.reason("again")) == "cooldown"
-
-
-def test_an_alert_that_is_over_is_not_healed(system: System) -> None:
-    service = name()
+def test_an_alert_that_is_over_is_not_healed(healer: Healer) -> None:
+    service = new_name()
     since = datetime.now(UTC) - timedelta(seconds=30)
-    system.ask("PUT", "/autoheal/config", {"mode": "off"})
-    system.fire(tcp(service), since=since)
-    assert system.reason(service) == "disabled"
-    system.ask("PUT", "/autoheal/config", {"mode": "live"})
-    system.fire(tcp(service), since=since, over=True)
-    until(lambda: system.reason(service) == "resolved")
-    assert not system.actions(service)
+    healer.call("PUT", "/autoheal/config", {"mode": "off"})
+    healer.fire(tcp(service), since=since)
+    assert healer.reason(service) == "disabled"
+    healer.call("PUT", "/autoheal/config", {"mode": "live"})
+    healer.fire(tcp(service), since=since, over=True)
+    healer.await_reason(service, "resolved")
+    assert not healer.actions(service)
 
 
-def test_what_fails_three_times_opens_the_breaker(system: System) -> None:
-    for number in range(3):
-        service = name()
-        labels = {"alertname": "UptimeProbeFailing", "service": service}
-        system.fire(labels)
-        until(partial(system.actions, service))
-        assert until(partial(_ended, system, service)) == "FAILED", number
-    last = name()
-    system.fire({"alertname": "UptimeProbeFailing", "service": last})
-    assert system.reason(last) == "breaker_open"
-    [breaker] = [
-        one
-        for one in system.ask("GET", "/autoheal/config")["breakers"]
-        if one["runbook"] == "UptimeProbeFailing"
-    ]
+def test_three_failures_open_the_breaker(healer: Healer) -> None:
+    for _ in range(3):
+        service = new_name()
+        healer.fire({"alertname": "UptimeProbeFailing", "service": service})
+        _await_failure(healer, service)
+    last = new_name()
+    healer.fire({"alertname": "UptimeProbeFailing", "service": last})
+    assert healer.reason(last) == "breaker_open"
+    breakers = healer.call("GET", "/autoheal/config")["breakers"]
+    [breaker] = [breaker for breaker in breakers if breaker["runbook"] == "UptimeProbeFailing"]
     assert breaker["state"] == "open"
 
 
-def _ended(system: System, service: str) -> str:
-    state = str(_settled(system, service)["state"])
-    return state if state not in ("DISPATCHING", "RUNNING", "VERIFYING") else ""
+def _await_failure(healer: Healer, service: str) -> None:
+    until(lambda: healer.actions(service))
+    until(lambda: settle(healer, service) not in OPEN_STATES)
+    assert healer.actions(service)[0]["state"] == "FAILED"
 
 
-def test_an_hour_s_budget_is_kept(system: System) -> None:
-    system.ask("PUT", "/autoheal/config", {"mode": "dry_run"})
-    for number in range(5):
-        job = name()
-        system.fire(
-            {
-                "alertname": "CrmMetricsScrapeStale",
-                "job": job,
-                "service": job,
-                "instance": "127.0.0.1:8080",
-            }
-        )
-        if number < 4:
-            until(partial(system.actions, job))
-    assert system.reason(job) == "budget_spent"
+def test_the_budget_of_an_hour_is_kept(healer: Healer) -> None:
+    healer.call("PUT", "/autoheal/config", {"mode": "dry_run"})
+    for _ in range(4):
+        job = _fire_stale_scrape(healer)
+        until(lambda job=job: healer.actions(job))  # type: ignore[misc]
+    assert healer.reason(_fire_stale_scrape(healer)) == "budget_spent"
 
 
-@pytest.mark.parametrize("count", [GROUP, GROUP + 10])
-def test_a_payload_of_hundreds_and_what_it_leaves_out_are_all_decided(
-    system: System, count: int
+def _fire_stale_scrape(healer: Healer) -> str:
+    """Fire a scrape alert for a new job; return the job."""
+    job = new_name()
+    labels = {"alertname": "CrmMetricsScrapeStale", "job": job, "service": job}
+    healer.fire({**labels, "instance": "127.0.0.1:8080"})
+    return job
+
+
+@pytest.mark.parametrize("count", [MAX_ALERTS, MAX_ALERTS + 10])
+def test_every_alert_of_a_large_payload_is_decided_even_those_it_omits(
+    healer: Healer, count: int
 ) -> None:
-    system.ask("PUT", "/autoheal/config", {"mode": "off"})
-    service = name()
-    system.fire(*[tcp(service, instance=f"i{number}") for number in range(count)])
+    healer.call("PUT", "/autoheal/config", {"mode": "off"})
+    service = new_name()
+    healer.fire(*[tcp(service, instance=f"i{number}") for number in range(count)])
 
-    until(lambda: _decided(system, service) >= count)
-    largest = max(
-        one["alerts"] for one in system.ask("GET", "/audit?kind=webhook_received&n=5")["events"]
-    )
-    assert largest >= count
+    until(lambda: _decided(healer, service) >= count)
+    # Alertmanager sends the whole group again until it has been delivered in one piece
+    until(lambda: _largest_payload(healer) >= count)
 
 
-def _decided(system: System, service: str) -> int:
-    events = system.ask("GET", "/audit?kind=decision_skip&n=5000")["events"]
-    return len({one["episode"] for one in events if one["labels"]["service"] == service})
+def _largest_payload(healer: Healer) -> int:
+    received = healer.call("GET", "/audit?kind=webhook_received&n=5")["events"]
+    return max(int(event["alerts"]) for event in received)
 
 
-def test_with_dynamodb_away_the_alert_comes_again_and_is_healed_once(
-    system: System,
-) -> None:
-    service = name()
-    system.dynamodb.cut = True
-    system.dynamodb.disconnect()
+def _decided(healer: Healer, service: str) -> int:
+    events: list[Any] = healer.call("GET", "/audit?kind=decision_skip&n=5000")["events"]
+    return len({event["episode"] for event in events if event["labels"]["service"] == service})
+
+
+def test_with_dynamodb_down_the_alert_comes_again_and_is_healed_once(healer: Healer) -> None:
+    service = new_name()
+    healer.dynamodb.cut = True
+    healer.dynamodb.disconnect()
     try:
-        refused = system.dynamodb.refused
-        system.fire(tcp(service))
-        until(lambda: system.dynamodb.refused > refused)
+        refused = healer.dynamodb.refused
+        healer.fire(tcp(service))
+        until(lambda: healer.dynamodb.refused > refused)
     finally:
-        system.dynamodb.cut = False
-    until(lambda: system.actions(service))
-    assert len(system.actions(service)) == 1
-    assert system.commands(service) == 1
+        healer.dynamodb.cut = False
+    until(lambda: healer.actions(service))
+    assert len(healer.actions(service)) == 1
+    assert healer.commands(service) == 1

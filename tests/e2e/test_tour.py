@@ -5,32 +5,15 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
-from collections.abc import Iterator
-from dataclasses import asdict
-from pathlib import Path
 
 import pytest
 
-from infra.local.ports import Ports
 from infra.local.stack import Stack
 from infra.paths import ROOT
 from tests.docs.markdown import Document
+from tests.e2e.conftest import ports_environment
 
-pytestmark = pytest.mark.e2e
-
-
-@pytest.fixture(scope="module")
-def stack() -> Iterator[Stack]:
-    home = Path(tempfile.mkdtemp(prefix="aetherlink-tour-"))
-    home.chmod(0o711)
-    stack = Stack(home, Ports.free(), fast=True)
-    try:
-        stack.up()
-        yield stack
-    finally:
-        stack.down()
-        shutil.rmtree(home, ignore_errors=True)
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("e2e")]
 
 
 def _tour() -> str:
@@ -40,10 +23,7 @@ def _tour() -> str:
 
 def _environment(stack: Stack) -> dict[str, str]:
     """Return an environment in which the local commands are about `stack`."""
-    ports = {
-        f"AETHERLINK_{name.upper()}_PORT": str(port) for name, port in asdict(stack.ports).items()
-    }
-    return {**os.environ, **ports, "AETHERLINK_HOME": str(stack.home)}
+    return {**os.environ, **ports_environment(stack), "AETHERLINK_HOME": str(stack.home)}
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh"])
@@ -58,7 +38,7 @@ def test_the_tour_works_as_it_is_written(stack: Stack, shell: str) -> None:
         env=_environment(stack),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
     )
     assert process.returncode == 0, process.stderr
     assert not process.stderr

@@ -18,7 +18,7 @@ class Proxy:
         self.refused = 0
         self.delay_seconds = 0.0
         self._sockets: list[socket.socket] = []
-        self._client_talks = False
+        self._client_sends = False
         self._lock = threading.Lock()
 
     def __enter__(self) -> "Proxy":
@@ -28,7 +28,7 @@ class Proxy:
     def __exit__(
         self,
         kind: type[BaseException] | None,
-        problem: BaseException | None,
+        error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
         self._server.close()
@@ -37,13 +37,13 @@ class Proxy:
     def disconnect(self) -> None:
         """Cut every connection there is."""
         with self._lock:
-            for one in self._sockets:
+            for connection in self._sockets:
                 try:
-                    one.shutdown(socket.SHUT_RDWR)
+                    connection.shutdown(socket.SHUT_RDWR)
                 except OSError:
                     continue
                 finally:
-                    one.close()
+                    connection.close()
             self._sockets.clear()
 
     def _accept(self) -> None:
@@ -75,17 +75,17 @@ class Proxy:
         try:
             while data := source.recv(65536):
                 with self._lock:
-                    if outward and not self._client_talks:
+                    if outward and not self._client_sends:
                         self.round_trips += 1
-                    self._client_talks = outward
+                    self._client_sends = outward
                 if self.delay_seconds and not outward:
                     time.sleep(self.delay_seconds)
                 sink.sendall(data)
         except OSError:
             pass
         finally:
-            for one in (source, sink):
+            for connection in (source, sink):
                 try:
-                    one.shutdown(socket.SHUT_RDWR)
+                    connection.shutdown(socket.SHUT_RDWR)
                 except OSError:
                     continue

@@ -21,7 +21,7 @@ SERVICES = {
 }
 
 
-def test_every_part_is_there_pinned_healthy_and_on_loopback() -> None:
+def test_every_service_is_pinned_checked_for_health_and_on_loopback() -> None:
     assert set(COMPOSE["services"]) == SERVICES
     for name, service in COMPOSE["services"].items():
         tag = service["image"].rpartition(":")[2]
@@ -30,11 +30,11 @@ def test_every_part_is_there_pinned_healthy_and_on_loopback() -> None:
         assert all(port.startswith("127.0.0.1:") for port in service["ports"]), name
 
 
-def test_localstack_is_the_last_that_starts_without_a_token() -> None:
+def test_localstack_is_the_last_version_that_starts_without_a_token() -> None:
     assert COMPOSE["services"]["localstack"]["image"] == "localstack/localstack:4.14.0"
 
 
-def test_the_parts_listen_where_the_local_stack_does() -> None:
+def test_the_services_listen_where_the_local_stack_does() -> None:
     ports = Ports()
     for name, port in (
         ("postgres", ports.postgres),
@@ -51,11 +51,9 @@ def test_every_mounted_file_exists() -> None:
                 assert (ROOT / volume.split(":")[0]).is_dir(), volume
 
 
-def test_docker_compose_takes_the_file() -> None:
-    if (
-        not shutil.which("docker")
-        or subprocess.run(["docker", "compose", "version"], capture_output=True).returncode
-    ):
+def test_docker_compose_accepts_the_file() -> None:
+    version = ["docker", "compose", "version"]
+    if not shutil.which("docker") or subprocess.run(version, capture_output=True).returncode:
         pytest.skip("docker compose is not installed")
     checked = subprocess.run(
         ["docker", "compose", "-f", FILE, "config", "--quiet"],
@@ -65,6 +63,6 @@ def test_docker_compose_takes_the_file() -> None:
     assert (checked.returncode, checked.stderr) == (0, "")
 
 
-def test_without_docker_the_reason_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_docker_the_reason_is_returned(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     assert "Docker" in unavailable()

@@ -15,7 +15,7 @@ from infra.drill.report import Budget, Firing, Report, _stretches
 from infra.drill.targets import case
 from infra.drill.timeline import Moment, Sort, Timeline
 from infra.drill.verdict import Broken, Verdict, within
-from tests.e2e.healer import until
+from tests.e2e.waiting import until
 
 HOSTILE = '<script>alert("1")</script>'
 

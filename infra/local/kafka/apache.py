@@ -50,7 +50,7 @@ broker.session.timeout.ms=3000
 
 
 class ApacheKafka(Service):
-    """One broker, with its controller on the next port. The jars are fetched once, into `cache`."""
+    """One broker, with its controller on the next port. Its jars are in `cache`."""
 
     spec = ServiceSpec(
         name="kafka",
@@ -106,7 +106,7 @@ class ApacheKafka(Service):
         return started
 
     def prepare(self) -> None:
-        """Fetch the jars, write the configuration, and format the data directory the first time."""
+        """Fetch the jars, write the configuration, and format the data directory once."""
         super().prepare()
         self._fetch()
         self._properties.write_text(

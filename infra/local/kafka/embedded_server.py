@@ -1,4 +1,4 @@
-"""librdkafka's mock cluster as a process of its own: the Kafka protocol over TCP, in memory."""
+"""librdkafka's mock cluster as a process of its own, in memory."""
 
 import ctypes
 import json

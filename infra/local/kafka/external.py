@@ -46,7 +46,7 @@ class ExternalKafka:
         return listening(int(port), host)
 
     def start(self, topics: Mapping[str, int] | None = None) -> bool:
-        """Create the missing `topics`. Raises `ServiceFailed` where the broker does not answer."""
+        """Create the missing `topics`. Raises `ServiceFailed` where no broker answers."""
         from chalicelib.config import Settings
         from infra.ops import topics as topic_tools
 

@@ -1,11 +1,9 @@
-"""The parts of the local stack at bad moments: recycled pids, stubborn children, an interrupted start."""
+"""Services of the local stack at bad moments: recycled pids, stubborn children, crashes."""
 
 import json
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -21,8 +19,11 @@ from infra.local.ports import Ports, free_port
 from infra.local.postgres import Postgres
 from infra.local.process import Process
 from infra.paths import ROOT
+from tests.e2e.conftest import processes_of
+from tests.e2e.waiting import until
 
 pytestmark = pytest.mark.e2e
+WAIT_SECONDS = 120.0
 STUBBORN = """
 import signal, subprocess, sys, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -36,66 +37,56 @@ from pathlib import Path
 from infra.local.postgres import Postgres
 Postgres(Path(sys.argv[1]), 1).start()
 """
-WAIT_SECONDS = 30.0
-
-
-def _until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + WAIT_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "it does not happen"
-        time.sleep(0.01)
 
 
 def test_a_recycled_pid_is_neither_taken_for_ours_nor_killed(tmp_path: Path) -> None:
-    part = Process("part", tmp_path)
-    (tmp_path / "part.pid").write_text(json.dumps({"pid": os.getpid(), "born": 1}))
-    assert not part.running()
-    part.kill()
-    part.stop()
+    process = Process("service", tmp_path)
+    (tmp_path / "service.pid").write_text(json.dumps({"pid": os.getpid(), "born": 1}))
+    assert not process.running()
+    process.kill()
+    process.stop()
 
 
-def test_a_part_that_ignores_the_request_is_killed_with_all_that_it_started(
-    tmp_path: Path,
-) -> None:
-    part = Process("part", tmp_path)
-    part.start(
+def test_a_process_that_ignores_sigterm_is_killed_with_its_descendants(tmp_path: Path) -> None:
+    process = Process("service", tmp_path)
+    process.start(
         [sys.executable, "-c", STUBBORN],
-        ready=lambda: "ready" in part.log.read_text(),
-        seconds=30,
+        ready=lambda: "ready" in process.log.read_text(),
+        seconds=WAIT_SECONDS,
         remedy="-",
     )
-    family = [psutil.Process(json.loads((tmp_path / "part.pid").read_text())["pid"])]
+    family = [psutil.Process(json.loads((tmp_path / "service.pid").read_text())["pid"])]
     family += family[0].children(recursive=True)
     assert len(family) == 2
-    part.stop(seconds=0.2)
-    assert not part.running()
+    process.stop(seconds=0.2)
+    assert not process.running()
     assert not psutil.wait_procs(family, timeout=WAIT_SECONDS)[1]
 
 
-def test_a_part_that_exits_says_why_with_its_log_and_the_remedy(tmp_path: Path) -> None:
-    part = Process("part", tmp_path)
+def test_a_process_that_exits_is_reported_with_its_log_and_the_remedy(tmp_path: Path) -> None:
+    process = Process("service", tmp_path)
     with pytest.raises(ServiceFailed) as failed:
-        part.start(
+        process.start(
             [sys.executable, "-c", "raise SystemExit('no disk')"],
             ready=lambda: False,
-            seconds=30,
+            seconds=WAIT_SECONDS,
             remedy="buy one",
         )
-    for said in ("part: exited with 1", "| no disk", str(part.log), "remedy: buy one"):
-        assert said in str(failed.value)
+    for text in ("service: exited with 1", "| no disk", str(process.log), "remedy: buy one"):
+        assert text in str(failed.value)
 
 
 @pytest.mark.parametrize("survivors", [False, True], ids=["with-all-it-started", "alone"])
-def test_a_database_whose_making_was_interrupted_is_made_anew(home: Path, survivors: bool) -> None:
+def test_a_database_whose_creation_was_killed_is_created_anew(home: Path, survivors: bool) -> None:
     folder = home / f"interrupted-{survivors}"
-    making = subprocess.Popen([sys.executable, "-c", INITIALISE, str(folder)], cwd=ROOT)
-    _until(lambda: any(folder.glob("data.making-*/PG_VERSION")))
-    starter = psutil.Process(making.pid)
+    creation = subprocess.Popen([sys.executable, "-c", INITIALISE, str(folder)], cwd=ROOT)
+    until(lambda: any(folder.glob("data.making-*/PG_VERSION")))
+    starter = psutil.Process(creation.pid)
     descendants = [] if survivors else starter.children(recursive=True)
     for process in (starter, *descendants):
         with suppress(psutil.NoSuchProcess):  # some live only for a moment
             process.kill()
-    making.wait()
+    creation.wait()
     server = Postgres(folder, free_port(), fast=True)
     try:
         assert server.start()
@@ -114,36 +105,32 @@ def test_data_of_another_version_is_refused_and_kept(home: Path) -> None:
     assert data.exists()
 
 
-def test_a_service_that_several_restart_at_once_runs_once(tmp_path: Path) -> None:
+def test_a_service_that_is_restarted_concurrently_runs_once(tmp_path: Path) -> None:
     services = DemoServices(tmp_path, {"crm-api": free_port()})
     services.start()
     command = [str(services.bin / "service-control"), "restart", "crm-api"]
     for _ in range(4):
-        several = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for _ in range(4)]
-        assert [one.wait(60) for one in several] == [0] * 4
+        restarts = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for _ in range(4)]
+        assert [restart.wait(WAIT_SECONDS) for restart in restarts] == [0] * 4
     assert services.running()
     services.stop()
-    assert not [
-        one
-        for one in psutil.process_iter(["cmdline"])
-        if str(tmp_path) in " ".join(one.info["cmdline"] or [])
-    ]
+    assert not processes_of(tmp_path)
 
 
-def test_no_two_parts_want_the_same_port() -> None:
+def test_no_two_services_have_the_same_default_port() -> None:
     ports = asdict(Ports())
-    taken = [*ports.values(), *(ports[part] + 1 for part in ("kafka", "services"))]
+    taken = [*ports.values(), *(ports[service] + 1 for service in ("kafka", "services"))]
     assert len(set(taken)) == len(taken), ports
 
 
 @pytest.mark.parametrize("text", ["abc", "0", "65535", "-1"])
-def test_a_port_that_is_none_is_named(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_setting_that_is_not_a_port_is_named(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AETHERLINK_KAFKA_PORT", text)
     with pytest.raises(ServiceFailed, match=f"AETHERLINK_KAFKA_PORT={text}"):
         Ports.from_env()
 
 
-def test_the_broker_in_use_stays_the_one_until_it_is_stopped(
+def test_the_broker_in_use_is_kept_until_it_is_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("KAFKA_BROKER", "KAFKA_BOOTSTRAP_SERVERS"):
