@@ -37,9 +37,9 @@ BANNED = {
 PAGE = """\
 # Licences
 
-The packages that are deployed, and their licences. `make fmt` generates this page from the lock
-file and the packages' metadata; `python -m infra.dependencies` checks these packages and the
-development tools. boto3, botocore and s3transfer come with Lambda's runtime.
+The packages that are deployed, and their licences. `make fmt` generates this page from the
+lock file and the packages' metadata; `python -m infra.dependencies` checks these packages and
+the development tools. boto3, botocore and s3transfer come with Lambda's runtime.
 
 | package | version | licence |
 | --- | --- | --- |
@@ -78,7 +78,7 @@ class Report:
 
 
 def read_lock(text: str) -> tuple[list[Requirement], list[Finding]]:
-    """Return a lock file's requirements, and a finding for each that is not pinned or hashed."""
+    """Return a lock file's requirements, and what is not pinned or has no hash."""
     requirements = []
     findings = []
     joined = re.sub(r"\\\n\s*", " ", text)
@@ -87,7 +87,8 @@ def read_lock(text: str) -> tuple[list[Requirement], list[Finding]]:
             continue
         match = REQUIREMENT.match(line)
         if match is None:
-            findings.append(Finding(line.split()[0], "is not pinned with ==: run `make lock`"))
+            name = line.split()[0]
+            findings.append(Finding(name, "is not pinned with ==: run `make lock`"))
             continue
         name = canonicalize_name(match["name"])
         if not HASH.search(line):
@@ -159,7 +160,7 @@ def describe(findings: Iterable[Finding]) -> str:
 def main() -> int:
     """Check from the command line; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m infra.dependencies", description=__doc__)
-    parser.add_argument("--json", action="store_true", help="print licences and findings as JSON")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
     arguments = parser.parse_args()
     report = run()
     if arguments.json:

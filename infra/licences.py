@@ -40,16 +40,16 @@ SPELLINGS = {
 """How packages write licences that have an SPDX identifier, in lower case."""
 
 REVIEWED = {
-    "crc32c": "LGPL-2.1-or-later: used unchanged, as a separate library that anyone can replace",
+    "crc32c": "LGPL-2.1-or-later: used unchanged, as a library that anyone can replace",
     "docutils": "public domain, BSD, PSF and GPL by file: needed by a tool, never shipped",
-    "python-dateutil": "Apache-2.0 or BSD-3-Clause, by its LICENSE file; the metadata says: dual",
+    "python-dateutil": "Apache-2.0 or BSD-3-Clause, by its LICENSE file; the metadata: dual",
 }
 """Packages whose licence a person has read, and what it is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """What a package states: an SPDX expression, a free text, and the licence classifiers."""
+    """What a package states: an SPDX expression, a text, and its licence classifiers."""
 
     expression: str = ""
     text: str = ""
@@ -88,7 +88,8 @@ def licence(name: str, metadata: Metadata) -> str:
         identifiers = {_spdx(text) for text in _statements(metadata)}
         if identifiers and identifiers <= ACCEPTED:
             return " AND ".join(sorted(identifiers))
-    stated = metadata.expression or metadata.text or ", ".join(metadata.classifiers) or "nothing"
+    classifiers = ", ".join(metadata.classifiers)
+    stated = metadata.expression or metadata.text or classifiers or "nothing"
     raise ValueError(
         f"states the licence {stated!r}, which is not accepted. Read it; then choose another "
         "package, or add its licence to SPELLINGS or REVIEWED in infra/licences.py"
@@ -107,7 +108,7 @@ def _spdx(text: str) -> str:
 
 
 def _accepts(expression: str) -> bool:
-    """Return whether one alternative of an SPDX expression (without parentheses) is accepted."""
+    """Return whether an alternative of an SPDX expression without parentheses is accepted."""
     return any(
         all(_spdx(term) in ACCEPTED for term in alternative.split(" AND "))
         for alternative in expression.split(" OR ")

@@ -25,7 +25,8 @@ KEPT_FOR_EVER = {"ledger"}
 
 def tables(prefix: str) -> dict[str, dict[str, Any]]:
     """Return the tables' properties by resource name, as CloudFormation writes them."""
-    return {f"Autoheal{name.title()}Table": table(f"{prefix}-{name}", name) for name in KEYS}
+    resource = "Autoheal{}Table"
+    return {resource.format(name.title()): table(f"{prefix}-{name}", name) for name in KEYS}
 
 
 def table(full_name: str, name: str) -> dict[str, Any]:
@@ -52,13 +53,17 @@ def table(full_name: str, name: str) -> dict[str, Any]:
             for index, keys in indexes.items()
         ]
     if name not in KEPT_FOR_EVER:
-        properties["TimeToLiveSpecification"] = {"AttributeName": "expires_at", "Enabled": True}
+        properties["TimeToLiveSpecification"] = {
+            "AttributeName": "expires_at",
+            "Enabled": True,
+        }
     return properties
 
 
 def documents() -> dict[str, dict[str, Any]]:
     """Return the documents' contents by name."""
-    return {path.stem: json.loads(path.read_text()) for path in sorted(DOCUMENTS.glob("*.json"))}
+    paths = sorted(DOCUMENTS.glob("*.json"))
+    return {path.stem: json.loads(path.read_text()) for path in paths}
 
 
 def resources(prefix: str) -> dict[str, dict[str, Any]]:

@@ -18,15 +18,18 @@ INVOCATIONS: Final = {
         "OnFailure": {"Type": "SQS", "Destination": {"Fn::GetAtt": [FAILURES, "Arn"]}}
     },
 }
-"""A schedule invokes asynchronously: Lambda retries what failed twice, and what was throttled for
-six hours. The next minute's run does the same work, so stale invocations would only queue up."""
+"""How Lambda handles a failed run of a schedule, which invokes asynchronously.
+
+By default Lambda retries a failed run twice and a throttled one for six hours. The next
+minute's run does the same work, so stale invocations would only queue up.
+"""
 
 PARAMETERS: Final = {
     RESERVED: {
         "Type": "String",
         "Default": "",
         "AllowedPattern": "[0-9]*",
-        "Description": "Reserved concurrency of each scheduled function; empty reserves none. "
+        "Description": "Reserved concurrency of each scheduled function; empty is none. "
         "A new account may have 10 in all, none of which can be reserved.",
     },
     RETENTION: {

@@ -50,12 +50,12 @@ def build(
 ) -> PackagedApp:
     """Build the app of `root` for `stage` into `out`, for the running version of Python.
 
-    `environment` is added to what `.chalice/config.json` gives every function. For stage local
-    the bundle fits this machine, else Lambda on `architecture`. The same input gives the same
-    bytes.
+    `environment` is added to what `.chalice/config.json` gives every function. For stage
+    local the bundle fits this machine, else Lambda on `architecture`. The same input gives
+    the same bytes.
 
     Raises:
-        PackagingFailed: a step failed, or a secret would stand in the template as plain text.
+        PackagingFailed: a step failed, or a secret would be plain text in the template.
     """
     try:
         refuse_plain_secrets(environment or {}, stage)
@@ -77,7 +77,7 @@ def build(
 
 
 def _run_chalice(root: Path, temporary: Path, stage: str, environment: Mapping[str, str]) -> Path:
-    """Return a folder with Chalice's `sam.json` and its archive, which has no requirements."""
+    """Return a folder with Chalice's `sam.json` and its archive without requirements."""
     copy = _copy_sources(root, temporary / "copy")
     config = copy / ".chalice" / "config.json"
     policies.narrow_all(config.parent, stage)
@@ -97,7 +97,7 @@ def _run_chalice(root: Path, temporary: Path, stage: str, environment: Mapping[s
 
 
 def _compiled(packaged: Path) -> Path:
-    """Return a folder with the content of Chalice's archive, its own runtime compiled, too."""
+    """Return a folder with the content of Chalice's archive and its runtime compiled."""
     folder = packaged / "app"
     shutil.unpack_archive(packaged / "deployment.zip", folder)
     compile_python(folder, "chalice", sourceless=True)

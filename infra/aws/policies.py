@@ -18,7 +18,7 @@ LOGS = "/aws/lambda/aetherlink-*"
 
 
 def narrow(policy: dict[str, Any], stage: str) -> dict[str, Any]:
-    """Return `policy` for `stage`, in the region, account and stack that it is deployed to."""
+    """Return `policy` for `stage`, in its deployment's region, account and stack."""
     return {
         **policy,
         "Statement": [

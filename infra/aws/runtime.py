@@ -1,9 +1,10 @@
-"""Which machine the bundle is built for: Python, processor, and the C library that wheels may need.
+"""The machine that a bundle is built for: Python, processor, and C library.
 
-Chalice takes the functions' Runtime from the Python that runs it, and byte code fits one version
-only. So the wheels, the byte code and the Runtime are all those of the running Python. Lambda's
-python3.11 runs on Amazon Linux 2 with glibc 2.26, python3.12 and newer on Amazon Linux 2023 with
-glibc 2.34: a wheel that needs a newer one installs, and fails when it is first imported.
+Chalice takes the functions' Runtime from the Python that runs it, and byte code fits one
+version only. So the wheels, the byte code and the Runtime are all those of the running
+Python. Lambda's python3.11 runs on Amazon Linux 2 with glibc 2.26, python3.12 and newer on
+Amazon Linux 2023 with glibc 2.34: a wheel that needs a newer one can be installed, and fails
+when it is first imported.
 """
 
 import sys
@@ -46,7 +47,7 @@ def for_stage(stage: str, architecture: str = "x86_64") -> Runtime:
     """Return the runtime of `stage`: this machine for stage local, else Lambda's.
 
     Raises:
-        PackagingFailed: the running Python has no Lambda runtime, or there is no such processor.
+        PackagingFailed: Lambda has no runtime for this Python, or no such processor.
     """
     version = sys.version_info[:2]
     python = f"{version[0]}.{version[1]}"
@@ -59,7 +60,7 @@ def for_stage(stage: str, architecture: str = "x86_64") -> Runtime:
         return Runtime(python)
     if architecture not in ARCHITECTURES:
         raise PackagingFailed(
-            f"There is no architecture {architecture!r}: choose one of {', '.join(ARCHITECTURES)}."
+            f"There is no architecture {architecture!r}. Choose one of {', '.join(ARCHITECTURES)}."
         )
     platform, glibc = AMAZON_LINUX_2 if version < (3, 12) else AMAZON_LINUX_2023
     return Runtime(python, architecture, f"{ARCHITECTURES[architecture]}-{platform}", glibc)

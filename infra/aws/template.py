@@ -19,7 +19,7 @@ usage plan would count API keys, and tenants have none.
 
 
 def add_environment(config: Path, stage: str, environment: Mapping[str, str]) -> None:
-    """Add `environment` to what Chalice's configuration file gives each function of `stage`."""
+    """Add `environment` to what the file `config` gives each function of `stage`."""
     content = json.loads(config.read_text())
     settings = content["stages"].setdefault(stage, {})
     variables = settings.get("environment_variables", {})
@@ -50,8 +50,8 @@ def additions(config: Path, stage: str) -> dict[str, Any]:
 def finish(text: str, stage: str, runtime: Runtime) -> str:
     """Return the template `text` that Chalice wrote, completed for `stage` on `runtime`.
 
-    The emulator of stage local has neither log groups nor destinations, and its tables go with
-    its stack.
+    The emulator of stage local has neither log groups nor destinations, and its tables are
+    deleted with its stack.
     """
     template: dict[str, Any] = json.loads(text)
     if stage != "local":
@@ -73,7 +73,7 @@ def _keep_tables(template: dict[str, Any]) -> None:
 
 
 def idempotency_table(name: str) -> dict[str, Any]:
-    """Return the properties of the table of idempotency keys, as CloudFormation writes them."""
+    """Return the properties of the table of idempotency keys, for CloudFormation."""
     return {
         "TableName": name,
         "BillingMode": "PAY_PER_REQUEST",

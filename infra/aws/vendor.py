@@ -12,12 +12,28 @@ from infra.aws.runtime import Runtime
 from infra.aws.steps import compile_python, run, tool
 
 LAMBDA_HAS = ("boto3", "botocore", "s3transfer")
-"""What Lambda's runtime brings: 25 MB that the bundle leaves out. The emulator brings it too."""
+"""What Lambda's runtime, and the emulator's, brings: 25 MB that the bundle leaves out."""
 
-UNUSED_FOLDERS = ("bin", "sqlalchemy/testing", "sqlalchemy/ext", "cffi", "pycparser", "kafka/cli")
-"""What is installed and no function imports; a test loads every handler and adapter without."""
+UNUSED_FOLDERS = (
+    "bin",
+    "sqlalchemy/testing",
+    "sqlalchemy/ext",
+    "cffi",
+    "pycparser",
+    "kafka/cli",
+)
+"""What no function imports; a test loads every handler and adapter without it."""
 
-UNUSED_FILES = ("*.pyi", "py.typed", "*.pyx", "*.pxd", "*.h", "*.c", ".lock", "*.dist-info/RECORD")
+UNUSED_FILES = (
+    "*.pyi",
+    "py.typed",
+    "*.pyx",
+    "*.pxd",
+    "*.h",
+    "*.c",
+    ".lock",
+    "*.dist-info/RECORD",
+)
 DIALECTS = "sqlalchemy/dialects"
 DIALECTS_USED = ("postgresql", "__init__.py", "_typing.py")
 FORMAT = "sourceless zip 4"
@@ -67,12 +83,14 @@ def _install(lock: Path, runtime: Runtime, folder: Path) -> None:
 
 def _strip(folder: Path) -> None:
     """Remove what no function needs."""
-    dialects = [path for path in (folder / DIALECTS).iterdir() if path.name not in DIALECTS_USED]
+    dialects = (folder / DIALECTS).iterdir()
+    unused_dialects = [path for path in dialects if path.name not in DIALECTS_USED]
     left_out = [path for name in LAMBDA_HAS for path in folder.glob(f"{name}-*.dist-info")]
     for name in (*LAMBDA_HAS, *UNUSED_FOLDERS):
         shutil.rmtree(folder / name, ignore_errors=True)
-    for unneeded in [*dialects, *left_out, *folder.rglob("tests"), *folder.rglob("__pycache__")]:
-        shutil.rmtree(unneeded, ignore_errors=True)
+    unneeded = [*folder.rglob("tests"), *folder.rglob("__pycache__")]
+    for path in [*unused_dialects, *left_out, *unneeded]:
+        shutil.rmtree(path, ignore_errors=True)
     for pattern in UNUSED_FILES:
         for path in folder.rglob(pattern):
             path.unlink()
