@@ -47,7 +47,7 @@ def test_the_tour_works_as_it_is_written(stack: Stack, shell: str) -> None:
     assert "\n\n" not in re.sub(r"HTTP/[\s\S]*?\n\n", "", text), "one newline after each answer"
     answers = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
     jobs, moved, changed, first, again, refused, health = answers
-    assert [job["title"] for job in jobs["items"]][:1] == ["Replace the meter"]
+    assert "Replace the meter" in [job["title"] for job in jobs["items"]]
     assert (moved["status"], moved["version"]) == ("Scheduled", 2)
     assert (changed["amountCents"], changed["version"]) == (12_500, 3)
     assert (first["name"], first) == ("Contoso", again)
