@@ -1,4 +1,4 @@
-"""Builders of what the healer's tests need: alerts as Alertmanager sends them, a healer on given parts."""
+"""Alerts and deliveries as Alertmanager sends them."""
 
 import json
 from collections.abc import Mapping
@@ -39,10 +39,10 @@ def raw_alert(
 
 
 def alert(name: str = TCP, **values: Any) -> Alert:
-    """Return an alert."""
-    found = read(raw_alert(name, **values))
-    assert isinstance(found, Alert)
-    return found
+    """Return a parsed alert."""
+    parsed = read(raw_alert(name, **values))
+    assert isinstance(parsed, Alert)
+    return parsed
 
 
 def delivery(*alerts: Mapping[str, Any], **more: Any) -> bytes:

@@ -1,4 +1,4 @@
-"""Builders of what the healer's tests need: alerts as Alertmanager sends them, a healer on given parts."""
+"""A healer on fakes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace

@@ -1,4 +1,4 @@
-"""Builders of what the healer's tests need: alerts as Alertmanager sends them, a healer on given parts."""
+"""The product's runbooks, changed for a test."""
 
 from typing import Any
 
@@ -9,5 +9,5 @@ from tests.builders.alerts import TCP
 
 def changed(name: str = TCP, **values: Any) -> dict[str, Runbook]:
     """Return the product's runbooks, one of them changed."""
-    known = dict(runbooks.load())
-    return known | {name: known[name].model_copy(update=values)}
+    product = dict(runbooks.load())
+    return product | {name: product[name].model_copy(update=values)}

@@ -1,4 +1,4 @@
-"""What any `AuditLog` and `MetricsLedger` and `SilencePlaces` do; fakes, moto and the emulator pass the same suite."""
+"""The contracts of `AuditLog`, `MetricTotals` and `SilenceRegistry`."""
 
 import random
 import threading
@@ -27,11 +27,11 @@ def suite(request: pytest.FixtureRequest) -> Iterator[Suite]:
 
 def _events(suite: Suite) -> list[AuditEvent]:
     """Append events of three days, oldest first."""
-    made = []
+    appended = []
     for number in range(60):
         kind = Kind.ACTION_OK if number % 3 else Kind.DECISION_SKIP
         name = "" if number % 4 == 0 else f"Alert{number % 2}"
-        made.append(
+        appended.append(
             AuditEvent(
                 START - 2 * DAY + number * 72 * MINUTE,
                 kind,
@@ -39,28 +39,28 @@ def _events(suite: Suite) -> list[AuditEvent]:
                 {"n": number, "text": "Größe <b>"},
             )
         )
-    shuffled = random.Random(7).sample(made, len(made))
+    shuffled = random.Random(7).sample(appended, len(appended))
     suite.audit.append(shuffled)
     suite.later(2 * 86_400)
-    return made
+    return appended
 
 
 def _all(suite: Suite, **values: Any) -> list[AuditEvent]:
     """Return everything, page by page."""
-    found: list[AuditEvent] = []
+    events: list[AuditEvent] = []
     query = AuditQuery(**values)
     while True:
         page = suite.audit.find(query, suite.now)
-        found += page.events
+        events += page.events
         if page.following is None:
-            return found
+            return events
         query = AuditQuery(**{**values, "after": page.following})
 
 
 @pytest.mark.parametrize("limit", [1, 7, 200])
 def test_pages_hold_every_event_once_newest_first(suite: Suite, limit: int) -> None:
-    made = _events(suite)
-    assert _all(suite, limit=limit) == list(reversed(made))
+    appended = _events(suite)
+    assert _all(suite, limit=limit) == list(reversed(appended))
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_pages_hold_every_event_once_newest_first(suite: Suite, limit: int) -> N
         {"kind": "decision_skip", "limit": 3},
         {"alertname": "Alert1"},
         {"alertname": "Alert1", "kind": "action_ok", "limit": 5},
-        {"alertname": "nobody"},
+        {"alertname": "Unknown"},
         {"since": START, "until": START + DAY / 2},
         {"since": START - 2 * DAY, "until": START - 2 * DAY},
         {"until": START - DAY, "kind": "action_ok"},
@@ -81,28 +81,28 @@ def test_pages_hold_every_event_once_newest_first(suite: Suite, limit: int) -> N
         {"contains": "nowhere"},
     ],
 )
-def test_filters_are_held_to(suite: Suite, values: dict[str, Any]) -> None:
-    made = _events(suite)
+def test_only_matching_events_are_returned(suite: Suite, values: dict[str, Any]) -> None:
+    appended = _events(suite)
     query = AuditQuery(**values)
-    assert _all(suite, **values) == [one for one in reversed(made) if query.matches(one)]
+    assert _all(suite, **values) == [event for event in reversed(appended) if query.matches(event)]
 
 
-def test_the_same_event_twice_is_once(suite: Suite) -> None:
+def test_appending_an_event_twice_has_no_effect(suite: Suite) -> None:
     event = AuditEvent(START, Kind.ACK, "A")
     suite.audit.append([event])
     suite.audit.append([event])
     assert list(suite.audit.find(AuditQuery(), suite.now).events) == [event]
 
 
-def test_events_of_one_moment_are_all_there(suite: Suite) -> None:
-    made = [AuditEvent(START, Kind.ACK, "A", {"n": n}) for n in range(30)]
-    suite.audit.append(made)
-    found = _all(suite, limit=4)
-    assert {one.id for one in found} == {one.id for one in made}
-    assert len(found) == 30
+def test_events_of_the_same_time_are_all_returned(suite: Suite) -> None:
+    appended = [AuditEvent(START, Kind.ACK, "A", {"n": n}) for n in range(30)]
+    suite.audit.append(appended)
+    events = _all(suite, limit=4)
+    assert {event.id for event in events} == {event.id for event in appended}
+    assert len(events) == 30
 
 
-def test_the_ledger_adds_up_and_keeps_the_latest(suite: Suite) -> None:
+def test_the_totals_are_sums_or_the_latest_value(suite: Suite) -> None:
     for number in range(3):
         adding = (
             Increments()
@@ -117,7 +117,7 @@ def test_the_ledger_adds_up_and_keeps_the_latest(suite: Suite) -> None:
     assert totals[Series(names.AUTOHEAL_LAST_EVENT)] == (START + 2 * MINUTE).timestamp()
 
 
-def test_nothing_to_add_is_nothing(suite: Suite) -> None:
+def test_adding_nothing_changes_nothing(suite: Suite) -> None:
     suite.totals.add(Increments())
     assert suite.totals.totals() == {}
 
@@ -135,7 +135,7 @@ def test_a_thousand_additions_at_once_add_up_to_a_thousand(suite: Suite) -> None
     assert suite.totals.totals()[Series(names.AUTOHEAL_EVENTS, (("kind", "ack"),))] == 1_000
 
 
-def test_a_place_has_one_silence_until_it_ends(suite: Suite) -> None:
+def test_a_key_holds_one_silence_until_it_ends(suite: Suite) -> None:
     silences = suite.silences
     until = START + MINUTE
     ends = START + 30 * MINUTE
@@ -149,7 +149,7 @@ def test_a_place_has_one_silence_until_it_ends(suite: Suite) -> None:
     assert silences.reserve("k", "b", suite.now, suite.now + MINUTE) is None
 
 
-def test_a_place_that_was_let_go_or_whose_silence_was_ended_is_free(suite: Suite) -> None:
+def test_a_key_is_free_when_it_is_released_or_its_silence_has_ended(suite: Suite) -> None:
     silences = suite.silences
     until = START + MINUTE
     silences.reserve("k", "a", suite.now, until)

@@ -1,4 +1,4 @@
-"""What any `Commander` does; the fake and the adapter on the local Systems Manager pass the same suite."""
+"""The contract of `Commander`, for the fake and the adapter on the local Systems Manager."""
 
 import socket
 import threading
@@ -35,10 +35,10 @@ def action(service: str = "crm-api", **values: Any) -> Action:
     target = f"AetherLinkService={service}"
     parameters = {"Service": service}
     identity = action_id(str(uuid7()), 1)
-    made = Action(
+    planned = Action(
         identity, "e", 1, "A", {}, target, "cmd", parameters, State.DISPATCHING, 2, now, now
     )
-    return replace(made, **values)
+    return replace(planned, **values)
 
 
 def ended(commander: Commander, command_id: str) -> CommandStatus:
@@ -75,13 +75,13 @@ def suite(request: pytest.FixtureRequest) -> Iterator[Suite]:
     services.behave("crm-api", "")
 
 
-def test_a_command_runs_and_tells_how_it_ended(suite: Suite) -> None:
+def test_a_command_runs_and_its_result_is_known(suite: Suite) -> None:
     command_id = suite.commander.send(action(), **RESTART, timeout_seconds=60)
     status = ended(suite.commander, command_id)
     assert (status.state, status.rc) == (CommandState.SUCCEEDED, 0)
 
 
-def test_a_command_that_fails_tells_its_code_and_what_it_said(suite: Suite) -> None:
+def test_a_failed_command_has_its_exit_code_and_output(suite: Suite) -> None:
     suite.behave("crm-api", FAIL)
     status = ended(suite.commander, suite.commander.send(action(), **RESTART, timeout_seconds=60))
     assert (status.state, status.rc, status.detail) == (
@@ -100,7 +100,7 @@ def test_a_command_is_found_by_its_comment_and_only_by_it(suite: Suite) -> None:
     ended(suite.commander, command_id)
 
 
-def test_a_command_that_nobody_knows_is_missing_not_failed(suite: Suite) -> None:
+def test_an_unknown_command_is_missing_and_not_failed(suite: Suite) -> None:
     assert (
         suite.commander.status("0197a3c0-5f3e-7cc4-9d0a-2b8b6f0f1e11").state is CommandState.MISSING
     )
@@ -117,9 +117,9 @@ def test_the_demo_service_is_really_restarted(ssm: LocalSsm, services: DemoServi
     assert services.answers("crm-api")
 
 
-def test_a_target_that_nothing_has_is_a_failure(ssm: LocalSsm) -> None:
+def test_a_target_without_machines_is_a_failure(ssm: LocalSsm) -> None:
     commander = SsmCommander(ssm.client)
-    command_id = commander.send(action("nobody"), **RESTART, timeout_seconds=60)
+    command_id = commander.send(action("unknown"), **RESTART, timeout_seconds=60)
     assert ended(commander, command_id).state is CommandState.NO_TARGETS
 
 
@@ -144,19 +144,21 @@ def test_a_command_that_hangs_is_cancelled(ssm: LocalSsm, services: DemoServices
         {"parameters": {"Service": "crm-api", "Extra": "x"}},
     ],
 )
-def test_what_the_document_does_not_allow_is_refused(ssm: LocalSsm, wrong: dict[str, Any]) -> None:
+def test_parameters_that_the_document_does_not_allow_are_refused(
+    ssm: LocalSsm, wrong: dict[str, Any]
+) -> None:
     with pytest.raises(SendRefused):
         SsmCommander(ssm.client).send(action(**wrong), **RESTART, timeout_seconds=60)
 
 
-def test_a_document_that_is_not_there_is_refused(ssm: LocalSsm) -> None:
+def test_an_unknown_document_is_refused(ssm: LocalSsm) -> None:
     with pytest.raises(SendRefused, match="InvalidDocument"):
         SsmCommander(ssm.client).send(
             action(), document="AetherLink-Other", version="1", timeout_seconds=60
         )
 
 
-def test_nobody_there_is_a_refusal_and_no_answer_is_unsure(
+def test_no_connection_is_a_refusal_and_no_answer_is_unsure(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):

@@ -1,4 +1,4 @@
-"""What any `LeaseStore` does; the fake, moto and the emulator pass the same suite."""
+"""The contract of `LeaseStore`, for the fake, moto and the emulator."""
 
 import threading
 import time
@@ -38,10 +38,10 @@ class Suite:
 
 
 def create_table(client: Any) -> None:
-    wanted = idempotency_table(TABLE)
-    del wanted["TimeToLiveSpecification"]
+    options = idempotency_table(TABLE)
+    del options["TimeToLiveSpecification"]
     if TABLE not in client.list_tables()["TableNames"]:
-        client.create_table(**wanted)
+        client.create_table(**options)
         client.get_waiter("table_exists").wait(TableName=TABLE)
 
 
@@ -81,7 +81,7 @@ def _key(**values: Any) -> IdempotencyKey:
     )
 
 
-def test_the_first_is_let_in_and_the_second_told_to_wait(suite: Suite) -> None:
+def test_the_first_claim_succeeds_and_the_second_has_to_wait(suite: Suite) -> None:
     key = _key()
     assert suite.store.claim(key, uuid4(), lease_seconds=30) == Claimed()
     second = suite.store.claim(key, uuid4(), lease_seconds=30)
@@ -90,7 +90,7 @@ def test_the_first_is_let_in_and_the_second_told_to_wait(suite: Suite) -> None:
     assert 25 < second.seconds <= 30
 
 
-def test_a_finished_answer_is_given_byte_for_byte(suite: Suite) -> None:
+def test_a_finished_answer_is_returned_byte_for_byte(suite: Suite) -> None:
     key = _key()
     owner = uuid4()
     suite.store.claim(key, owner, lease_seconds=30)
@@ -98,7 +98,7 @@ def test_a_finished_answer_is_given_byte_for_byte(suite: Suite) -> None:
     assert suite.store.claim(key, uuid4(), lease_seconds=30) == Finished("h", ANSWER)
 
 
-def test_an_answer_kept_elsewhere_is_told_as_such(suite: Suite) -> None:
+def test_an_answer_that_is_stored_elsewhere_is_reported_as_such(suite: Suite) -> None:
     key = _key()
     owner = uuid4()
     suite.store.claim(key, owner, lease_seconds=30)
@@ -106,7 +106,7 @@ def test_an_answer_kept_elsewhere_is_told_as_such(suite: Suite) -> None:
     assert suite.store.claim(key, uuid4(), lease_seconds=30) == Finished("h", None)
 
 
-def test_what_was_let_go_may_be_claimed_at_once(suite: Suite) -> None:
+def test_a_released_key_may_be_claimed_at_once(suite: Suite) -> None:
     key = _key()
     owner = uuid4()
     suite.store.claim(key, owner, lease_seconds=30)
@@ -114,7 +114,7 @@ def test_what_was_let_go_may_be_claimed_at_once(suite: Suite) -> None:
     assert suite.store.claim(key, uuid4(), lease_seconds=30) == Claimed()
 
 
-def test_a_late_owner_cannot_touch_the_record_of_a_newer_one(suite: Suite) -> None:
+def test_a_late_owner_cannot_change_the_record_of_a_newer_one(suite: Suite) -> None:
     key = _key()
     late = uuid4()
     newer = uuid4()
@@ -128,7 +128,7 @@ def test_a_late_owner_cannot_touch_the_record_of_a_newer_one(suite: Suite) -> No
     assert suite.store.claim(key, uuid4(), lease_seconds=30) == Finished("h", ANSWER)
 
 
-def test_after_a_day_the_key_is_free_whatever_was_deleted_meanwhile(suite: Suite) -> None:
+def test_a_key_is_free_after_a_day_even_if_its_record_was_not_deleted(suite: Suite) -> None:
     key = _key()
     owner = uuid4()
     suite.store.claim(key, owner, lease_seconds=30)
@@ -137,17 +137,17 @@ def test_after_a_day_the_key_is_free_whatever_was_deleted_meanwhile(suite: Suite
     assert suite.store.claim(key, uuid4(), lease_seconds=30) == Claimed()
 
 
-def test_keys_of_other_tenants_and_endpoints_are_others(suite: Suite) -> None:
+def test_tenants_and_endpoints_have_separate_keys(suite: Suite) -> None:
     key = _key()
-    for one in (
+    for key in (
         key,
         _key(tenant_id=uuid4()),
         _key(tenant_id=key.tenant_id, endpoint="PATCH /jobs/{id}"),
     ):
-        assert suite.store.claim(one, uuid4(), lease_seconds=30) == Claimed()
+        assert suite.store.claim(key, uuid4(), lease_seconds=30) == Claimed()
 
 
-def test_of_forty_at_once_one_is_let_in(suite: Suite) -> None:
+def test_only_one_of_forty_concurrent_claims_succeeds(suite: Suite) -> None:
     key = _key()
     outcomes = []
     together = threading.Barrier(40)
@@ -178,7 +178,7 @@ class Naive:
         self.records.pop(key, None)
 
 
-def test_without_fencing_the_late_owner_s_failure_deletes_the_newer_one_s_record() -> None:
+def test_without_fencing_a_late_owner_deletes_the_record_of_a_newer_one() -> None:
     naive = Naive()
     naive.claim("k", "late")
     naive.claim("k", "newer")
@@ -186,7 +186,7 @@ def test_without_fencing_the_late_owner_s_failure_deletes_the_newer_one_s_record
     assert "k" not in naive.records, "the race is real: the newer owner's record is gone"
 
 
-def test_a_store_that_is_away_says_so_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_store_is_reported_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")

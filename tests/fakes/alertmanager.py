@@ -1,4 +1,4 @@
-"""One fake for each of the healer's ports. They pass the same contract suites as the real adapters."""
+"""A fake of Alertmanager."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,25 +16,28 @@ class FakeAlertmanager:
     """An `AlertSource` in memory."""
 
     firing: list[Alert] = field(default_factory=list)
-    made: dict[str, dict[str, Any]] = field(default_factory=dict)
+    created: dict[str, dict[str, Any]] = field(default_factory=dict)
     down: bool = False
     on_silence: Callable[[], None] = lambda: None
 
     def alerts(self, filters: Mapping[str, str]) -> list[Alert]:
         self._answer()
         return [
-            one
-            for one in self.firing
-            if all(one.labels.get(name) == value for name, value in filters.items())
+            alert
+            for alert in self.firing
+            if all(alert.labels.get(name) == value for name, value in filters.items())
         ]
 
     def listed(self) -> list[dict[str, Any]]:
         self._answer()
-        return [{"labels": dict(one.labels), "fingerprint": one.fingerprint} for one in self.firing]
+        return [
+            {"labels": dict(alert.labels), "fingerprint": alert.fingerprint}
+            for alert in self.firing
+        ]
 
     def silences(self) -> list[dict[str, Any]]:
         self._answer()
-        return list(self.made.values())
+        return list(self.created.values())
 
     def silence(
         self,
@@ -50,7 +53,7 @@ class FakeAlertmanager:
             {"name": name, "value": value, "isRegex": False, "isEqual": True}
             for name, value in matchers.items()
         ]
-        self.made[silence_id] = {
+        self.created[silence_id] = {
             "id": silence_id,
             "matchers": listed,
             "createdBy": by,
@@ -64,10 +67,10 @@ class FakeAlertmanager:
 
     def expire(self, silence_id: str) -> None:
         self._answer()
-        if silence_id not in self.made:
+        if silence_id not in self.created:
             raise NotFound("no such silence")
-        self.made[silence_id]["status"]["state"] = "expired"
+        self.created[silence_id]["status"]["state"] = "expired"
 
     def _answer(self) -> None:
         if self.down:
-            raise BadGateway("away", cause="test")
+            raise BadGateway("down", cause="test")

@@ -1,4 +1,4 @@
-"""One fake for each of the healer's ports. They pass the same contract suites as the real adapters."""
+"""A fake of the audit log."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -17,23 +17,25 @@ class FakeAudit:
 
     def append(self, events: Sequence[AuditEvent]) -> None:
         if self.down:
-            raise Unavailable("away", cause="test")
+            raise Unavailable("down", cause="test")
         self.events |= {event.id: event for event in events}
 
     def find(self, query: AuditQuery, now: datetime) -> AuditPage:
         if self.down:
-            raise Unavailable("away", cause="test")
-        ordered = sorted(self.events.values(), key=lambda one: (one.time, one.id), reverse=True)
+            raise Unavailable("down", cause="test")
+        ordered = sorted(
+            self.events.values(), key=lambda event: (event.time, event.id), reverse=True
+        )
         if query.after:
             end = (query.after.time, query.after.id)
-            ordered = [one for one in ordered if (one.time, one.id) < end]
-        wanted = [one for one in ordered if query.matches(one)]
-        page = wanted[: query.limit]
-        more = len(wanted) > query.limit
+            ordered = [event for event in ordered if (event.time, event.id) < end]
+        matching = [event for event in ordered if query.matches(event)]
+        page = matching[: query.limit]
+        more = len(matching) > query.limit
         return AuditPage(page, AuditPosition(page[-1].time, page[-1].id) if more else None)
 
     def kinds(self) -> list[str]:
         return [
-            str(one.kind)
-            for one in sorted(self.events.values(), key=lambda one: (one.time, one.id))
+            str(event.kind)
+            for event in sorted(self.events.values(), key=lambda event: (event.time, event.id))
         ]

@@ -1,4 +1,4 @@
-"""One fake for each of the healer's ports. They pass the same contract suites as the real adapters."""
+"""A fake that runs no commands."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,13 +22,18 @@ class _Command:
 
 
 class FakeCommander:
-    """A `Commander` in memory. `outcome` is how commands end; `loses_answer` takes the command and answers nothing."""
+    """A `Commander` in memory.
+
+    `outcome` is how commands end. With `loses_answer`, a command is accepted without an answer.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.sent: list[_Command] = []
         self.outcome = CommandStatus(CommandState.SUCCEEDED, 0)
-        self.loses_answer = self.takes_nothing = self.down = False
+        self.loses_answer = False
+        self.takes_nothing = False
+        self.down = False
         self.refuses: Exception | None = None
         self.cancelled: list[str] = []
 
@@ -37,7 +42,7 @@ class FakeCommander:
             raise self.refuses
         if self.takes_nothing:
             raise SendUnsure("the connection broke")
-        made = _Command(
+        command = _Command(
             str(uuid4()),
             action.comment,
             self.clock.now(),
@@ -45,24 +50,28 @@ class FakeCommander:
             f"{document}:{version}",
             action.parameters,
         )
-        self.sent.append(made)
+        self.sent.append(command)
         if self.loses_answer:
             raise SendUnsure("the connection broke")
-        return made.id
+        return command.id
 
     def status(self, command_id: str) -> CommandStatus:
         if self.down:
-            raise Unavailable("away", cause="test")
+            raise Unavailable("down", cause="test")
         return next(
-            (one.status for one in self.sent if one.id == command_id),
+            (command.status for command in self.sent if command.id == command_id),
             CommandStatus(CommandState.MISSING),
         )
 
     def find(self, comment: str, since: datetime) -> str | None:
         if self.down:
-            raise Unavailable("away", cause="test")
+            raise Unavailable("down", cause="test")
         return next(
-            (one.id for one in self.sent if one.comment == comment and one.sent >= since),
+            (
+                command.id
+                for command in self.sent
+                if command.comment == comment and command.sent >= since
+            ),
             None,
         )
 

@@ -1,4 +1,4 @@
-"""One fake for each of the healer's ports. They pass the same contract suites as the real adapters."""
+"""A fake of the escalation."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,5 +15,5 @@ class FakeEscalation:
 
     def notify(self, subject: str, facts: Mapping[str, Any]) -> None:
         if self.down:
-            raise Unavailable("away", cause="test")
+            raise Unavailable("down", cause="test")
         self.notices.append((subject, facts))

@@ -1,4 +1,4 @@
-"""One fake for each of the healer's ports. They pass the same contract suites as the real adapters."""
+"""A fake of the healer's store."""
 
 import threading
 from collections import defaultdict
@@ -35,7 +35,7 @@ class _Lock:
 
 
 class FakeHealStore:
-    """A `HealStore` in memory; notes go to the audit and the totals it is made with."""
+    """A `HealStore` in memory; records go to the audit and the totals it is made with."""
 
     def __init__(self, clock: Clock, audit: FakeAudit, totals: FakeMetricTotals) -> None:
         self.clock = clock
@@ -69,15 +69,15 @@ class FakeHealStore:
     def history(self, episode: str, target: str, now: datetime) -> History:
         self._answer()
         with self.lock:
-            found = self.episodes[episode]
+            present = self.episodes[episode]
             lock = self.locks[target]
             locked = (
                 lock.holder is not None and lock.lease_until is not None and lock.lease_until >= now
             )
             return History(
-                found.attempts,
-                found.open_action is not None,
-                found.over,
+                present.attempts,
+                present.open_action is not None,
+                present.over,
                 lock.cooldown_until,
                 locked,
             )
@@ -143,8 +143,8 @@ class FakeHealStore:
         self._answer()
         self.on_move(after)
         with self.lock:
-            there = self.kept.get(before.id)
-            if there is None or (there.state, there.version) != (
+            present = self.kept.get(before.id)
+            if present is None or (present.state, present.version) != (
                 before.state,
                 before.version,
             ):
@@ -191,22 +191,22 @@ class FakeHealStore:
         self, state: State | None, *, limit: int, after: str = ""
     ) -> tuple[list[Action], str]:
         self._answer()
-        found = [
-            one
-            for one in self.kept.values()
-            if state in (None, one.state) and (not after or _place(one) < after)
+        actions = [
+            action
+            for action in self.kept.values()
+            if state in (None, action.state) and (not after or _cursor(action) < after)
         ]
-        found.sort(key=_place, reverse=True)
-        return found[:limit], _place(found[limit - 1]) if len(found) > limit else ""
+        actions.sort(key=_cursor, reverse=True)
+        return actions[:limit], _cursor(actions[limit - 1]) if len(actions) > limit else ""
 
     def due(self, state: State, until: datetime, *, limit: int) -> list[Action]:
         self._answer()
         due = [
-            (one.next_check, one.id, one)
-            for one in self.kept.values()
-            if one.state is state and one.next_check is not None and one.next_check < until
+            (action.next_check, action.id, action)
+            for action in self.kept.values()
+            if action.state is state and action.next_check is not None and action.next_check < until
         ]
-        return [one for _, _, one in sorted(due)][:limit]
+        return [action for _, _, action in sorted(due)][:limit]
 
     def breakers(self, runbooks: Collection[str]) -> dict[str, Breaker]:
         self._answer()
@@ -214,8 +214,8 @@ class FakeHealStore:
 
     def change_breaker(self, before: Breaker, after: Breaker, record: ChangeRecord) -> bool:
         self._answer()
-        there = self._breakers.get(before.runbook)
-        if there is None or (there.state, there.failures) != (
+        present = self._breakers.get(before.runbook)
+        if present is None or (present.state, present.failures) != (
             before.state,
             before.failures,
         ):
@@ -245,12 +245,12 @@ class FakeHealStore:
 
     def _answer(self) -> None:
         if self.down:
-            raise Unavailable("away", code="autoheal-store-unavailable", cause="test")
+            raise Unavailable("down", code="autoheal-store-unavailable", cause="test")
 
 
 def _taken(lock: _Lock, now: datetime) -> bool:
     return lock.holder is not None and lock.lease_until is not None and lock.lease_until >= now
 
 
-def _place(action: Action) -> str:
+def _cursor(action: Action) -> str:
     return f"{rfc3339(action.created_at)}#{action.id}"

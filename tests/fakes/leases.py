@@ -1,4 +1,4 @@
-"""One fake for each port. They pass the same contract suites as the real adapters."""
+"""A fake of the lease store."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -65,4 +65,4 @@ class FakeLeases:
 
     def _answer(self) -> None:
         if self.down:
-            raise Unavailable("away", cause="test")
+            raise Unavailable("down", cause="test")

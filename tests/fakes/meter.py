@@ -1,4 +1,4 @@
-"""One fake for each port. They pass the same contract suites as the real adapters."""
+"""A fake meter."""
 
 from collections import defaultdict
 

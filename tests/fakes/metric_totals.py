@@ -1,4 +1,4 @@
-"""One fake for each of the healer's ports. They pass the same contract suites as the real adapters."""
+"""A fake of the metric totals."""
 
 import threading
 from collections import defaultdict
@@ -10,7 +10,7 @@ from chalicelib.telemetry.series import Series
 
 
 class FakeMetricTotals:
-    """A `MetricsLedger` in memory."""
+    """A `MetricTotals` in memory."""
 
     def __init__(self) -> None:
         self.values: dict[Series, float] = defaultdict(float)
@@ -19,7 +19,7 @@ class FakeMetricTotals:
 
     def add(self, increments: Increments) -> None:
         if self.down:
-            raise Unavailable("away", cause="test")
+            raise Unavailable("down", cause="test")
         with self.lock:
             for series, value in increments.values.items():
                 self.values[series] = (

@@ -1,4 +1,4 @@
-"""One fake for each of the healer's ports. They pass the same contract suites as the real adapters."""
+"""A fake of the Pushgateway."""
 
 from chalicelib.shared.errors import Unavailable
 
@@ -12,5 +12,5 @@ class FakePusher:
 
     def put(self, job: str, text: str) -> None:
         if self.down:
-            raise Unavailable("away", cause="test")
+            raise Unavailable("down", cause="test")
         self.groups[job] = text

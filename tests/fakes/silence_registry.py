@@ -1,4 +1,4 @@
-"""One fake for each of the healer's ports. They pass the same contract suites as the real adapters."""
+"""A fake of the silence registry."""
 
 import threading
 from datetime import datetime
@@ -8,7 +8,7 @@ from chalicelib.shared.clock import Clock
 
 
 class FakeSilenceRegistry:
-    """A `SilencePlaces` in memory."""
+    """A `SilenceRegistry` in memory."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock

@@ -1,4 +1,4 @@
-"""The healer killed between DISPATCHING and the answer: never a second command, whatever became of the first."""
+"""The healer is killed between DISPATCHING and the answer: no second command is ever sent."""
 
 import http.server
 import os
@@ -107,7 +107,7 @@ class World:
     def commands(self) -> list[str]:
         [action] = self.dependencies.store.actions(None, limit=9)[0]
         listed = self.ssm.client().list_commands()["Commands"]
-        return [one["CommandId"] for one in listed if one["Comment"] == action.comment]
+        return [command["CommandId"] for command in listed if command["Comment"] == action.comment]
 
     def state(self) -> State:
         [action] = self.dependencies.store.actions(None, limit=9)[0]
@@ -137,11 +137,11 @@ def world(
         monkeypatch.setenv(name, value)
     composed(from_env(environment))
     escalation = FakeEscalation()
-    made = container().autoheal.dependencies
-    policy = replace(made.policy, dispatch_grace_seconds=0, poll_seconds=0.2)
+    dependencies = container().autoheal.dependencies
+    policy = replace(dependencies.policy, dispatch_grace_seconds=0, poll_seconds=0.2)
     yield World(
         environment,
-        replace(made, alerts=FakeAlertmanager(), escalation=escalation, policy=policy),
+        replace(dependencies, alerts=FakeAlertmanager(), escalation=escalation, policy=policy),
         ssm,
         escalation,
     )
@@ -156,7 +156,7 @@ def _wait_for_grace(world: World) -> None:
     assert world.dependencies.store.move(action, due, ChangeRecord(), seconds=5)
 
 
-def test_a_command_that_was_taken_is_found_again_and_none_is_sent_after_it(
+def test_an_accepted_command_is_found_again_and_no_other_is_sent(
     world: World,
 ) -> None:
     raw = raw_alert(starts_at=datetime.now(UTC))
@@ -170,7 +170,7 @@ def test_a_command_that_was_taken_is_found_again_and_none_is_sent_after_it(
     assert world.escalation.notices == []
 
 
-def test_a_command_that_nobody_took_is_not_sent_again_but_told(world: World) -> None:
+def test_a_command_that_was_not_accepted_is_escalated_and_not_sent_again(world: World) -> None:
     raw = raw_alert(starts_at=datetime.now(UTC))
     world.killed_while_sending(raw, passes_on=False)
     assert world.state() is State.DISPATCHING

@@ -40,25 +40,25 @@ def client(alertmanager: Alertmanager) -> Iterator[AlertmanagerClient]:
 
 def fire(alertmanager: Alertmanager, *, ended: bool = False, **labels: str) -> None:
     now = datetime.now(UTC)
-    one: dict[str, Any] = {
+    alert: dict[str, Any] = {
         "labels": labels,
         "annotations": {"autoheal": "true"},
         "startsAt": now.isoformat(),
     }
     if ended:
-        one |= {
+        alert |= {
             "startsAt": (now - timedelta(minutes=1)).isoformat(),
             "endsAt": now.isoformat(),
         }
-    assert requests.post(f"{alertmanager.url}/api/v2/alerts", json=[one], timeout=5).ok
+    assert requests.post(f"{alertmanager.url}/api/v2/alerts", json=[alert], timeout=5).ok
 
 
 def test_the_drill_names_an_alert_as_alertmanager_does(
     alertmanager: Alertmanager, client: AlertmanagerClient
 ) -> None:
     fire(alertmanager, alertname="DrillTargetDown", service="drill-ä-0", a="b")
-    [found] = client.alerts({"alertname": "DrillTargetDown"})
-    assert found.fingerprint == fingerprint(
+    [alert] = client.alerts({"alertname": "DrillTargetDown"})
+    assert alert.fingerprint == fingerprint(
         {"alertname": "DrillTargetDown", "service": "drill-ä-0", "a": "b"}
     )
 
@@ -84,7 +84,7 @@ def test_amtool_accepts_the_configuration(alertmanager: Alertmanager, tmp_path: 
         ({"alertname": "OutboxStalled"}, "chat"),
     ],
 )
-def test_alerts_go_where_they_should(
+def test_alerts_are_routed_to_their_receivers(
     alertmanager: Alertmanager, tmp_path: Path, labels: dict[str, str], receivers: str
 ) -> None:
     amtool = program(Alertmanager.spec.package, "amtool", CACHE)
@@ -105,7 +105,9 @@ def test_every_runbook_s_alert_is_sent_to_the_healer() -> None:
     configuration = yaml.safe_load(
         (Path(__file__).parents[2] / "infra/alertmanager/alertmanager.yml").read_text()
     )
-    routes = [one for one in configuration["route"]["routes"] if one["receiver"] == "autoheal"]
+    routes = [
+        route for route in configuration["route"]["routes"] if route["receiver"] == "autoheal"
+    ]
     matchers = "".join(route["matchers"][0] for route in routes)
     assert all(name in matchers for name in runbooks.load())
 
@@ -117,8 +119,8 @@ def test_alerts_are_read_with_their_labels_silenced_ones_too(
     hostile = 'x"} or {y="\\'
     fire(alertmanager, alertname=name, service=hostile)
     fire(alertmanager, alertname=name, service="other")
-    [found] = client.alerts({"alertname": name, "service": hostile})
-    assert (found.name, found.status, found.opted_in, found.labels["service"]) == (
+    [alert] = client.alerts({"alertname": name, "service": hostile})
+    assert (alert.name, alert.status, alert.opted_in, alert.labels["service"]) == (
         name,
         Status.FIRING,
         True,
@@ -146,7 +148,7 @@ class Receiver(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-def test_the_webhook_and_the_api_tell_of_one_episode(home: Path) -> None:
+def test_the_webhook_and_the_api_agree_on_the_episode(home: Path) -> None:
     server = HTTPServer(("127.0.0.1", 0), Receiver)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     own = Alertmanager(home / f"alertmanager-{uuid4().hex[:8]}", free_port(), CACHE)
@@ -156,36 +158,36 @@ def test_the_webhook_and_the_api_tell_of_one_episode(home: Path) -> None:
             "labels": {"alertname": "TcpEndpointDownFast", "service": "crm-api"}
         }  # its time is Alertmanager's
         assert requests.post(f"{own.url}/api/v2/alerts", json=[alert], timeout=5).ok
-        [told] = parse_delivery(Receiver.bodies.get(timeout=30)).alerts
+        [delivered] = parse_delivery(Receiver.bodies.get(timeout=30)).alerts
         [asked] = AlertmanagerClient(own.url, timeout_seconds=5).alerts(
             {"alertname": "TcpEndpointDownFast"}
         )
-        assert isinstance(told, Alert)
-        assert told.episode == asked.episode
+        assert isinstance(delivered, Alert)
+        assert delivered.episode == asked.episode
     finally:
         own.stop()
         server.shutdown()
         server.server_close()
 
 
-def test_a_silence_is_made_listed_and_ended(client: AlertmanagerClient) -> None:
+def test_a_silence_is_created_listed_and_ended(client: AlertmanagerClient) -> None:
     now = datetime.now(UTC)
     silence_id = client.silence(
         {"alertname": "B", "x": 'a"b'}, now, now + timedelta(hours=1), "ada", "why"
     )
-    [found] = [one for one in client.silences() if one["id"] == silence_id]
-    assert (found["createdBy"], found["comment"], found["status"]["state"]) == (
+    [silence] = [item for item in client.silences() if item["id"] == silence_id]
+    assert (silence["createdBy"], silence["comment"], silence["status"]["state"]) == (
         "ada",
         "why",
         "active",
     )
-    assert {one["name"]: one["value"] for one in found["matchers"]} == {
+    assert {matcher["name"]: matcher["value"] for matcher in silence["matchers"]} == {
         "alertname": "B",
         "x": 'a"b',
     }
     client.expire(silence_id)
-    [found] = [one for one in client.silences() if one["id"] == silence_id]
-    assert found["status"]["state"] == "expired"
+    [silence] = [item for item in client.silences() if item["id"] == silence_id]
+    assert silence["status"]["state"] == "expired"
     with pytest.raises(NotFound):
         client.expire(str(uuid4()))
 

@@ -1,4 +1,4 @@
-"""Many audit events on a real DynamoDB API: first pages are quick, everything is exported, memory is bounded."""
+"""The audit on a real DynamoDB API: first pages are fast, exports complete, memory limited."""
 
 import argparse
 import csv
@@ -29,16 +29,16 @@ ROUNDS = 8
 FIRST_PAGE_SECONDS = 0.3
 NOTE = "x" * 1_500
 PEAK_BYTES = 14_000_000
-"""Two pages of a thousand such events and what reads them; all of them are three times as much."""
+"""The audit on a real DynamoDB API: first pages are fast, exports complete, memory limited."""
 
 
 @pytest.fixture(scope="module")
 def prefix(emulator: Emulator) -> str:
     """A table with `EVENTS` events over some days."""
-    made = f"t{uuid4().hex[:12]}"
+    prefix = f"t{uuid4().hex[:12]}"
     client = emulator.client("dynamodb")
     now = datetime.now(UTC)
-    create_tables(client, made)
+    create_tables(client, prefix)
     kinds = list(Kind)
     events = [
         AuditEvent(
@@ -49,8 +49,8 @@ def prefix(emulator: Emulator) -> str:
         )
         for n in range(EVENTS)
     ]
-    DynamoAudit(client, Tables.of(made), patience_seconds=1).append(events)
-    return made
+    DynamoAudit(client, Tables.of(prefix), patience_seconds=1).append(events)
+    return prefix
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def audit(emulator: Emulator, prefix: str) -> Iterator[DynamoAudit]:
         AuditQuery(alertname="=Alert3"),
         AuditQuery(kind="action_ok", alertname="=Alert3"),
         AuditQuery(contains="77"),
-        AuditQuery(contains="not to be found"),
+        AuditQuery(contains="not to be events_found"),
         AuditQuery(
             since=datetime.now(UTC) - timedelta(days=1),
             until=datetime.now(UTC) - timedelta(hours=2),
@@ -79,7 +79,7 @@ def audit(emulator: Emulator, prefix: str) -> Iterator[DynamoAudit]:
     ],
     ids=["all", "kind", "alertname", "both", "contains", "needle", "since and until"],
 )
-def test_whatever_is_looked_for_the_first_page_is_there_soon(
+def test_the_first_page_is_fast_whatever_the_filter_is(
     audit: DynamoAudit, query: AuditQuery
 ) -> None:
     took = []
@@ -93,19 +93,19 @@ def test_whatever_is_looked_for_the_first_page_is_there_soon(
     )  # tests.bench.audit has the 95th percentile, on a quiet machine
 
 
-def test_a_search_that_says_where_to_go_on_misses_nothing(
+def test_a_search_over_several_pages_misses_nothing(
     composed: Compose, audit: DynamoAudit, prefix: str, emulator: Emulator, aws: None
 ) -> None:
     composed(
         Settings().changed(autoheal_store={"table_prefix": prefix, "audit_patience_seconds": 0.05})
     )
-    found = [
+    events_found = [
         event
         for page in command.pages(AuditQuery(contains='"number": 77'))
         for event in page.events
     ]
-    wanted = [number for number in range(EVENTS) if str(number).startswith("77")]
-    assert [event.details["number"] for event in found] == wanted
+    expected = [number for number in range(EVENTS) if str(number).startswith("77")]
+    assert [event.details["number"] for event in events_found] == expected
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ def _exported(arguments: list[str]) -> dict[str, Any]:
     return command.run(parser.parse_args(["export", *arguments]))
 
 
-def test_everything_is_exported_in_bounded_memory_and_no_cell_is_a_formula(
+def test_everything_is_exported_in_limited_memory_and_no_cell_is_a_formula(
     composed: Compose, prefix: str, tmp_path: Path, aws: None
 ) -> None:
     composed(Settings().changed(autoheal_store={"table_prefix": prefix}))
@@ -133,33 +133,33 @@ def test_everything_is_exported_in_bounded_memory_and_no_cell_is_a_formula(
     )  # imports and connections are no part of it
     tracemalloc.start()
     try:
-        told = _exported(["--out", str(file)])
+        summary = _exported(["--out", str(file)])
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert told == {"events": EVENTS, "file": str(file)}
+    assert summary == {"events": EVENTS, "file": str(file)}
     with file.open(encoding="utf-8", newline="") as lines:
         rows = list(csv.DictReader(lines, strict=True))
     assert [json.loads(row["details"])["number"] for row in rows] == list(range(EVENTS))
     assert {row["alertname"][:2] for row in rows} == {"'="}
     assert peak <= PEAK_BYTES, f"{peak:,} bytes"
-    assert [one.name for one in tmp_path.iterdir()] == ["audit.csv"]
+    assert [path.name for path in tmp_path.iterdir()] == ["audit.csv"]
 
 
-def test_lines_of_json_can_be_had_too(
+def test_events_are_exported_as_lines_of_json(
     composed: Compose, prefix: str, tmp_path: Path, aws: None
 ) -> None:
     composed(Settings().changed(autoheal_store={"table_prefix": prefix}))
     file = tmp_path / "audit.jsonl"
-    told = _exported(["--out", str(file), "--format", "jsonl", "--kind", "ack"])
+    summary = _exported(["--out", str(file), "--format", "jsonl", "--kind", "ack"])
     kinds = {json.loads(line)["kind"] for line in file.read_text().splitlines()}
-    assert (kinds, told["events"]) == (
+    assert (kinds, summary["events"]) == (
         {"ack"},
         len(range(list(Kind).index(Kind.ACK), EVENTS, len(Kind))),
     )
 
 
-def test_a_time_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_invalid_time_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         _exported(["--since", "yesterday"])
     assert "RFC 3339" in capsys.readouterr().err

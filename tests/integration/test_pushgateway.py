@@ -1,4 +1,4 @@
-"""Publishing the totals through a real pushgateway."""
+"""Pushing the totals to a real Pushgateway."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,16 +20,16 @@ from tests.conftest import CACHE
 
 @pytest.fixture(scope="module")
 def gateway(home: Path) -> Iterator[LocalPushgateway]:
-    made = LocalPushgateway(home / "pushgateway", free_port(), CACHE)
+    local = LocalPushgateway(home / "pushgateway", free_port(), CACHE)
     try:
-        made.program()
+        local.program()
     except ServiceFailed as error:
         pytest.skip(f"there is no pushgateway on this machine: {error}")
-    made.start()
+    local.start()
     try:
-        yield made
+        yield local
     finally:
-        made.stop()
+        local.stop()
 
 
 def _scraped(gateway: LocalPushgateway) -> dict[str, float]:
@@ -38,7 +38,7 @@ def _scraped(gateway: LocalPushgateway) -> dict[str, float]:
     return {name: float(value) for name, value in pairs}
 
 
-def test_the_whole_set_is_published_and_replaces_what_was_there(
+def test_the_whole_set_is_pushed_and_replaces_the_one_before(
     gateway: LocalPushgateway,
 ) -> None:
     world = HealerWorld()
@@ -51,14 +51,14 @@ def test_the_whole_set_is_published_and_replaces_what_was_there(
     world.deliver(raw_alert())
     world.tick()
     publish(series(world.dependencies, "local"), pusher)
-    found = _scraped(gateway)
-    assert found[executed] == 1
-    assert found['autoheal_enabled{env="local",instance="",job="autoheal"}'] == 1
-    assert found['autoheal_audit_write_seconds_bucket{instance="",job="autoheal",le="+Inf"}'] > 0
-    assert found['push_failure_time_seconds{instance="",job="autoheal"}'] == 0
+    scraped = _scraped(gateway)
+    assert scraped[executed] == 1
+    assert scraped['autoheal_enabled{env="local",instance="",job="autoheal"}'] == 1
+    assert scraped['autoheal_audit_write_seconds_bucket{instance="",job="autoheal",le="+Inf"}'] > 0
+    assert scraped['push_failure_time_seconds{instance="",job="autoheal"}'] == 0
 
 
-def test_what_the_gateway_refuses_and_a_gateway_that_is_down_are_told(
+def test_a_refused_push_and_a_gateway_that_is_down_are_errors(
     gateway: LocalPushgateway,
 ) -> None:
     with pytest.raises(Unavailable):

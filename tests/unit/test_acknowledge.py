@@ -1,4 +1,4 @@
-"""Acknowledging: one silence, exact, bounded, by a named person, however often it is asked for."""
+"""Acknowledging an alert creates one exact silence, limited in time, by a named person."""
 
 from datetime import timedelta
 from uuid import UUID, uuid4
@@ -29,24 +29,24 @@ def world() -> HealerWorld:
     return HealerWorld()
 
 
-def test_the_server_builds_exact_matchers_of_name_and_identity(world: HealerWorld) -> None:
+def test_the_server_builds_exact_matchers_of_identifying_labels(world: HealerWorld) -> None:
     silence_id = world.acknowledger.acknowledge(ACKNOWLEDGEMENT, "ada")
-    made = world.alertmanager.made[silence_id]
-    assert {one["name"]: one["value"] for one in made["matchers"]} == {
+    silence = world.alertmanager.created[silence_id]
+    assert {matcher["name"]: matcher["value"] for matcher in silence["matchers"]} == {
         "alertname": TCP,
         "service": "crm-api",
         "instance": "10.0.0.7:8080",
     }
-    assert not any(one["isRegex"] for one in made["matchers"])
-    assert (made["createdBy"], made["comment"]) == ("ada", "on it")
-    [event] = [one.to_dict() for one in world.audit.events.values()]
+    assert not any(matcher["isRegex"] for matcher in silence["matchers"])
+    assert (silence["createdBy"], silence["comment"]) == ("ada", "on it")
+    [event] = [event.to_dict() for event in world.audit.events.values()]
     assert (event["kind"], event["by"], event["silence_id"]) == ("ack", "ada", silence_id)
 
 
-def test_twice_is_once(world: HealerWorld) -> None:
+def test_acknowledging_twice_creates_one_silence(world: HealerWorld) -> None:
     first = world.acknowledger.acknowledge(ACKNOWLEDGEMENT, "ada")
     assert world.acknowledger.acknowledge(ACKNOWLEDGEMENT, "bob") == first
-    assert len(world.alertmanager.made) == 1
+    assert len(world.alertmanager.created) == 1
 
 
 def test_a_double_click_waits_for_the_first_and_gets_its_silence(
@@ -61,36 +61,36 @@ def test_a_double_click_waits_for_the_first_and_gets_its_silence(
 
     world.clock.on_sleep = first_is_done
     assert world.acknowledger.acknowledge(ACKNOWLEDGEMENT, "ada") == "its-silence"
-    assert world.alertmanager.made == {}
+    assert world.alertmanager.created == {}
 
 
-def test_a_first_that_never_ends_is_told_of_and_then_replaced(world: HealerWorld) -> None:
+def test_a_request_that_never_finishes_is_a_conflict_and_then_replaced(world: HealerWorld) -> None:
     key = silence_key(matchers_of(LABELS))
     now = world.clock.now()
     world.silences.reserve(key, "first", now, now + timedelta(seconds=20))
     with pytest.raises(Conflict):
         world.acknowledger.acknowledge(ACKNOWLEDGEMENT, "ada")
     world.later(20)
-    assert world.acknowledger.acknowledge(ACKNOWLEDGEMENT, "ada") in world.alertmanager.made
+    assert world.acknowledger.acknowledge(ACKNOWLEDGEMENT, "ada") in world.alertmanager.created
 
 
 def test_by_fingerprint_the_labels_come_from_alertmanager(world: HealerWorld) -> None:
     world.alertmanager.firing = [alert()]
-    wanted = Acknowledgement(fingerprint="00000000000000a1")
-    silence_id = world.acknowledger.acknowledge(wanted, "ada")
-    assert world.alertmanager.made[silence_id]["matchers"][0]["value"] == TCP
+    request = Acknowledgement(fingerprint="00000000000000a1")
+    silence_id = world.acknowledger.acknowledge(request, "ada")
+    assert world.alertmanager.created[silence_id]["matchers"][0]["value"] == TCP
     with pytest.raises(NotFound):
         world.acknowledger.acknowledge(Acknowledgement(fingerprint="00000000000000ff"), "ada")
 
 
-def test_after_the_silence_a_new_one_may_be_made(world: HealerWorld) -> None:
+def test_after_a_silence_has_ended_a_new_one_may_be_created(world: HealerWorld) -> None:
     first = world.acknowledger.acknowledge(ACKNOWLEDGEMENT, "ada")
-    world.alertmanager.made[first]["status"]["state"] = "expired"
+    world.alertmanager.created[first]["status"]["state"] = "expired"
     world.later(1_801)
     assert world.acknowledger.acknowledge(ACKNOWLEDGEMENT, "ada") != first
 
 
-def test_a_silence_that_is_ended_by_hand_makes_place_for_another(
+def test_ending_a_silence_allows_another(
     world: HealerWorld,
 ) -> None:
     first = world.acknowledger.acknowledge(ACKNOWLEDGEMENT, "ada")
@@ -100,7 +100,7 @@ def test_a_silence_that_is_ended_by_hand_makes_place_for_another(
         world.acknowledger.end(uuid4(), "ada")
 
 
-def test_a_silence_whose_maker_died_is_found_again(world: HealerWorld) -> None:
+def test_a_silence_is_found_again_after_its_request_was_killed(world: HealerWorld) -> None:
     class Crash(BaseException):
         pass
 
@@ -111,10 +111,14 @@ def test_a_silence_whose_maker_died_is_found_again(world: HealerWorld) -> None:
     with pytest.raises(Crash):
         world.acknowledger.acknowledge(ACKNOWLEDGEMENT, "ada")
     world.alertmanager.on_silence = lambda: None
-    assert [world.acknowledger.acknowledge(ACKNOWLEDGEMENT, "ada")] == list(world.alertmanager.made)
+    assert [world.acknowledger.acknowledge(ACKNOWLEDGEMENT, "ada")] == list(
+        world.alertmanager.created
+    )
 
 
-def test_an_alertmanager_that_is_down_is_told_and_blocks_nobody(world: HealerWorld) -> None:
+def test_an_alertmanager_that_is_down_is_an_error_and_blocks_no_later_request(
+    world: HealerWorld,
+) -> None:
     world.alertmanager.down = True
     with pytest.raises(BadGateway):
         world.acknowledger.acknowledge(ACKNOWLEDGEMENT, "ada")
@@ -126,13 +130,15 @@ def test_an_alertmanager_that_is_down_is_told_and_blocks_nobody(world: HealerWor
     "labels",
     [{}, {"service": "x"}, {"alertname": ""}, {"alertname": TCP, "bad-name": "x"}, None],
 )
-def test_what_names_no_alert_is_refused(world: HealerWorld, labels: dict[str, str] | None) -> None:
+def test_a_request_without_an_alert_is_refused(
+    world: HealerWorld, labels: dict[str, str] | None
+) -> None:
     with pytest.raises(Invalid):
         world.acknowledger.acknowledge(Acknowledgement(labels=labels), "ada")
 
 
 @pytest.mark.parametrize(
-    ("said", "found"),
+    ("text", "duration"),
     [
         ("30m", timedelta(minutes=30)),
         ("2h", timedelta(hours=2)),
@@ -142,14 +148,14 @@ def test_what_names_no_alert_is_refused(world: HealerWorld, labels: dict[str, st
         ("90s", timedelta(seconds=90)),
     ],
 )
-def test_durations_are_read(said: str, found: timedelta) -> None:
-    assert parse_duration(said) == found
+def test_durations_are_parsed(text: str, duration: timedelta) -> None:
+    assert parse_duration(text) == duration
 
 
 @pytest.mark.parametrize(
-    "said",
+    "text",
     ["", "0m", "25h", "24h1s", "2d", "-1h", "1.5h", "h", "30", "1m1h", "٣h", "999999999s"],
 )
-def test_durations_that_are_none_or_too_long_are_refused(said: str) -> None:
+def test_invalid_and_too_long_durations_are_refused(text: str) -> None:
     with pytest.raises(Invalid):
-        parse_duration(said)
+        parse_duration(text)

@@ -31,25 +31,25 @@ from tests.fakes.pusher import FakePusher
 @pytest.mark.parametrize(
     ("percent", "low", "high"), [(10, 800, 1_200), (5, 350, 650), (0, 0, 0), (1, 50, 150)]
 )
-def test_chaos_strikes_as_often_as_it_is_set_to(percent: float, low: int, high: int) -> None:
+def test_chaos_fails_the_configured_share_of_actions(percent: float, low: int, high: int) -> None:
     struck = sum(
         chaos.strikes("seed", action_id(f"episode-{n}", 1), percent) for n in range(10_000)
     )
     assert low <= struck <= high
 
 
-def test_chaos_strikes_the_same_actions_every_time_and_more_at_more_percent() -> None:
+def test_chaos_fails_the_same_actions_every_time_and_more_at_a_higher_rate() -> None:
     ids = [action_id(f"episode-{n}", 1) for n in range(1_000)]
-    struck = {one for one in ids if chaos.strikes("seed", one, 5)}
-    assert struck == {one for one in ids if chaos.strikes("seed", one, 5)}
-    assert struck < {one for one in ids if chaos.strikes("seed", one, 10)}
+    struck = {action for action in ids if chaos.strikes("seed", action, 5)}
+    assert struck == {action for action in ids if chaos.strikes("seed", action, 5)}
+    assert struck < {action for action in ids if chaos.strikes("seed", action, 10)}
 
 
 def _action(state: State) -> Action:
     return Action(uuid4(), "e", 1, TCP, {}, "t=x", "cmd", {}, state, 1, START, START)
 
 
-def test_only_the_edges_that_are_drawn_can_be_taken() -> None:
+def test_only_defined_transitions_are_possible() -> None:
     for before, after in itertools.product(State, State):
         if after in EDGES.get(before, ()):
             moved = _action(before).moved(after, START)
@@ -59,12 +59,12 @@ def test_only_the_edges_that_are_drawn_can_be_taken() -> None:
                 _action(before).moved(after, START)
 
 
-def test_every_state_can_be_reached_and_every_way_ends() -> None:
+def test_every_state_is_reachable_and_every_path_ends() -> None:
     reached = set[State]()
     frontier = {State.PLANNED, State.AWAITING_APPROVAL}
     while frontier:
         reached |= frontier
-        frontier = {after for one in frontier for after in EDGES.get(one, ())} - reached
+        frontier = {after for state in frontier for after in EDGES.get(state, ())} - reached
     assert reached == set(State)
     assert {
         State.SUCCEEDED,
@@ -76,7 +76,7 @@ def test_every_state_can_be_reached_and_every_way_ends() -> None:
     } == ENDS
 
 
-def test_an_attempt_has_one_id_whoever_plans_it() -> None:
+def test_an_attempt_has_the_same_id_each_time_it_is_planned() -> None:
     first = alert()
     assert action_id(first.episode, 1) == action_id(alert().episode, 1)
     assert (
@@ -91,17 +91,19 @@ def test_an_attempt_has_one_id_whoever_plans_it() -> None:
     )
 
 
-def test_the_product_s_runbooks_are_those_of_the_three_alerts_and_one_for_drills() -> None:
-    known = runbooks.load()
-    assert {name for name, one in known.items() if not one.drill} == {
+def test_there_are_three_runbooks_and_one_for_drills() -> None:
+    product = runbooks.load()
+    assert {name for name, runbook in product.items() if not runbook.drill} == {
         TCP,
         "UptimeProbeFailing",
         "CrmMetricsScrapeStale",
     }
-    assert {name for name, one in known.items() if one.drill} == {"DrillTargetDown"}
-    assert not runbooks.apply(known["DrillTargetDown"], alert("DrillTargetDown", service="crm-api"))
+    assert {name for name, runbook in product.items() if runbook.drill} == {"DrillTargetDown"}
+    assert not runbooks.apply(
+        product["DrillTargetDown"], alert("DrillTargetDown", service="crm-api")
+    )
     plan = runbooks.apply(
-        known["CrmMetricsScrapeStale"], alert("CrmMetricsScrapeStale", job="crm-exporter")
+        product["CrmMetricsScrapeStale"], alert("CrmMetricsScrapeStale", job="crm-exporter")
     )
     assert plan
     assert (plan.target, plan.parameters) == (
@@ -121,7 +123,7 @@ def test_the_product_s_runbooks_are_those_of_the_three_alerts_and_one_for_drills
         {"unknown": 1},
     ],
 )
-def test_a_runbook_that_is_not_safe_is_refused(change: dict[str, object]) -> None:
+def test_an_unsafe_runbook_is_refused(change: dict[str, object]) -> None:
     listed = json.loads(runbooks.SOURCE.read_text())
     with pytest.raises(ValidationError):
         runbooks.parse(json.dumps([listed[0] | change]).encode())
@@ -129,10 +131,10 @@ def test_a_runbook_that_is_not_safe_is_refused(change: dict[str, object]) -> Non
         runbooks.parse(json.dumps([listed[0], listed[0]]).encode())
 
 
-def test_a_value_with_a_line_end_after_it_does_not_match() -> None:
-    one = runbooks.FromLabel(label="service", pattern="^[a-z]+$")
-    assert one.value({"service": "abc\n"}) is None
-    assert one.value({}) is None
+def test_a_value_with_a_trailing_line_end_does_not_match() -> None:
+    source = runbooks.FromLabel(label="service", pattern="^[a-z]+$")
+    assert source.value({"service": "abc\n"}) is None
+    assert source.value({}) is None
 
 
 @pytest.mark.parametrize(
@@ -149,7 +151,7 @@ def test_a_value_with_a_line_end_after_it_does_not_match() -> None:
         b'{"alerts":[],"truncatedAlerts":-1}',
     ],
 )
-def test_what_is_no_delivery_is_refused(body: bytes) -> None:
+def test_an_invalid_delivery_is_refused(body: bytes) -> None:
     with pytest.raises(Invalid):
         parse_delivery(body)
 
@@ -160,7 +162,7 @@ def test_too_many_alerts_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "same"),
+    ("value", "same"),
     [
         ("2030-01-01T00:00:00Z", True),
         ("2030-01-01T02:00:00.000000000+02:00", True),
@@ -168,31 +170,31 @@ def test_too_many_alerts_are_refused() -> None:
         ("2030-01-01T00:00:01Z", False),
     ],
 )
-def test_an_episode_is_the_same_however_its_start_is_written(said: str, same: bool) -> None:
-    found = read(raw_alert() | {"startsAt": said})
-    assert isinstance(found, Alert)
-    assert (found.episode == alert().episode) is same
+def test_an_episode_does_not_depend_on_the_format_of_its_start(value: str, same: bool) -> None:
+    parsed = read(raw_alert() | {"startsAt": value})
+    assert isinstance(parsed, Alert)
+    assert (parsed.episode == alert().episode) is same
 
 
 @pytest.mark.parametrize(
-    "said", [None, 7, "", "yesterday", "2030-02-31T00:00:00Z", "2030-01-01", "9" * 40]
+    "value", [None, 7, "", "yesterday", "2030-02-31T00:00:00Z", "2030-01-01", "9" * 40]
 )
-def test_an_alert_without_a_start_is_unreadable(said: object) -> None:
-    assert isinstance(read(raw_alert() | {"startsAt": said}), Unreadable)
+def test_an_alert_without_a_start_is_unreadable(value: object) -> None:
+    assert isinstance(read(raw_alert() | {"startsAt": value}), Unreadable)
 
 
-@pytest.mark.parametrize("said", [None, "", "../../x", "A" * 16, "0" * 17, 7])
-def test_a_fingerprint_that_is_none_is_made_of_the_labels(said: object) -> None:
-    found = read(raw_alert() | {"fingerprint": said})
-    other = read(raw_alert(service="z") | {"fingerprint": said})
-    assert isinstance(found, Alert)
+@pytest.mark.parametrize("value", [None, "", "../../x", "A" * 16, "0" * 17, 7])
+def test_an_invalid_fingerprint_is_replaced_by_one_of_the_labels(value: object) -> None:
+    parsed = read(raw_alert() | {"fingerprint": value})
+    other = read(raw_alert(service="z") | {"fingerprint": value})
+    assert isinstance(parsed, Alert)
     assert isinstance(other, Alert)
-    assert len(found.fingerprint) == 16
-    assert found.fingerprint != other.fingerprint
+    assert len(parsed.fingerprint) == 16
+    assert parsed.fingerprint != other.fingerprint
 
 
 @pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx"])
-def test_no_spreadsheet_takes_a_cell_for_a_formula(cell: str) -> None:
+def test_no_cell_is_a_formula_to_a_spreadsheet(cell: str) -> None:
     assert guarded(cell) == f"'{cell}"
     text = as_csv([AuditEvent(START, Kind.ACK, cell)])
     assert (
@@ -200,7 +202,7 @@ def test_no_spreadsheet_takes_a_cell_for_a_formula(cell: str) -> None:
     )
 
 
-def test_csv_is_what_rfc_4180_says() -> None:
+def test_csv_follows_rfc_4180() -> None:
     details = {"comment": 'a "quoted", line\nand another'}
     text = as_csv([AuditEvent(START, Kind.ACK, 'x,"y"', details)])
     assert text.startswith("time,kind,alertname,id,details\r\n")
@@ -209,7 +211,7 @@ def test_csv_is_what_rfc_4180_says() -> None:
     assert (rows[1][2], json.loads(rows[1][4])) == ('x,"y"', details)
 
 
-def test_metrics_are_shown_as_prometheus_reads_them() -> None:
+def test_metrics_are_rendered_in_prometheus_text_format() -> None:
     adding = Increments().add(names.AUTOHEAL_ACTIONS, alertname='a"b\\c\nd', result="executed")
     adding.observe(names.AUTOHEAL_AUDIT_WRITE, 0.15).observe(names.AUTOHEAL_AUDIT_WRITE, 0.25)
     text = render(adding.values)
@@ -223,12 +225,12 @@ def test_metrics_are_shown_as_prometheus_reads_them() -> None:
     )
 
 
-def test_a_series_is_found_again_by_its_key() -> None:
-    one = Series(names.AUTOHEAL_AUDIT_WRITE, (("a", 'x"#|'), ("b", "")), "le=0.2")
-    assert Series.read(one.key) == one
+def test_a_series_can_be_read_from_its_key() -> None:
+    series_of_bucket = Series(names.AUTOHEAL_AUDIT_WRITE, (("a", 'x"#|'), ("b", "")), "le=0.2")
+    assert Series.read(series_of_bucket.key) == series_of_bucket
 
 
-def test_every_counter_is_there_from_the_start_at_zero() -> None:
+def test_every_counter_starts_at_zero() -> None:
     world = HealerWorld()
     pusher = FakePusher()
     publish(series(world.dependencies, "local"), pusher)
@@ -239,14 +241,14 @@ def test_every_counter_is_there_from_the_start_at_zero() -> None:
     assert 'autoheal_audit_write_seconds_bucket{le="0.2"} 0' in text
 
 
-def test_every_route_can_be_seen_to_fail_for_the_first_time() -> None:
+def test_every_route_has_error_counters_before_its_first_failure() -> None:
     text = render(series(HealerWorld().dependencies, "local", [("POST", "/api/crm/jobs")]), CRM)
     assert 'crm_http_requests_total{code="500",method="POST",route="/api/crm/jobs"} 0' in text
     assert 'crm_http_request_duration_seconds_bucket{code="200",le="0.5"} 0' in text
     assert "outbox_parked_total 0" in text
 
 
-def test_the_cooldown_that_remains_is_computed_when_it_is_asked_for() -> None:
+def test_the_remaining_cooldown_is_computed_when_metrics_are_read() -> None:
     world = HealerWorld()
     world.deliver(raw_alert())
     world.tick()
@@ -256,7 +258,7 @@ def test_the_cooldown_that_remains_is_computed_when_it_is_asked_for() -> None:
     assert series(world.dependencies, "local")[remaining] == 0
 
 
-def test_a_pushgateway_that_is_down_says_so_and_the_totals_stay() -> None:
+def test_a_pushgateway_that_is_down_is_an_error_and_the_totals_stay() -> None:
     world = HealerWorld()
     pusher = FakePusher()
     world.deliver(raw_alert(autoheal=None))

@@ -9,8 +9,8 @@ from chalicelib.autoheal import runbooks
 from infra.aws import autoheal
 
 
-@pytest.mark.parametrize("runbook", runbooks.load().values(), ids=lambda one: one.alertname)
-def test_a_runbook_s_document_takes_what_it_gives_and_nothing_else(
+@pytest.mark.parametrize("runbook", runbooks.load().values(), ids=lambda runbook: runbook.alertname)
+def test_a_runbook_s_document_accepts_its_parameters_and_no_others(
     runbook: runbooks.Runbook,
 ) -> None:
     document = autoheal.documents()[runbook.document]
@@ -21,7 +21,7 @@ def test_a_runbook_s_document_takes_what_it_gives_and_nothing_else(
 
 
 @pytest.mark.parametrize("document", autoheal.documents().values())
-def test_parameters_stand_in_quotes_and_nothing_in_their_patterns_ends_a_quote(
+def test_parameters_are_quoted_and_their_patterns_allow_no_quotes(
     document: dict[str, Any],
 ) -> None:
     for step in document["mainSteps"]:
@@ -34,7 +34,7 @@ def test_parameters_stand_in_quotes_and_nothing_in_their_patterns_ends_a_quote(
         assert "{{" not in bare
 
 
-def test_every_table_can_be_recovered_and_only_the_ledger_keeps_for_ever() -> None:
+def test_every_table_can_be_recovered_and_only_totals_never_expire() -> None:
     for name, properties in autoheal.tables("p").items():
         assert properties["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"]
         assert ("TimeToLiveSpecification" in properties) == (name != "AutohealLedgerTable")

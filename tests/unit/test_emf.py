@@ -16,17 +16,17 @@ def test_measurements_become_one_line_that_cloudwatch_reads() -> None:
     meter.flush()
     meter.flush()
     [line] = out.getvalue().splitlines()
-    said = json.loads(line)
-    [about] = said["_aws"]["CloudWatchMetrics"]
-    assert about["Dimensions"] == [["stage", "function"]]
-    assert {one["Name"]: one["Unit"] for one in about["Metrics"]} == {
+    members = json.loads(line)
+    [metadata] = members["_aws"]["CloudWatchMetrics"]
+    assert metadata["Dimensions"] == [["stage", "function"]]
+    assert {metric["Name"]: metric["Unit"] for metric in metadata["Metrics"]} == {
         "outbox_published_total": "Count",
         "outbox_pending": "Count",
         "outbox_mark_duration_seconds": "Seconds",
     }
-    assert (said["outbox_published_total"], said["outbox_pending"], said["stage"]) == (
+    assert (members["outbox_published_total"], members["outbox_pending"], members["stage"]) == (
         3,
         7,
         "prod",
     )
-    assert len(said["outbox_mark_duration_seconds"]) == MAX_VALUES
+    assert len(members["outbox_mark_duration_seconds"]) == MAX_VALUES

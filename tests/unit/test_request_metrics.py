@@ -1,4 +1,4 @@
-"""Counting requests in a warm function: soon in the totals, never in anybody's way, nothing lost to trouble."""
+"""Counting requests in a warm function: soon in the totals, and a failure loses nothing."""
 
 import threading
 
@@ -37,7 +37,7 @@ def counted() -> Counted:
     return Counted()
 
 
-def test_a_hundred_requests_are_added_at_once(counted: Counted) -> None:
+def test_a_hundred_requests_are_added_together(counted: Counted) -> None:
     counted.request()
     counted.request(EVERY_REQUESTS - 1)
     assert counted.total == 1
@@ -45,14 +45,16 @@ def test_a_hundred_requests_are_added_at_once(counted: Counted) -> None:
     assert counted.total == EVERY_REQUESTS + 1
 
 
-def test_requests_that_are_few_are_each_added_at_once(counted: Counted) -> None:
+def test_infrequent_requests_are_added_immediately(counted: Counted) -> None:
     for number in range(1, 4):
         counted.request()
         assert counted.total == number
         counted.clock.seconds += EVERY_SECONDS
 
 
-def test_trouble_loses_nothing_and_is_left_alone_for_a_while(counted: Counted) -> None:
+def test_a_failure_loses_nothing_and_the_totals_are_left_alone_for_a_while(
+    counted: Counted,
+) -> None:
     counted.totals.down = True
     counted.request(EVERY_REQUESTS)
     counted.totals.down = False
@@ -74,7 +76,7 @@ def test_many_threads_lose_nothing(counted: Counted) -> None:
     assert counted.total == 10 * EVERY_REQUESTS + 1
 
 
-def test_a_meter_adds_the_sums_that_the_ledger_has_and_leaves_gauges_alone() -> None:
+def test_the_totals_meter_adds_known_metrics_and_ignores_gauges() -> None:
     totals = FakeMetricTotals()
     clock = FakeClock()
     meter = TotalsMeter(lambda: totals, clock)
@@ -99,5 +101,5 @@ def test_a_meter_adds_the_sums_that_the_ledger_has_and_leaves_gauges_alone() -> 
     }
 
 
-def test_without_a_ledger_nothing_is_kept() -> None:
+def test_without_totals_nothing_is_counted() -> None:
     RequestMetrics(None, FakeClock()).count(method="GET", route="/", status=200, seconds=1)

@@ -1,4 +1,4 @@
-"""What becomes of what was begun: settled, verified, tried again, told to people."""
+"""Settling: open actions are checked, verified, retried and escalated."""
 
 from datetime import timedelta
 
@@ -25,7 +25,7 @@ def _state(world: HealerWorld) -> State:
     return action.state
 
 
-def test_an_alert_that_fires_on_was_not_cured(world: HealerWorld) -> None:
+def test_an_alert_that_still_fires_makes_the_action_ineffective(world: HealerWorld) -> None:
     world.alertmanager.firing = [alert()]
     world.deliver(raw_alert())
     world.tick()
@@ -36,7 +36,7 @@ def test_an_alert_that_fires_on_was_not_cured(world: HealerWorld) -> None:
     assert world.total("autoheal_actions_total", result="failed") == 1
 
 
-def test_a_new_firing_of_the_alert_is_not_the_old_one(world: HealerWorld) -> None:
+def test_a_new_firing_of_the_alert_is_another_episode(world: HealerWorld) -> None:
     world.alertmanager.firing = [alert(starts_at=START + MINUTE)]
     world.deliver(raw_alert())
     world.tick()
@@ -61,7 +61,7 @@ def test_a_resolved_delivery_ends_the_wait(world: HealerWorld) -> None:
         (CommandState.CANCELLED, State.CANCELLED),
     ],
 )
-def test_a_command_ends_as_its_machines_say(
+def test_an_action_ends_as_its_command_did(
     world: HealerWorld, said: CommandState, state: State
 ) -> None:
     world.commander.outcome = CommandStatus(said, 3, "said")
@@ -70,7 +70,7 @@ def test_a_command_ends_as_its_machines_say(
     assert _state(world) is state
 
 
-def test_a_command_that_is_not_to_be_seen_yet_is_no_failure(world: HealerWorld) -> None:
+def test_a_command_that_is_not_listed_yet_has_not_failed(world: HealerWorld) -> None:
     world.deliver(raw_alert())
     status = world.commander.sent[0].status
     world.commander.sent[0].status = CommandStatus(CommandState.MISSING)
@@ -92,7 +92,7 @@ def test_a_command_that_runs_too_long_is_cancelled_and_timed_out(
     assert world.commander.cancelled == [world.commander.sent[0].id]
 
 
-def test_an_answer_that_is_lost_is_found_again_by_the_comment_and_nothing_is_sent_twice(
+def test_after_a_lost_answer_the_command_is_found_by_its_comment_and_not_sent_twice(
     world: HealerWorld,
 ) -> None:
     world.commander.loses_answer = True
@@ -103,7 +103,7 @@ def test_an_answer_that_is_lost_is_found_again_by_the_comment_and_nothing_is_sen
     assert (_state(world), len(world.commander.sent)) == (State.SUCCEEDED, 1)
 
 
-def test_where_nobody_knows_whether_it_was_sent_people_are_told_and_nothing_is_sent_again(
+def test_an_action_of_unknown_state_is_escalated_and_not_sent_again(
     world: HealerWorld,
 ) -> None:
     world.commander.takes_nothing = True
@@ -122,7 +122,7 @@ def test_where_nobody_knows_whether_it_was_sent_people_are_told_and_nothing_is_s
     assert len(world.escalation.notices) == 1
 
 
-def test_a_crash_before_dispatching_is_made_up_for(world: HealerWorld) -> None:
+def test_an_action_planned_before_a_crash_is_sent_by_the_tick(world: HealerWorld) -> None:
     class Crash(BaseException):
         pass
 
@@ -139,7 +139,7 @@ def test_a_crash_before_dispatching_is_made_up_for(world: HealerWorld) -> None:
     assert (_state(world), len(world.commander.sent)) == (State.SUCCEEDED, 1)
 
 
-def test_what_failed_is_tried_again_after_the_cooldown_and_then_told(
+def test_a_failed_action_is_retried_after_the_cooldown_and_then_escalated(
     world: HealerWorld,
 ) -> None:
     world.commander.outcome = CommandStatus(CommandState.FAILED, 1)
@@ -154,10 +154,10 @@ def test_what_failed_is_tried_again_after_the_cooldown_and_then_told(
     world.later(6_000)
     world.tick(10)
     assert (len(world.commander.sent), len(world.escalation.notices)) == (2, 1)
-    assert {one.follow_up for one in world.store.kept.values()} == {FollowUp.NOTHING}
+    assert {action.follow_up for action in world.store.kept.values()} == {FollowUp.NOTHING}
 
 
-def test_what_is_over_by_itself_is_not_tried_again(world: HealerWorld) -> None:
+def test_an_alert_that_resolved_by_itself_is_not_retried(world: HealerWorld) -> None:
     world.commander.outcome = CommandStatus(CommandState.FAILED, 1)
     world.deliver(raw_alert())
     world.tick(5)
@@ -167,7 +167,7 @@ def test_what_is_over_by_itself_is_not_tried_again(world: HealerWorld) -> None:
     assert (len(world.commander.sent), world.escalation.notices) == (1, [])
 
 
-def test_nobody_is_told_less_because_telling_failed(world: HealerWorld) -> None:
+def test_a_failed_escalation_is_repeated(world: HealerWorld) -> None:
     world.runbooks = changed(attempts=1)
     world.commander.outcome = CommandStatus(CommandState.FAILED, 1)
     world.escalation.down = True
@@ -180,7 +180,7 @@ def test_nobody_is_told_less_because_telling_failed(world: HealerWorld) -> None:
     assert len(world.escalation.notices) == 1
 
 
-def test_an_alertmanager_that_is_down_does_not_make_a_cure_of_a_command(
+def test_an_action_does_not_succeed_while_alertmanager_is_down(
     world: HealerWorld,
 ) -> None:
     world.deliver(raw_alert())
@@ -192,7 +192,7 @@ def test_an_alertmanager_that_is_down_does_not_make_a_cure_of_a_command(
     assert _state(world) is State.UNKNOWN
 
 
-def test_trouble_with_one_action_does_not_hold_up_the_others(world: HealerWorld) -> None:
+def test_an_error_of_one_action_does_not_delay_the_others(world: HealerWorld) -> None:
     world.deliver(raw_alert())
     world.commander.down = True
     done = world.tick(10)
@@ -202,13 +202,13 @@ def test_trouble_with_one_action_does_not_hold_up_the_others(world: HealerWorld)
     assert _state(world) is State.SUCCEEDED
 
 
-def test_the_tick_beats(world: HealerWorld) -> None:
+def test_the_tick_records_a_heartbeat(world: HealerWorld) -> None:
     world.tick()
     assert world.total("autoheal_event_total", kind="heartbeat") == 1
     assert world.total("autoheal_last_event_timestamp") == START.timestamp()
 
 
-def test_what_waits_for_approval_is_sent_when_it_is_approved(world: HealerWorld) -> None:
+def test_a_waiting_action_is_sent_when_it_is_approved(world: HealerWorld) -> None:
     world.runbooks = changed(approval=True)
     outcome = world.deliver(raw_alert())
     assert outcome.action
@@ -225,7 +225,7 @@ def test_what_waits_for_approval_is_sent_when_it_is_approved(world: HealerWorld)
         world.admin.approve(uuid7(), "bob", seconds=9)
 
 
-def test_what_is_rejected_is_never_sent(world: HealerWorld) -> None:
+def test_a_rejected_action_is_never_sent(world: HealerWorld) -> None:
     world.runbooks = changed(approval=True)
     outcome = world.deliver(raw_alert())
     assert outcome.action
@@ -235,7 +235,9 @@ def test_what_is_rejected_is_never_sent(world: HealerWorld) -> None:
     assert (world.commander.sent, world.escalation.notices) == ([], [])
 
 
-def test_what_nobody_approves_is_cancelled_and_told(world: HealerWorld) -> None:
+def test_an_action_that_is_not_approved_in_time_is_cancelled_and_escalated(
+    world: HealerWorld,
+) -> None:
     world.runbooks = changed(approval=True)
     world.deliver(raw_alert())
     world.later(1_801)
@@ -247,7 +249,7 @@ def test_what_nobody_approves_is_cancelled_and_told(world: HealerWorld) -> None:
     )
 
 
-def test_an_approval_after_the_switch_was_turned_off_sends_nothing(
+def test_an_approval_in_mode_off_sends_nothing(
     world: HealerWorld,
 ) -> None:
     world.runbooks = changed(approval=True)
@@ -258,7 +260,7 @@ def test_an_approval_after_the_switch_was_turned_off_sends_nothing(
     assert world.commander.sent == []
 
 
-def test_the_config_is_changed_by_whoever_read_it(world: HealerWorld) -> None:
+def test_a_change_of_a_stale_configuration_is_refused(world: HealerWorld) -> None:
     assert world.admin.config()["version"] == 0
     after = world.admin.change(
         ConfigChange(chaos=ChaosChange(percent=10, seconds=60)), "ada", expected=0
@@ -271,7 +273,7 @@ def test_the_config_is_changed_by_whoever_read_it(world: HealerWorld) -> None:
     assert "config_changed" in world.audit.kinds()
 
 
-def test_an_action_s_lease_outlives_whatever_it_may_take(world: HealerWorld) -> None:
+def test_a_lease_is_longer_than_an_action_can_take(world: HealerWorld) -> None:
     world.deliver(raw_alert())
     lock = world.store.locks["AetherLinkService=crm-api"]
     assert lock.lease_until is not None
