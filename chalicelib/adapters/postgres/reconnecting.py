@@ -6,10 +6,15 @@ from contextlib import contextmanager
 import pg8000.dbapi
 
 from chalicelib.adapters.postgres.driver import Connection, is_temporary, unavailable
+from chalicelib.shared.errors import AetherLinkError
 
 
 class ReconnectingConnection:
-    """Provides one connection at a time; any error closes it, so the next use opens a new one."""
+    """Provides one connection at a time.
+
+    An error closes the connection, so that the next use opens a new one. A refusal, which is
+    the answer to the caller and no fault of the connection, only rolls back.
+    """
 
     def __init__(self, connect: Callable[[], Connection]) -> None:
         """Open connections with `connect`."""
@@ -29,7 +34,8 @@ class ReconnectingConnection:
                 self._connection = self._connect()
             yield self._connection
         except BaseException as error:
-            self.close()
+            if not (_is_refusal(error) and self._roll_back()):
+                self.close()
             if is_temporary(error):
                 raise unavailable(error) from error
             raise
@@ -42,6 +48,16 @@ class ReconnectingConnection:
             yield connection
             connection.execute_simple("commit")
 
+    def _roll_back(self) -> bool:
+        """Roll back, and return whether that succeeded."""
+        if self._connection is None:
+            return False
+        try:
+            self._connection.rollback()
+        except (pg8000.dbapi.Error, OSError, EOFError):
+            return False
+        return True
+
     def close(self) -> None:
         """Close the connection; never raises."""
         connection = self._connection
@@ -51,3 +67,7 @@ class ReconnectingConnection:
                 connection.close()
             except (pg8000.dbapi.Error, OSError):
                 return
+
+
+def _is_refusal(error: BaseException) -> bool:
+    return isinstance(error, AetherLinkError) and error.status < 500

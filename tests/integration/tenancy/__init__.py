@@ -1,0 +1,1 @@
+"""Tenants are kept apart: by the database alone, and through the API."""
