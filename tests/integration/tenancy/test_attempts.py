@@ -1,21 +1,28 @@
 """Thousands of attempts to reach another tenant through the API."""
 
 import json
+import multiprocessing
 import os
 import random
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from chalice.test import HTTPResponse
 
+from chalicelib import bootstrap
+from chalicelib.bootstrap import container
+from chalicelib.bootstrap.container import Container
 from infra.local.postgres import Postgres
 from tests.integration.tenancy import attempts
 from tests.integration.tenancy.attempts import KINDS, Attempt, Kind
 from tests.integration.tenancy.world import PARKED_STREAMS, PENDING_EVENTS, Tenant, Tenants
 
 ATTEMPTS = 10_000
+PROCESSES = 4
+"""As many requests at once; each waits for the database most of the time."""
 
 ORDER = {
     "account": "id",
@@ -25,6 +32,9 @@ ORDER = {
     "outbox_stream": "stream_key",
     "idempotent_request": "endpoint, key_hash",
 }
+
+
+_tenants: Tenants | None = None
 
 
 def _snapshot(postgres: Postgres) -> list[Any]:
@@ -58,24 +68,54 @@ def _check(
         assert {stream["streamKey"] for stream in streams} <= set(me.streams)
 
 
-def test_ten_thousand_attempts_reach_nothing(tenants: Tenants, postgres: Postgres) -> None:
-    seed = int(os.environ.get("TENANCY_SEED", random.SystemRandom().randrange(2**32)))
+def _run(tenants: Tenants, seed: int, count: int) -> Counter[str]:
+    """Make `count` attempts, check each, and return how many there were of each kind."""
     draw = random.Random(seed)
     counts = Counter[str]()
-    before = _snapshot(postgres)
-    for _ in range(ATTEMPTS):
+    for _ in range(count):
         me, victim = draw.sample(tenants.all, 2)
         kind = draw.choice(KINDS)
         attempt = kind(draw, me, victim)
         response = tenants.send(me, attempt.method, attempt.path, attempt.body, attempt.headers)
         try:
             _check(kind, attempt, response, me, [other for other in tenants.all if other is not me])
-        except AssertionError:
-            pytest.fail(
-                f"TENANCY_SEED={seed}: {attempt} -> {response.status_code}"
-                f" {response.body.decode()[:2_000]} {dict(response.headers)}"
-            )
+        except AssertionError as error:
+            raise AssertionError(
+                f"seed {seed}: {attempt} -> {response.status_code} {response.body.decode()[:2_000]}"
+                f" {dict(response.headers)}"
+            ) from error
         counts[kind.__name__] += 1
+    return counts
+
+
+def _start_process(tenants: Tenants) -> None:
+    """Give a new process database connections of its own."""
+    global _tenants
+    _tenants = tenants
+    parent = container()
+    bootstrap.use(Container(parent.settings, parent.clock))
+
+
+def _run_share(seed: int, count: int) -> Counter[str]:
+    assert _tenants is not None
+    return _run(_tenants, seed, count)
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+def test_ten_thousand_attempts_reach_nothing(tenants: Tenants, postgres: Postgres) -> None:
+    seed = int(os.environ.get("TENANCY_SEED", random.SystemRandom().randrange(2**32)))
+    before = _snapshot(postgres)
+    with ProcessPoolExecutor(
+        PROCESSES,
+        mp_context=multiprocessing.get_context("fork"),
+        initializer=_start_process,
+        initargs=(tenants,),
+    ) as pool:
+        shares = [
+            pool.submit(_run_share, seed + number, ATTEMPTS // PROCESSES)
+            for number in range(PROCESSES)
+        ]
+        counts = sum((share.result() for share in shares), Counter[str]())
     assert counts.total() == ATTEMPTS
     assert set(counts) == {kind.__name__ for kind in KINDS}
     assert _snapshot(postgres) == before, f"TENANCY_SEED={seed}: a row changed"
