@@ -8,6 +8,7 @@ from infra.paths import ROOT
 from tests.docs.markdown import Document, documents
 
 DOCUMENTS = list(documents())
+FILE = re.compile(r"[\w.-]+(?:/[\w.-]+)*/?\.?[\w-]+\.(?:py|json|ya?ml|sql|toml|md)")
 DECISIONS = ROOT / "docs" / "decisions"
 
 
@@ -23,6 +24,17 @@ def test_every_relative_link_and_anchor_leads_somewhere(document: Document) -> N
         if not exists or (anchor and anchor not in Document(target).anchors):
             broken.append(link)
     assert not broken
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
+def test_every_file_that_a_document_names_exists(document: Document) -> None:
+    folders = (ROOT, ROOT / "chalicelib", document.path.parent)
+    missing = [
+        text
+        for text in document.inline_code
+        if "/" in text and FILE.fullmatch(text) and not any((f / text).exists() for f in folders)
+    ]
+    assert not [text for text in missing if not text.startswith("build/")]
 
 
 def test_the_documents_are_found() -> None:
