@@ -1,4 +1,4 @@
-"""How Alembic runs the migrations: on the connection that `infra.ops.migrate` hands over, one transaction each."""
+"""Runs the migrations on the connection of `infra.ops.migrate`, each in a transaction."""
 
 from alembic import context
 

@@ -1,10 +1,14 @@
-"""`python -m infra.ops`: what an operator does by hand. Settings come from the environment (docs/configuration.md)."""
+"""`python -m infra.ops`: the commands of an operator.
+
+Settings come from the environment; docs/configuration.md lists them.
+"""
 
 import argparse
 import json
 import os
 import signal
 import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -14,80 +18,92 @@ from chalicelib.bootstrap import container
 from chalicelib.shared.errors import AetherLinkError
 from infra.ops import audit, migrate, outbox, topics
 
-FOREVER_SLICE_SECONDS = 60.0
+RUN_SECONDS = 60.0
+TERMINATED = 128 + signal.SIGTERM
+
+Result = Mapping[str, Any]
 
 
-def main() -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m infra.ops", description=__doc__)
-    parser.add_argument("--json", action="store_true", help="print the result as JSON")
-    commands = parser.add_subparsers(dest="command", required=True)
-    migrating = commands.add_parser("migrate", help="bring the database up to date")
-    migrating.add_argument(
-        "--url",
-        default=os.environ.get("OWNER_DATABASE_URL"),
-        help="the database, as its owner",
-    )
-    commands.add_parser("topics", help="create the Kafka topics that are missing")
-    relaying = commands.add_parser("relay", help="relay the outbox to Kafka")
-    relaying.add_argument("--seconds", type=float, default=FOREVER_SLICE_SECONDS)
-    relaying.add_argument(
-        "--until-idle", action="store_true", help="end when nothing is left to send"
-    )
-    relaying.add_argument("--forever", action="store_true", help="run after run, until ended")
-    outbox.add_commands(commands.add_parser("outbox", help="look after the outbox"))
-    audit.add_commands(commands.add_parser("audit", help="take the healer's audit log out"))
-    chosen = parser.parse_args()
+    arguments = _parser().parse_args(argv)
     try:
-        result = globals()[f"_{chosen.command}"](chosen)
-    except (AetherLinkError, KafkaError) as problem:
-        print(f"✗ {problem}", file=sys.stderr)
+        result = COMMANDS[arguments.command](arguments)
+    except (AetherLinkError, KafkaError) as error:
+        print(f"✗ {error}", file=sys.stderr)
         return 1
-    to = sys.stderr if getattr(chosen, "out", "") == "-" else sys.stdout
-    print(json.dumps(result) if chosen.json else _readable(result), file=to)
+    # Standard output may already have the exported events.
+    stream = sys.stderr if getattr(arguments, "out", "") == "-" else sys.stdout
+    print(json.dumps(result) if arguments.json else _readable(result), file=stream)
     return 0
 
 
-def _migrate(chosen: argparse.Namespace) -> dict[str, Any]:
-    if not chosen.url:
-        raise SystemExit("✗ say which database: --url, or OWNER_DATABASE_URL")
-    migrate.upgrade(chosen.url, shards=container().settings.outbox.shards)
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m infra.ops", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    commands = parser.add_subparsers(dest="command", required=True)
+    migration = commands.add_parser("migrate", help="bring the database's schema up to date")
+    migration.add_argument(
+        "--url",
+        default=os.environ.get("OWNER_DATABASE_URL"),
+        help="URL of the database, with its owner's user (default: OWNER_DATABASE_URL)",
+    )
+    commands.add_parser("topics", help="create the Kafka topics that are missing")
+    relay = commands.add_parser("relay", help="relay events from the outbox to Kafka")
+    relay.add_argument(
+        "--seconds", type=float, default=RUN_SECONDS, help="how long to run (default: %(default)s)"
+    )
+    relay.add_argument("--until-idle", action="store_true", help="end when nothing is left to send")
+    relay.add_argument("--forever", action="store_true", help="start again after each run")
+    outbox.add_commands(commands.add_parser("outbox", help="administer the outbox"))
+    audit.add_commands(commands.add_parser("audit", help="export the healer's audit log"))
+    return parser
+
+
+def _migrate(arguments: argparse.Namespace) -> Result:
+    if not arguments.url:
+        raise SystemExit("✗ Name the database: --url, or OWNER_DATABASE_URL.")
+    migrate.upgrade(arguments.url, shards=container().settings.outbox.shards)
     return {"migrated": True}
 
 
-def _topics(_: argparse.Namespace) -> dict[str, Any]:
-    return {
-        "created": topics.ensure(container().settings, kafka=container().outbox.kafka_settings())
-    }
+def _topics(_: argparse.Namespace) -> Result:
+    kafka = container().outbox.kafka_settings()
+    return {"created": topics.ensure(container().settings, kafka=kafka)}
 
 
-def _outbox(chosen: argparse.Namespace) -> dict[str, Any]:
-    return outbox.run(chosen)
-
-
-def _audit(chosen: argparse.Namespace) -> dict[str, Any]:
-    return audit.run(chosen)
-
-
-def _relay(chosen: argparse.Namespace) -> dict[str, Any]:
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that leases are given back
+def _relay(arguments: argparse.Namespace) -> Result:
+    # Exiting by exception lets the relay give its leases back.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
     while True:
-        report = container().outbox.relay().run(chosen.seconds, until_idle=chosen.until_idle)
-        if not chosen.forever:
+        relay = container().outbox.relay()
+        report = relay.run(arguments.seconds, until_idle=arguments.until_idle)
+        if not arguments.forever:
             return asdict(report)
 
 
-def _readable(result: dict[str, Any]) -> str:
+COMMANDS: Mapping[str, Callable[[argparse.Namespace], Result]] = {
+    "migrate": _migrate,
+    "topics": _topics,
+    "relay": _relay,
+    "outbox": outbox.run,
+    "audit": audit.run,
+}
+
+
+def _readable(result: Result) -> str:
     lines = []
     for name, value in result.items():
         if isinstance(value, list):
-            lines += [
-                f"{name}:",
-                *(f"  {one}" if isinstance(one, str) else f"  {json.dumps(one)}" for one in value),
-            ]
+            lines.append(f"{name}:")
+            lines += [f"  {_text(item)}" for item in value]
         else:
             lines.append(f"{name}: {value}")
     return "\n".join(lines)
+
+
+def _text(item: object) -> str:
+    return item if isinstance(item, str) else json.dumps(item)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""`python -m infra.ops audit export`: the whole audit log, or a part of it, into a file; a page in memory at a time."""
+"""`python -m infra.ops audit export`: writes the audit log, or a part of it, to a file.
+
+Only one page is in memory at a time.
+"""
 
 import argparse
 import json
@@ -14,73 +17,68 @@ from chalicelib.autoheal.audit import AuditPage, AuditQuery, Kind, as_csv
 from chalicelib.bootstrap import container
 
 PAGE_EVENTS = 1_000
-TELL_SECONDS = 2.0
+PROGRESS_SECONDS = 2.0
 FORMATS = ("csv", "jsonl")
 
 
 def add_commands(parser: argparse.ArgumentParser) -> None:
-    """Add what can be done."""
-    commands = parser.add_subparsers(dest="act", required=True)
-    export = commands.add_parser("export", help="write events into a file, newest first")
+    """Add the commands and their options to `parser`."""
+    commands = parser.add_subparsers(dest="action", required=True)
+    export = commands.add_parser("export", help="write events to a file, newest first")
     export.add_argument("--format", choices=FORMATS, default=FORMATS[0])
     export.add_argument("--out", default="-", help="the file, or - for standard output")
-    export.add_argument("--since", type=_moment, help="RFC 3339, such as 2030-01-31T09:00:00Z")
     export.add_argument(
-        "--until", type=_moment, help="as --since; events at that time are left out"
+        "--since", type=_time, help="events at or after this time: 2030-01-31T09:00:00Z"
     )
+    export.add_argument("--until", type=_time, help="events before this time")
     export.add_argument("--kind", choices=[str(kind) for kind in Kind])
-    export.add_argument("--alertname")
-    export.add_argument("--contains", help="any part of an event's JSON")
+    export.add_argument("--alertname", help="events of this alert")
+    export.add_argument("--contains", help="events whose JSON contains this text")
 
 
-def run(chosen: argparse.Namespace) -> dict[str, Any]:
-    """Export; return how many events went where."""
+def run(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Export; return the number of events and the file."""
     query = AuditQuery(
         limit=PAGE_EVENTS,
-        since=chosen.since,
-        until=chosen.until,
-        kind=chosen.kind,
-        alertname=chosen.alertname,
-        contains=chosen.contains,
+        since=arguments.since,
+        until=arguments.until,
+        kind=arguments.kind,
+        alertname=arguments.alertname,
+        contains=arguments.contains,
     )
-    if chosen.out == "-":
-        return {
-            "events": write(query, chosen.format, sys.stdout),
-            "file": "standard output",
-        }
-    whole = Path(chosen.out)
-    part = Path(f"{chosen.out}.part")
-    with part.open("w", encoding="utf-8", newline="") as out:
-        events = write(query, chosen.format, out)
-    part.replace(whole)
-    return {"events": events, "file": str(whole)}
+    if arguments.out == "-":
+        events = write(query, arguments.format, sys.stdout)
+        return {"events": events, "file": "standard output"}
+    complete = Path(arguments.out)
+    partial = Path(f"{arguments.out}.part")
+    with partial.open("w", encoding="utf-8", newline="") as out:
+        events = write(query, arguments.format, out)
+    partial.replace(complete)
+    return {"events": events, "file": str(complete)}
 
 
-def write(query: AuditQuery, form: str, out: TextIO) -> int:
-    """Write what `query` finds to `out`, page after page; return how many events."""
+def write(query: AuditQuery, format_: str, out: TextIO) -> int:
+    """Write the events of `query` to `out`, page after page; return how many there were."""
     written = 0
-    told = time.monotonic()
-    if form == "csv":
+    reported_at = time.monotonic()
+    if format_ == "csv":
         out.write(as_csv(()))
     for page in pages(query):
-        if form == "csv":
+        if format_ == "csv":
             out.write(as_csv(page.events, header=False))
         else:
-            out.writelines(
-                json.dumps(event.to_dict(), ensure_ascii=False) + "\n" for event in page.events
-            )
+            lines = (json.dumps(event.to_dict(), ensure_ascii=False) for event in page.events)
+            out.writelines(f"{line}\n" for line in lines)
         written += len(page.events)
-        if page.following and time.monotonic() - told >= TELL_SECONDS:
-            told = time.monotonic()
-            print(
-                f"· {written:,} events, back to {page.following.time:%Y-%m-%d %H:%M}",
-                file=sys.stderr,
-            )
+        if page.following and time.monotonic() - reported_at >= PROGRESS_SECONDS:
+            reported_at = time.monotonic()
+            oldest = f"{page.following.time:%Y-%m-%d %H:%M}"
+            print(f"· {written:,} events, back to {oldest}", file=sys.stderr)
     return written
 
 
 def pages(query: AuditQuery) -> Iterator[AuditPage]:
-    """Return page after page of what `query` finds."""
+    """Yield the pages of `query`, newest first."""
     audit = container().autoheal.dependencies.audit
     now = container().clock.now()
     while True:
@@ -91,11 +89,16 @@ def pages(query: AuditQuery) -> Iterator[AuditPage]:
         query = replace(query, after=page.following)
 
 
-def _moment(text: str) -> datetime:
+def _time(text: str) -> datetime:
+    """Read an RFC 3339 time.
+
+    Raises:
+        argparse.ArgumentTypeError: it is not one, or has no time zone.
+    """
     try:
-        found = datetime.fromisoformat(text.upper())
+        moment = datetime.fromisoformat(text.upper())
     except ValueError:
-        found = None
-    if found is None or found.tzinfo is None:
-        raise argparse.ArgumentTypeError("no RFC 3339 time such as 2030-01-31T09:00:00Z")
-    return found
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise argparse.ArgumentTypeError("not an RFC 3339 time such as 2030-01-31T09:00:00Z")
+    return moment

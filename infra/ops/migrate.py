@@ -1,4 +1,4 @@
-"""Bringing a database up to date, and giving its roles their passwords."""
+"""Migrates a database, and sets the passwords of its roles."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,17 +18,20 @@ LOGIN_ROLES = ("aetherlink_api", "aetherlink_relay")
 
 
 def upgrade(owner_url: str, *, shards: int | None = None) -> None:
-    """Run the missing migrations on `owner_url`, the database as its owner, and add missing shards.
+    """Run the missing migrations, and add missing shards of the outbox.
 
-    Two at once are safe: the second waits for the first.
+    Two processes may do so at once: the second waits for the first.
+
+    Args:
+        owner_url: URL of the database, with its owner's user.
+        shards: how many shards the outbox should have; by default, what the settings say.
 
     Raises:
         errors.Unavailable: the database cannot be reached.
     """
     settings = DatabaseSettings(statement_timeout_ms=MIGRATION_TIMEOUT_MS)
-    driver.connect(
-        owner_url, settings, name="aetherlink-migrate"
-    ).close()  # a clear error before Alembic's long one
+    # Connecting first gives a clear error, where Alembic's would be a long traceback.
+    driver.connect(owner_url, settings, name="aetherlink-migrate").close()
     engine = create_engine(
         "postgresql+pg8000://",
         creator=lambda: driver.connect(owner_url, settings, name="aetherlink-migrate"),
@@ -45,10 +48,10 @@ def upgrade(owner_url: str, *, shards: int | None = None) -> None:
 
 
 def set_passwords(owner_url: str, passwords: Mapping[str, str]) -> None:
-    """Let each role of `passwords` log in with its password.
+    """Set the passwords of roles, and let the roles log in.
 
     Raises:
-        ValueError: a role that is not one of the product's.
+        ValueError: `passwords` has a role that is not one of `LOGIN_ROLES`.
     """
     unknown = set(passwords) - set(LOGIN_ROLES)
     if unknown:

@@ -12,57 +12,70 @@ from chalicelib.crm.events import TYPES
 from chalicelib.outbox.envelope import topic_of
 
 CREATE_TIMEOUT_MS = 15_000
+DEFAULT_REPLICATION = -1
+"""Lets the broker decide how many copies of a partition it keeps."""
+
+Partitions = Mapping[str, int]
+"""The number of partitions, by topic."""
 
 
 def names(settings: Settings) -> list[str]:
-    """Return every topic: one for each event type (or one for all, by the template), and the dead letters'."""
-    events = {topic_of(settings.outbox.topic_template, kind.__name__) for kind in TYPES}
+    """Return the names of all topics: those of the events, and the dead letter topic.
+
+    Each event type has a topic of its own, or all share one, as the topic template says.
+    """
+    template = settings.outbox.topic_template
+    events = {topic_of(template, event_type.__name__) for event_type in TYPES}
     return [*sorted(events), settings.outbox.dead_letter_topic]
 
 
 def wanted(settings: Settings) -> dict[str, int]:
-    """Return every topic with the partitions it should have."""
+    """Return every topic with the number of partitions it should have."""
     return dict.fromkeys(names(settings), settings.outbox.topic_partitions)
 
 
 def ensure(
     settings: Settings,
     *,
-    only: Mapping[str, int] | None = None,
-    replication: int = -1,
+    only: Partitions | None = None,
+    replication: int = DEFAULT_REPLICATION,
     kafka: KafkaSettings | None = None,
 ) -> list[str]:
-    """Create the missing ones of `only` (by default all topics); return their names.
+    """Create the topics that are missing; return their names.
 
     Args:
-        settings: how to reach the brokers, and which topics there should be.
-        only: topic -> partitions, instead of what the settings say.
-        kafka: how to reach the brokers, where that is not what `settings` say.
-        replication: copies of each partition; -1 takes the broker's default.
+        settings: which topics there should be, and how to reach the brokers.
+        only: topics to create, instead of those of `settings`.
+        replication: copies of each partition.
+        kafka: how to reach the brokers, instead of what `settings` say.
 
     Raises:
         kafka.errors.KafkaError: the broker cannot be reached, or refuses.
+        errors.Misconfigured: no brokers are configured.
     """
-    topics = dict(only) if only is not None else wanted(settings)
+    topics = wanted(settings) if only is None else only
     admin = KafkaAdminClient(**client_settings(kafka or settings.kafka))
     try:
-        there = set(admin.list_topics())
-        missing = {name: partitions for name, partitions in topics.items() if name not in there}
+        existing = set(admin.list_topics())
+        missing = {name: count for name, count in topics.items() if name not in existing}
         if missing:
-            admin.create_topics(
-                {
-                    name: {"num_partitions": partitions, "replication_factor": replication}
-                    for name, partitions in missing.items()
-                },
-                timeout_ms=CREATE_TIMEOUT_MS,
-                raise_errors=False,  # another set-up may have been quicker
-                wait_for_metadata=True,
-            )
-            lacking = sorted(set(missing) - set(admin.list_topics()))
-            if lacking:
-                raise UnknownTopicOrPartitionError(
-                    f"the broker did not create: {', '.join(lacking)}"
-                )
+            _create(admin, missing, replication)
         return sorted(missing)
     finally:
         admin.close()
+
+
+def _create(admin: KafkaAdminClient, partitions: Partitions, replication: int) -> None:
+    """Create topics, of which some may have been created by another process meanwhile."""
+    admin.create_topics(
+        {
+            name: {"num_partitions": count, "replication_factor": replication}
+            for name, count in partitions.items()
+        },
+        timeout_ms=CREATE_TIMEOUT_MS,
+        raise_errors=False,
+        wait_for_metadata=True,
+    )
+    missing = sorted(set(partitions) - set(admin.list_topics()))
+    if missing:
+        raise UnknownTopicOrPartitionError(f"the broker did not create: {', '.join(missing)}")

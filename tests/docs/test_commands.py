@@ -26,7 +26,6 @@ RUN_HERE = {
     "make package": ["make", "package", "STAGE=prod"],
     "python -m infra.aws.package": ["make", "package", "STAGE=prod"],
     "python -m infra.dependencies": ["python", "-m", "infra.dependencies"],
-    "python -m tests.bench.api": ["python", "-m", "tests.bench.api", "--seconds", "0.2"],
 }
 """What a command starts with -> the command that is run for it, in a quick form."""
 
@@ -56,6 +55,9 @@ RUN_ELSEWHERE = {
     "python -m infra.ops topics": "tests/integration/test_relay.py",
     "python -m infra.readiness": "tests/e2e/test_readiness.py",
     "python -m infra.slo": "tests/integration/test_slo_rules.py",
+    "python -m tests.bench.api": "tests/integration/test_benches.py",
+    "python -m tests.bench.plot": "tests/integration/test_benches.py",
+    "python -m tests.bench.relay": "tests/integration/test_benches.py",
     "python -m tests.faults": "tests/faults/test_faults.py",
     "python -m tests.fuzz": "tests/e2e/test_stack.py",
     "python -m tests.slo": "tests/unit/test_slo.py",
@@ -79,8 +81,6 @@ NOT_RUN = {
     "python -c": "standard library alone",
     "python -m json.tool": "standard library",
     "python -m pytest": "runs this test",
-    "python -m tests.bench.plot": "draws the figures of a bench",
-    "python -m tests.bench.relay": "a bench of several minutes",
 }
 """What a command starts with -> why no test runs it."""
 
