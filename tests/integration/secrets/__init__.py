@@ -1,0 +1,1 @@
+"""Secrets that are kept in a store: rotation, failures, and no leaks."""
