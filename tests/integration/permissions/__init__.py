@@ -1,0 +1,1 @@
+"""The functions' IAM policies, compared with every call that the functions make."""
