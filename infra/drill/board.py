@@ -5,11 +5,12 @@ import math
 from infra.drill.site import Site
 from infra.drill.timeline import Timeline
 from infra.drill.verdict import Broken
+from infra.paths import ROOT
 from infra.slo import dashboard, outputs
 
 INTERVAL = "20s"
 """Over which rates are taken, in the drill's time."""
-COMMITTED = outputs.ROOT / "infra" / "grafana" / "dashboards" / outputs.DASHBOARD
+COMMITTED = ROOT / "infra" / "grafana" / "dashboards" / outputs.DASHBOARD
 
 
 def shown(site: Site, timeline: Timeline) -> None:

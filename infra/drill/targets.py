@@ -16,6 +16,8 @@ from infra.local.stack import Stack
 WARD = 10
 """Patients of the act with failures on purpose: one of so many actions fails at 10 %."""
 DRILL_ALERT = "DrillTargetDown"
+DRILL_LABEL = {"drill": "true"}
+"""Alertmanager sends alerts with this label to the healer alone."""
 FNV_OFFSET = 0xCBF29CE484222325
 FNV_PRIME = 0x100000001B3
 SEPARATOR = 0xFF
@@ -65,7 +67,12 @@ class Case:
     @property
     def labels(self) -> dict[str, str]:
         """Return the alert's labels."""
-        return {"alertname": DRILL_ALERT, "service": self.target, "severity": "warning"}
+        return {
+            "alertname": DRILL_ALERT,
+            "service": self.target,
+            "severity": "warning",
+            **DRILL_LABEL,
+        }
 
     @property
     def action(self) -> str:

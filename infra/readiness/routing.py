@@ -1,4 +1,4 @@
-"""Alertmanager: who is told of which alert, by the configuration that it runs with."""
+"""Alertmanager: which receivers its running configuration notifies of which alert."""
 
 import re
 from collections.abc import Mapping
@@ -7,8 +7,10 @@ from typing import Any
 import yaml
 
 from chalicelib.autoheal import runbooks
+from infra.drill.targets import DRILL_LABEL
 from infra.readiness.check import Wrong, check
 from infra.readiness.target import Target
+from infra.slo.rules import HEALED
 
 HEALER = "autoheal"
 MATCHER = re.compile(r'\s*([A-Za-z_]\w*)\s*(=~|!~|!=|=)\s*"?(.*?)"?\s*$')
@@ -18,13 +20,11 @@ OWN_ALERT = "AutohealServiceDown"
 @check(
     "routes",
     "alerts go to the healer, the healer's own to people",
-    "use infra/alertmanager",
+    "deploy infra/alertmanager/alertmanager.yml",
 )
 def _route(target: Target) -> str:
-    running = yaml.safe_load(
-        target.told(target.alertmanager, "/api/v2/status")["config"]["original"]
-    )
-    if problem := problem_of(running):
+    status = target.get_json(target.alertmanager, "/api/v2/status")
+    if problem := problem_of(yaml.safe_load(status["config"]["original"])):
         raise Wrong(problem)
     return f"{len(runbooks.load())} alerts go to the healer; its own go to people"
 
@@ -32,38 +32,43 @@ def _route(target: Target) -> str:
 def problem_of(configuration: Mapping[str, Any]) -> str:
     """Return what is wrong with an Alertmanager's configuration; empty where nothing is."""
     route = configuration["route"]
-    for name in runbooks.load():
-        if HEALER not in receivers(route, {"alertname": name}):
+    for name, runbook in runbooks.load().items():
+        labels = DRILL_LABEL if runbook.drill else HEALED
+        if HEALER not in receivers(route, {"alertname": name, **labels}):
             return f"{name} is not sent to the receiver {HEALER}"
-    told = receivers(route, {"alertname": OWN_ALERT})
-    if HEALER in told:
+    notified = receivers(route, {"alertname": OWN_ALERT})
+    if HEALER in notified:
         return f"{OWN_ALERT} is sent to the healer, which never heals itself"
-    known = {one["name"]: one for one in configuration["receivers"]}
-    if not known[HEALER].get("webhook_configs"):
+    by_name = {receiver["name"]: receiver for receiver in configuration["receivers"]}
+    if not by_name[HEALER].get("webhook_configs"):
         return f"the receiver {HEALER} has no webhook"
-    silent = [name for name in told if set(known[name]) <= {"name"}]
-    return f"{OWN_ALERT} goes to {', '.join(silent)}, who tells nobody" if silent else ""
+    silent = [name for name in notified if set(by_name[name]) <= {"name"}]
+    return f"{OWN_ALERT} goes to {', '.join(silent)}, which notifies no one" if silent else ""
 
 
 def receivers(route: Mapping[str, Any], labels: Mapping[str, str]) -> list[str]:
-    """Return who is told of an alert with `labels`, as Alertmanager decides it: children first, in order."""
-    found: list[str] = []
+    """Return the receivers of an alert with `labels`, by Alertmanager's rule: child routes in order.
+
+    Raises:
+        Wrong: a matcher cannot be parsed.
+    """
+    names: list[str] = []
     for child in route.get("routes") or []:
-        if all(_matches(one, labels) for one in child.get("matchers") or []):
-            found += receivers({"receiver": route["receiver"], **child}, labels)
+        if all(_matches(matcher, labels) for matcher in child.get("matchers") or []):
+            names += receivers({"receiver": route["receiver"], **child}, labels)
             if not child.get("continue"):
                 break
-    return found or [str(route["receiver"])]
+    return names or [str(route["receiver"])]
 
 
 def _matches(matcher: str, labels: Mapping[str, str]) -> bool:
-    parts = MATCHER.match(matcher)
-    if parts is None:
-        raise Wrong(f"a matcher cannot be read: {matcher}")
-    name, operator, value = parts.groups()
-    there = labels.get(name, "")
-    same = re.fullmatch(value, there) is not None if "~" in operator else there == value
-    return same is not operator.startswith("!")
+    match = MATCHER.match(matcher)
+    if match is None:
+        raise Wrong(f"a matcher cannot be parsed: {matcher}")
+    name, operator, value = match.groups()
+    label = labels.get(name, "")
+    equal = re.fullmatch(value, label) is not None if "~" in operator else label == value
+    return equal is not operator.startswith("!")
 
 
 CHECKS = (_route,)

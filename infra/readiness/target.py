@@ -63,7 +63,7 @@ class Target:
             timeout=3 * SECONDS,
         )
 
-    def told(self, base: str, path: str, **query: str) -> Any:
+    def get_json(self, base: str, path: str, **query: str) -> Any:
         """Return the JSON that Prometheus or Alertmanager at `base` answers.
 
         Raises:
@@ -75,5 +75,5 @@ class Target:
 
     def query(self, expression: str) -> list[tuple[dict[str, str], float]]:
         """Return what `expression` is now in Prometheus: labels and value of each series."""
-        found = self.told(self.prometheus, "/api/v1/query", query=expression)["data"]["result"]
+        found = self.get_json(self.prometheus, "/api/v1/query", query=expression)["data"]["result"]
         return [(one["metric"], float(one["value"][1])) for one in found]

@@ -6,9 +6,10 @@ from typing import Any
 
 import yaml
 
+from infra.paths import ROOT
 from infra.readiness.check import Wrong, check
 from infra.readiness.target import Target
-from infra.slo.outputs import ROOT, RULES
+from infra.slo.outputs import RULES
 
 COMMITTED = ROOT / "infra" / "prometheus" / "rules" / RULES
 PUSHED = ("autoheal", "crm")
@@ -47,7 +48,7 @@ def _pushes(target: Target) -> str:
     "Status > Targets in Prometheus says why not",
 )
 def _targets(target: Target) -> str:
-    active = target.told(target.prometheus, "/api/v1/targets", state="active")["data"][
+    active = target.get_json(target.prometheus, "/api/v1/targets", state="active")["data"][
         "activeTargets"
     ]
     down = [
@@ -79,7 +80,7 @@ def _alerts(target: Target) -> str:
 
 
 def _loaded(target: Target, sort: str, key: str) -> str:
-    groups = target.told(target.prometheus, "/api/v1/rules")["data"]["groups"]
+    groups = target.get_json(target.prometheus, "/api/v1/rules")["data"]["groups"]
     there = [one for group in groups for one in group["rules"] if one["type"] == sort]
     missing = missing_rules(there, key)
     if missing:
@@ -105,7 +106,9 @@ def missing_rules(there: Iterable[dict[str, Any]], key: str) -> list[str]:
     "alerting: in infra/prometheus/prometheus.yml",
 )
 def _told(target: Target) -> str:
-    found = target.told(target.prometheus, "/api/v1/alertmanagers")["data"]["activeAlertmanagers"]
+    found = target.get_json(target.prometheus, "/api/v1/alertmanagers")["data"][
+        "activeAlertmanagers"
+    ]
     places = [one["url"].split("/api/")[0] for one in found]
     if target.alertmanager.rstrip("/") not in places:
         raise Wrong(f"Prometheus tells {', '.join(places) or 'nobody'}, not {target.alertmanager}")

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import requests
 
+from infra.paths import ROOT
 from infra.slo import outputs, read
 from infra.slo.durations import Scale
 from infra.slo.read import ALERTS, OBJECTIVES, InvalidObjectives
@@ -45,7 +46,7 @@ def _run(chosen: argparse.Namespace) -> int:
             chosen,
             {"written": [str(where / name) for name in found], "compress": chosen.compress},
         )
-    stale = outputs.write(outputs.committed(objectives, alerts), outputs.ROOT, check=chosen.check)
+    stale = outputs.write(outputs.committed(objectives, alerts), ROOT, check=chosen.check)
     if chosen.check:
         if stale:
             print(f"✗ out of date: {', '.join(stale)}. Run `make slo`.", file=sys.stderr)

@@ -1,8 +1,8 @@
 """Alerts on symptoms as data: alerts.yml."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from infra.slo.objectives import AlertName, Duration, Strict
 
@@ -15,7 +15,11 @@ class Record(Strict):
 
 
 class Alert(Strict):
-    """One alert on a symptom. `group` is slow (every slice of time) or fast (as often as probes are made)."""
+    """One alert on a symptom.
+
+    `group` is slow (evaluated for every slice of time) or fast (as often as the probes).
+    With `heal` Alertmanager sends it to the healer.
+    """
 
     alert: AlertName
     expr: str
@@ -29,6 +33,14 @@ class Alert(Strict):
     summary: str
     description: str
     runbook: str
+
+    @model_validator(mode="after")
+    def _healer_does_not_heal_itself(self) -> Self:
+        if self.heal and self.alert.startswith("Autoheal"):
+            raise ValueError(
+                f"{self.alert}: alerts about the healer go to people: remove `heal`, or rename it"
+            )
+        return self
 
 
 class Alerts(Strict):

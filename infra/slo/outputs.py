@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Final
 
+from infra.paths import ROOT
 from infra.slo import dashboard, page, rules, text
 from infra.slo.alerts import Alerts
 from infra.slo.durations import Scale
 from infra.slo.objectives import Objectives
 
-ROOT: Final = Path(__file__).resolve().parents[2]
 SOURCE: Final = "infra/slo/objectives.yml and alerts.yml"
 RULES: Final = "autoheal.rules.yml"
 DASHBOARD: Final = "aetherlink.json"

@@ -11,6 +11,9 @@ BASE: Final = "5m"
 """Events are counted over this window, and the counts summed over longer ones: cheap however long they are."""
 BUDGET_INTERVAL: Final = "5m"
 FAST_INTERVAL: Final = "15s"
+HEALED: Final = {"autoheal": "true"}
+"""Label and annotation of alerts for the healer: Alertmanager routes by the label, and the healer
+asks for the annotation."""
 BAD = "autoheal:sli_bad:rate5m"
 TOTAL = "autoheal:sli_total:rate5m"
 SLICE = "autoheal:slice_bad:ratio"
@@ -194,24 +197,30 @@ def _burn_alert(objectives: Objectives, name: str, kind: str, expr: str, shares:
     }
 
 
-def _alert(one: Alert, objectives: Objectives, scale: Scale) -> Rule:
-    labels: dict[str, str] = {"severity": one.severity}
-    if not one.heal:  # those have the service of their series
-        labels["service"] = one.service or objectives.service
-    if one.slo:
-        labels["slo"] = one.slo
+def _alert(alert: Alert, objectives: Objectives, scale: Scale) -> Rule:
     rule: Rule = {
-        "alert": one.alert,
-        "expr": scale.expand(one.expr, seen=objectives.seen).strip(),
+        "alert": alert.alert,
+        "expr": scale.expand(alert.expr, seen=objectives.seen).strip(),
     }
-    if one.hold:
-        rule["for"] = scale.duration(one.hold)
-    healed = {"autoheal": "true"} if one.heal else {}
-    said = {"summary": one.summary, "description": one.description}
-    return rule | {
-        "labels": labels | one.labels,
-        "annotations": said | healed | _links(objectives, one.alert, one.runbook),
-    }
+    if alert.hold:
+        rule["for"] = scale.duration(alert.hold)
+    annotations = {"summary": alert.summary, "description": alert.description}
+    if alert.heal:
+        annotations |= HEALED
+    rule["labels"] = _labels(alert, objectives)
+    rule["annotations"] = annotations | _links(objectives, alert.alert, alert.runbook)
+    return rule
+
+
+def _labels(alert: Alert, objectives: Objectives) -> dict[str, str]:
+    labels: dict[str, str] = {"severity": alert.severity}
+    if alert.heal:  # the service is that of the series
+        labels |= HEALED
+    else:
+        labels["service"] = alert.service or objectives.service
+    if alert.slo:
+        labels["slo"] = alert.slo
+    return labels | alert.labels
 
 
 def _links(objectives: Objectives, alert: str, page: str) -> dict[str, str]:

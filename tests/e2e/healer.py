@@ -17,6 +17,9 @@ from tests.integration.proxy import Proxy
 
 TOKEN = "e2e-token"
 OPERATORS = UUID(int=7)
+ROUTED = {"autoheal": "true"}
+"""The label by which Alertmanager routes an alert to the healer."""
+
 TCP = {"alertname": "TcpEndpointDownFast", "service": "crm-api", "severity": "critical"}
 CALL_SECONDS = 30
 SCHEDULED = {
@@ -77,7 +80,9 @@ class Healer:
         }
         if over:
             alert["endsAt"] = datetime.now(UTC).isoformat()
-        self._post([{**alert, "labels": each} for each in labels], at or self.alertmanager)
+        self._post(
+            [{**alert, "labels": {**ROUTED, **each}} for each in labels], at or self.alertmanager
+        )
 
     def end_alerts(self) -> None:
         """End every alert that fires."""

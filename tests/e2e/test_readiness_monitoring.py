@@ -83,8 +83,8 @@ def test_a_prometheus_that_alerts_another_alertmanager_is_found(
     ("old", "new", "problem"),
     [
         (
-            "TcpEndpointDownFast|",
-            "",
+            'autoheal="true"',
+            'autoheal="never"',
             "TcpEndpointDownFast is not sent to the receiver autoheal",
         ),
         ('alertname=~"Autoheal.*"', 'alertname=~"Nothing.*"', ""),

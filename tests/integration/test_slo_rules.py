@@ -15,6 +15,7 @@ from infra.local.debian import program
 from infra.local.errors import ServiceFailed
 from infra.local.ports import free_port
 from infra.local.process import Process
+from infra.paths import ROOT
 from infra.slo import __main__ as command
 from infra.slo import outputs, read, rules
 from infra.slo.durations import Scale
@@ -56,7 +57,7 @@ def test_a_story_that_is_not_so_is_noticed(tmp_path: Path) -> None:
     text = (promtool.TESTS / "services.yml").read_text()
     assert text.count("eval_time: 2m15s") > 1
     (tmp_path / "services.yml").write_text(text.replace("eval_time: 2m15s", "eval_time: 2m", 1))
-    shipped = (outputs.ROOT / "infra/prometheus/rules" / outputs.RULES).read_text()
+    shipped = (ROOT / "infra/prometheus/rules" / outputs.RULES).read_text()
     with promtool.copied(shipped, [tmp_path / "services.yml"]) as where:
         done = promtool.run("test", "rules", "services.yml", where=where / "tests")
     assert done.returncode != 0

@@ -3,6 +3,7 @@
 import argparse
 import sys
 
+from infra.paths import ROOT
 from infra.slo import outputs, text
 from tests.slo.scenarios import SUITES
 
@@ -22,7 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
         "--check", action="store_true", help="write nothing; fail where a file is out of date"
     )
     options = parser.parse_args(arguments)
-    stale = outputs.write(rule_tests(), outputs.ROOT, check=options.check)
+    stale = outputs.write(rule_tests(), ROOT, check=options.check)
     if options.check and stale:
         print(f"✗ out of date: {', '.join(stale)}. Run `make slo`.", file=sys.stderr)
         return 1

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from infra.local.debian import program
-from infra.slo.outputs import ROOT, RULES
+from infra.paths import ROOT
+from infra.slo.outputs import RULES
 
 PACKAGE: Final = "prometheus"
 CACHE: Final = ROOT / ".local" / "cache"

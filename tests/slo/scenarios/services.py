@@ -23,7 +23,13 @@ SUITE = Suite(
                 Told(
                     "3m",
                     TCP,
-                    {"severity": "critical", "service": "crm-api", "instance": API},
+                    {
+                        "autoheal": "true",
+                        "symptom": "down",
+                        "severity": "critical",
+                        "service": "crm-api",
+                        "instance": API,
+                    },
                     {
                         "autoheal": "true",
                         "summary": "crm-api accepts no connections",
@@ -47,6 +53,7 @@ SUITE = Suite(
                     "3m",
                     HTTP,
                     {
+                        "autoheal": "true",
                         "severity": "critical",
                         "service": "crm-api",
                         "instance": f"http://{API}/",
@@ -75,6 +82,7 @@ SUITE = Suite(
                     "4m",
                     STALE,
                     {
+                        "autoheal": "true",
                         "severity": "critical",
                         "service": "crm-exporter",
                         "job": "crm-exporter",
