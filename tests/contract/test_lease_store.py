@@ -139,12 +139,10 @@ def test_a_key_is_free_after_a_day_even_if_its_record_was_not_deleted(suite: Sui
 
 def test_tenants_and_endpoints_have_separate_keys(suite: Suite) -> None:
     key = _key()
-    for key in (
-        key,
-        _key(tenant_id=uuid4()),
-        _key(tenant_id=key.tenant_id, endpoint="PATCH /jobs/{id}"),
-    ):
-        assert suite.store.claim(key, uuid4(), lease_seconds=30) == Claimed()
+    other_tenant = _key(tenant_id=uuid4())
+    other_endpoint = _key(tenant_id=key.tenant_id, endpoint="PATCH /jobs/{id}")
+    for separate in (key, other_tenant, other_endpoint):
+        assert suite.store.claim(separate, uuid4(), lease_seconds=30) == Claimed()
 
 
 def test_only_one_of_forty_concurrent_claims_succeeds(suite: Suite) -> None:
