@@ -3,7 +3,8 @@
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from chalicelib.idempotency.ports import AnswerStore, LeaseStore, NoLeases
+from chalicelib.idempotency.no_leases import NoLeases
+from chalicelib.idempotency.ports import AnswerStore, LeaseStore
 from chalicelib.idempotency.runner import IdempotentRunner
 
 if TYPE_CHECKING:

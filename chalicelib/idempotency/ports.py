@@ -74,22 +74,6 @@ class LeaseStore(Protocol):
         ...
 
 
-class NoLeases:
-    """A `LeaseStore` that lets every request run, so that the answer store alone decides."""
-
-    def claim(self, key: IdempotencyKey, owner: UUID, *, lease_seconds: float) -> LeaseClaim:
-        """Let the request run."""
-        return Claimed()
-
-    def finish(self, key: IdempotencyKey, owner: UUID, answer: StoredAnswer | None) -> bool:
-        """Keep nothing."""
-        return False
-
-    def release(self, key: IdempotencyKey, owner: UUID) -> bool:
-        """Release nothing."""
-        return False
-
-
 class AnswerStore(Protocol):
     """The answers that were committed with the business."""
 

@@ -89,7 +89,7 @@ class TenantRate:
             self._meter.flush()
             seconds = max(1, math.ceil(window_end - now))
             raise RateLimited(
-                f"This tenant has sent more than {self._burst} requests within {self._window:g} seconds. "
-                "Slow down.",
+                f"This tenant has sent more than {self._burst} requests"
+                f" within {self._window:g} seconds. Slow down.",
                 headers={"Retry-After": str(seconds)},
             )

@@ -52,8 +52,8 @@ class FakeRepository(Generic[E]):
         del self._uow.rows[self._kind.name][entity_id]
 
     def find(self, query: Query) -> list[E]:
-        known = {filter_.field: filter_ for filter_ in self._kind.filters}
-        filters = [(known[field], value) for field, value in query.filters.items()]
+        by_field = {filter_.field: filter_ for filter_ in self._kind.filters}
+        filters = [(by_field[field], value) for field, value in query.filters.items()]
         rows = [
             row
             for row in self._own(self._kind).values()

@@ -1,4 +1,7 @@
-"""Jobs against a model: created, moved, changed and deleted in any order, with stale ETags, and any of it again."""
+"""Jobs checked against a model.
+
+They are created, moved, changed and deleted in any order, with stale ETags and repeats.
+"""
 
 import json
 from dataclasses import dataclass, field
@@ -33,7 +36,7 @@ ETAGS = st.sampled_from(["fresh", "stale", "any"])
 
 @dataclass
 class Job:
-    """What the model knows of a job: what it should be, and the events that its changes should have made."""
+    """The expected state of a job, and the events that its changes should have made."""
 
     id: str
     title: str
@@ -41,31 +44,31 @@ class Job:
     status: JobStatus = JobStatus.OPEN
     version: int = 1
     events: list[str] = field(default_factory=lambda: ["JobCreated"])
-    gone: bool = False
+    deleted: bool = False
 
 
 @dataclass(frozen=True)
-class Sent:
-    """A request that was answered well under a key, and its answer."""
+class Exchange:
+    """A request that succeeded under a key, and its response."""
 
     method: str
     path: str
     body: Any
     headers: dict[str, str]
-    answer: HTTPResponse
+    response: HTTPResponse
 
 
 class Jobs(RuleBasedStateMachine):
-    """Sends requests and holds every answer against the model."""
+    """Sends requests, and compares every response with the model."""
 
     client: Client
     postgres: Postgres
 
     @initialize()
-    def open_account(self) -> None:
+    def create_account(self) -> None:
         self.tenant = str(uuid4())
         self.jobs = list[Job]()
-        self.sent = list[Sent]()
+        self.exchanges = list[Exchange]()
         self.account = json.loads(
             self._send("POST", "accounts", {"name": "Northwind"}, {}, 201).body
         )["id"]
@@ -73,26 +76,26 @@ class Jobs(RuleBasedStateMachine):
     @rule(title=TITLES, amount=AMOUNTS, keyed=KEYED)
     def create(self, title: str, amount: int | None, keyed: bool) -> None:
         body = {"accountId": self.account, "title": title, "amountCents": amount}
-        answer = self._send("POST", "jobs", body, self._key(keyed), 201)
-        self.jobs.append(Job(answer.json_body["id"], title, amount))
-        self._check(answer, self.jobs[-1])
+        response = self._send("POST", "jobs", body, self._key(keyed), 201)
+        self.jobs.append(Job(response.json_body["id"], title, amount))
+        self._check(response, self.jobs[-1])
 
     @precondition(lambda self: self.jobs)
     @rule(data=st.data(), to=st.sampled_from(JobStatus), keyed=KEYED)
     def move(self, data: st.DataObject, to: JobStatus, keyed: bool) -> None:
         job = data.draw(st.sampled_from(self.jobs))
         legal = to in MOVES[job.status]
-        wanted = 404 if job.gone else 200 if legal else 409
-        answer = self._send(
-            "POST", f"jobs/{job.id}/status", {"status": to}, self._key(keyed), wanted
+        expected = _expected(job, 200 if legal else 409)
+        response = self._send(
+            "POST", f"jobs/{job.id}/status", {"status": to}, self._key(keyed), expected
         )
-        if wanted == 409:
-            assert set(answer.json_body["allowed"]) == MOVES[job.status]
-        if wanted == 200:
+        if expected == 409:
+            assert set(response.json_body["allowed"]) == MOVES[job.status]
+        if expected == 200:
             job.status = to
             job.version = job.version + 1
             job.events.append("JobStatusChanged")
-            self._check(answer, job)
+            self._check(response, job)
 
     @precondition(lambda self: self.jobs)
     @rule(data=st.data(), title=TITLES, amount=AMOUNTS, etag=ETAGS, keyed=KEYED)
@@ -101,72 +104,76 @@ class Jobs(RuleBasedStateMachine):
     ) -> None:
         job = data.draw(st.sampled_from(self.jobs))
         body = {"title": title, "amountCents": amount}
-        wanted = 404 if job.gone else 412 if etag == "stale" else 200
-        answer = self._send(
+        expected = _expected(job, 412 if etag == "stale" else 200)
+        response = self._send(
             "PATCH",
             f"jobs/{job.id}",
             body,
             {**self._key(keyed), **_match(job, etag)},
-            wanted,
+            expected,
         )
-        if wanted == 200:
+        if expected == 200:
             if (job.title, job.amount) != (title, amount):
                 job.title = title
                 job.amount = amount
                 job.version = job.version + 1
                 job.events.append("JobUpdated")
-            self._check(answer, job)
+            self._check(response, job)
 
     @precondition(lambda self: self.jobs)
     @rule(data=st.data(), etag=ETAGS, keyed=KEYED)
     def delete(self, data: st.DataObject, etag: str, keyed: bool) -> None:
         job = data.draw(st.sampled_from(self.jobs))
-        wanted = 404 if job.gone else 412 if etag == "stale" else 204
+        expected = _expected(job, 412 if etag == "stale" else 204)
         self._send(
             "DELETE",
             f"jobs/{job.id}",
             None,
             {**self._key(keyed), **_match(job, etag)},
-            wanted,
+            expected,
         )
-        if wanted == 204:
-            job.gone = True
+        if expected == 204:
+            job.deleted = True
             job.events.append("JobDeleted")
 
-    @precondition(lambda self: self.sent)
+    @precondition(lambda self: self.exchanges)
     @rule(data=st.data())
     def repeat(self, data: st.DataObject) -> None:
-        """Whatever happened since, the same request with its key has the same answer, and no effect."""
-        one = data.draw(st.sampled_from(self.sent))
-        again = self._send(one.method, one.path, one.body, one.headers, one.answer.status_code)
-        assert again.body == one.answer.body
+        """The same request under its key has the same response and no effect, at any later time."""
+        exchange = data.draw(st.sampled_from(self.exchanges))
+        first = exchange.response
+        again = self._send(
+            exchange.method, exchange.path, exchange.body, exchange.headers, first.status_code
+        )
+        assert again.body == first.body
         assert again.headers["Idempotent-Replayed"] == "true"
         for name in ("ETag", "Location"):
-            assert again.headers.get(name) == one.answer.headers.get(name)
+            assert again.headers.get(name) == first.headers.get(name)
 
-    @precondition(lambda self: self.sent)
+    @precondition(lambda self: self.exchanges)
     @rule(data=st.data())
     def reuse(self, data: st.DataObject) -> None:
-        one = data.draw(st.sampled_from(self.sent))
-        other = {**(one.body or {}), "another": True}
-        self._send(one.method, one.path, other, one.headers, 422)
+        exchange = data.draw(st.sampled_from(self.exchanges))
+        other = {**(exchange.body or {}), "another": True}
+        self._send(exchange.method, exchange.path, other, exchange.headers, 422)
 
     @precondition(lambda self: self.jobs)
     @rule(data=st.data())
     def read(self, data: st.DataObject) -> None:
         job = data.draw(st.sampled_from(self.jobs))
-        answer = self._send("GET", f"jobs/{job.id}", None, {}, 404 if job.gone else 200)
-        if not job.gone:
-            self._check(answer, job)
+        response = self._send("GET", f"jobs/{job.id}", None, {}, 404 if job.deleted else 200)
+        if not job.deleted:
+            self._check(response, job)
 
     def teardown(self) -> None:
         if not hasattr(self, "tenant"):
             return
         items = self._send("GET", "jobs?limit=100", None, {}, 200).json_body["items"]
-        assert [item["id"] for item in items] == [job.id for job in self.jobs if not job.gone]
+        assert [item["id"] for item in items] == [job.id for job in self.jobs if not job.deleted]
         query = (
-            "SELECT substr(stream_key, 5), array_agg(event_type ORDER BY stream_seq), max(stream_seq)"
-            " FROM outbox_event WHERE tenant_id = $1::uuid AND stream_key LIKE 'job:%' GROUP BY 1"
+            "SELECT substr(stream_key, 5), array_agg(event_type ORDER BY stream_seq),"
+            " max(stream_seq) FROM outbox_event"
+            " WHERE tenant_id = $1::uuid AND stream_key LIKE 'job:%' GROUP BY 1"
         )
         with self.postgres.connect() as connection:
             rows = connection.execute_unnamed(query, (self.tenant,)).rows
@@ -178,35 +185,39 @@ class Jobs(RuleBasedStateMachine):
         return {"Idempotency-Key": str(uuid4())} if keyed else {}
 
     def _send(
-        self, method: str, path: str, body: Any, headers: dict[str, str], wanted: int
+        self, method: str, path: str, body: Any, headers: dict[str, str], expected: int
     ) -> HTTPResponse:
-        fixed = {
+        common = {
             "X-Tenant-Id": self.tenant,
             "X-Roles": "sales",
             "Content-Type": "application/json",
         }
         raw = b"" if body is None else json.dumps(body).encode()
-        answer = self.client.http.request(
-            method, f"/api/crm/{path}", headers={**fixed, **headers}, body=raw
+        response = self.client.http.request(
+            method, f"/api/crm/{path}", headers={**common, **headers}, body=raw
         )
-        assert answer.status_code == wanted, answer.body
+        assert response.status_code == expected, response.body
         if (
             "Idempotency-Key" in headers
-            and wanted < 300
-            and "Idempotent-Replayed" not in answer.headers
+            and expected < 300
+            and "Idempotent-Replayed" not in response.headers
         ):
-            self.sent.append(Sent(method, path, body, headers, answer))
-        return answer
+            self.exchanges.append(Exchange(method, path, body, headers, response))
+        return response
 
-    def _check(self, answer: HTTPResponse, job: Job) -> None:
-        shown = answer.json_body
-        assert (shown["id"], shown["title"], shown["amountCents"]) == (
+    def _check(self, response: HTTPResponse, job: Job) -> None:
+        item = response.json_body
+        assert (item["id"], item["title"], item["amountCents"]) == (
             job.id,
             job.title,
             job.amount,
         )
-        assert (shown["status"], shown["version"]) == (job.status, job.version)
-        assert answer.headers["ETag"] == f'"{job.version}"'
+        assert (item["status"], item["version"]) == (job.status, job.version)
+        assert response.headers["ETag"] == f'"{job.version}"'
+
+
+def _expected(job: Job, status: int) -> int:
+    return 404 if job.deleted else status
 
 
 def _match(job: Job, etag: str) -> dict[str, str]:
@@ -220,7 +231,7 @@ def _match(job: Job, etag: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("leased", [True, False], ids=["DynamoDB", "PostgreSQL alone"])
-def test_jobs_are_what_the_model_says_whatever_is_sent_and_repeated(
+def test_jobs_match_the_model_after_any_sequence_of_requests(
     leased: bool,
     database: Settings,
     postgres: Postgres,
@@ -230,12 +241,12 @@ def test_jobs_are_what_the_model_says_whatever_is_sent_and_repeated(
 ) -> None:
     if leased:
         create_table(emulator.client("dynamodb"))
-        signed = {
+        credentials = {
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
             "AWS_DEFAULT_REGION": "us-east-1",
         }
-        for name, value in {**signed, "AWS_ENDPOINT_URL_DYNAMODB": emulator.url}.items():
+        for name, value in {**credentials, "AWS_ENDPOINT_URL_DYNAMODB": emulator.url}.items():
             monkeypatch.setenv(name, value)
     composed(database.changed(idempotency={"table": TABLE if leased else ""}))
     with Client(app.app, stage_name="local") as client:
@@ -247,9 +258,7 @@ def test_jobs_are_what_the_model_says_whatever_is_sent_and_repeated(
                 max_examples=40,
                 stateful_step_count=30,
                 deadline=None,
-                phases=(
-                    Phase.generate,
-                ),  # to shrink takes minutes, and the steps can be read as they are
+                phases=(Phase.generate,),  # shrinking takes minutes, and the steps are readable
                 suppress_health_check=list(HealthCheck),
             ),
         )

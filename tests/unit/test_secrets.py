@@ -1,7 +1,5 @@
 """Secrets: references, refreshing, and errors that never show a value."""
 
-from collections.abc import Callable
-
 import pytest
 
 from chalicelib.config import Settings
@@ -23,9 +21,10 @@ class World:
         self.store = FakeSecrets()
         self.errors = list[AetherLinkError]()
         self.store.put("database", "old")
-        fetch: Callable[[], tuple[str, ...]] = lambda: self.store.fetch(
-            REFERENCE, overlapping=False
-        )
+
+        def fetch() -> tuple[str, ...]:
+            return self.store.fetch(REFERENCE, overlapping=False)
+
         self.secret = Secret(
             fetch, self.clock, refresh_seconds=REFRESH, on_error=self.errors.append
         )
