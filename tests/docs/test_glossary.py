@@ -1,4 +1,4 @@
-"""The glossary is in order, has one sentence for each term, and covers what the code is built of."""
+"""The glossary is in order, has a sentence for each term, and covers the product."""
 
 import re
 
