@@ -112,7 +112,7 @@ def read(raw: Any) -> Alert | Unreadable:
     if len(labels) > MAX_LABELS or not all(_is_label(key, value) for key, value in labels.items()):
         return Unreadable(
             name,
-            f"has labels that are none: more than {MAX_LABELS}, too long, or not plain text",
+            f"has invalid labels: more than {MAX_LABELS}, too long, or not plain text",
         )
     status = _status(raw.get("status"))
     starts_at = _moment(raw.get("startsAt"))
