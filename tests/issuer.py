@@ -1,4 +1,4 @@
-"""An OpenID Connect issuer for tests: real HTTP, real keys, and every way of going wrong."""
+"""An OpenID Connect issuer for tests: real HTTP, real keys, and every kind of failure."""
 
 import json
 import threading
@@ -33,7 +33,7 @@ def ec_key(number: int = 0) -> ec.EllipticCurvePrivateKey:
 
 
 def jwk(key: Any, kid: str, **more: Any) -> dict[str, Any]:
-    """Return the public half of `key` as it is published."""
+    """Return the public half of `key` as a JSON Web Key."""
     kind = (
         jwt.algorithms.RSAAlgorithm
         if isinstance(key, rsa.RSAPrivateKey)
@@ -48,7 +48,7 @@ def encoded(value: Any) -> str:
 
 
 def signed(header: Any, payload: Any, key: Any) -> str:
-    """Return a token of exactly these parts; dicts are written as JSON, bytes stay as they are."""
+    """Return a signed token with this header and payload: JSON values, or bytes as they are."""
     head = f"{encoded(header)}.{encoded(payload)}"
     kind = "RS256" if isinstance(key, rsa.RSAPrivateKey) else "ES256"
     signature = jwt.get_algorithm_by_name(kind).sign(head.encode(), key)
@@ -56,7 +56,7 @@ def signed(header: Any, payload: Any, key: Any) -> str:
 
 
 class Issuer:
-    """Publishes `published`, counts who asks, and is slow, down or wrong when told so."""
+    """Publishes the keys `published`, records calls, and is slow, down or wrong on request."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -76,14 +76,14 @@ class Issuer:
         return self.calls.count("/keys")
 
     def settings(self, **more: Any) -> Settings:
-        """Return settings that trust this issuer; `more` is as `Settings.changed` has it."""
+        """Return settings that trust this issuer, changed by `more` as in `Settings.changed`."""
         fixed = {"enabled": True, "issuer": self.url, "audience": (AUDIENCE,)}
         return Settings().changed(**{**more, "oidc": {**fixed, **more.get("oidc", {})}})
 
     def claims(self, **more: Any) -> dict[str, Any]:
-        """Return good claims; a value of None leaves one out."""
+        """Return valid claims, changed by `more`; a value of None removes a claim."""
         now = int(time.time())
-        good = {
+        valid = {
             "iss": self.url,
             "aud": AUDIENCE,
             "sub": "ada",
@@ -92,19 +92,19 @@ class Issuer:
             "tenant_id": str(TENANT),
             "roles": ["sales"],
         }
-        return {name: value for name, value in {**good, **more}.items() if value is not None}
+        return {name: value for name, value in {**valid, **more}.items() if value is not None}
 
     def token(self, key: Any = None, header: Mapping[str, Any] | None = None, **claims: Any) -> str:
-        """Return a token that is good but for what is given."""
-        chosen = key or rsa_key()
-        kind, kid = (
-            ("RS256", "rsa-1") if isinstance(chosen, rsa.RSAPrivateKey) else ("ES256", "ec-1")
-        )
-        return signed(
-            {"typ": "JWT", "alg": kind, "kid": kid, **(header or {})},
-            self.claims(**claims),
-            chosen,
-        )
+        """Return a valid token, changed by the arguments."""
+        signing_key = key or rsa_key()
+        is_rsa = isinstance(signing_key, rsa.RSAPrivateKey)
+        stated = {
+            "typ": "JWT",
+            "alg": "RS256" if is_rsa else "ES256",
+            "kid": "rsa-1" if is_rsa else "ec-1",
+            **(header or {}),
+        }
+        return signed(stated, self.claims(**claims), signing_key)
 
 
 @contextmanager
@@ -128,12 +128,12 @@ def running() -> Iterator[Issuer]:
             if issuer.status == 302:
                 self.send_header("Location", f"{issuer.url}/elsewhere")
             self.send_header("Content-Length", str(len(body)))
-            with suppress(ConnectionError):  # a caller that waits no longer
+            with suppress(ConnectionError):  # the client no longer waits
                 self.end_headers()
                 self.wfile.write(body)
 
         def log_message(self, *_: Any) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True

@@ -1,1 +1,1 @@
-"""What every room uses: errors, clock, ids, paging, the base of JSON models, how a setting is declared."""
+"""What all rooms use: errors, clock, ids, paging, JSON models, settings."""

@@ -207,7 +207,7 @@ def test_the_deployed_api_answers_as_its_document_says(client: Client, tmp_path:
     """A small part of what `make fuzz` sends."""
     token = client.stack.issuer.token(Role.ADMIN)
     report = fuzz(client.api, token, examples=FUZZ_EXAMPLES, home=tmp_path, seed=1)
-    assert report.passed, report.said[-4_000:]
+    assert report.passed, report.output[-4_000:]
     document = json.loads((ROOT / "chalicelib" / "static" / "openapi.json").read_text())
     assert set(report.answers) == {
         f"{method.upper()} {path}"

@@ -1,14 +1,14 @@
-"""One fake for each port. They pass the same contract suites as the real adapters."""
+"""A secret store in memory. It passes the contract suite of the real one."""
 
 from chalicelib.security.secrets import Reference
 from chalicelib.shared.errors import AetherLinkError, Misconfigured
 
 
 class FakeSecrets:
-    """A `SecretStore` in memory; `problem` is raised instead of answering."""
+    """A `SecretStore` in memory. While `problem` is set, `fetch` raises it."""
 
     def __init__(self) -> None:
-        self.kept: dict[str, list[str]] = {}
+        self.values: dict[str, list[str]] = {}
         self.problem: AetherLinkError | None = None
         self.fetched = 0
         self.overlapping = True
@@ -17,13 +17,13 @@ class FakeSecrets:
         self.overlapping = False
 
     def put(self, name: str, text: str) -> None:
-        self.kept.setdefault(name, []).insert(0, text)
+        self.values.setdefault(name, []).insert(0, text)
 
     def fetch(self, reference: Reference, *, overlapping: bool) -> tuple[str, ...]:
         self.fetched += 1
         if self.problem:
             raise self.problem
-        if reference.name not in self.kept:
-            raise Misconfigured(f"{reference} cannot be read: there is none.")
-        texts = self.kept[reference.name][: 2 if overlapping and self.overlapping else 1]
+        if reference.name not in self.values:
+            raise Misconfigured(f"{reference} does not exist.")
+        texts = self.values[reference.name][: 2 if overlapping and self.overlapping else 1]
         return tuple(value for text in texts for value in reference.values(text))

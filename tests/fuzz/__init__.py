@@ -1,1 +1,1 @@
-"""Fuzzing of the deployed API by its own document."""
+"""Fuzzing of the deployed API with its own OpenAPI document."""

@@ -1,4 +1,4 @@
-"""`make fuzz`: the deployed API against its own document, at length, with a report. Exit code 0 when all was kept."""
+"""Fuzz the deployed API with requests from its OpenAPI document, and report the result."""
 
 import argparse
 import json
@@ -15,17 +15,17 @@ from tests.fuzz.run import fuzz
 
 
 def main() -> int:
-    """Deploy to a stack of its own, fuzz, and tear it down; return the exit code."""
+    """Deploy to a separate stack, fuzz it, and tear it down; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument(
         "--examples",
         type=int,
         default=250,
-        help="generated for each operation in each phase",
+        help="examples for each operation in each phase",
     )
-    parser.add_argument("--seed", type=int, help="repeat the run that named it")
+    parser.add_argument("--seed", type=int, help="repeat the run with this seed")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
-    chosen = parser.parse_args()
+    arguments = parser.parse_args()
     home = Path(tempfile.mkdtemp(prefix="aetherlink-fuzz-"))
     home.chmod(0o711)
     stack = Stack(
@@ -37,17 +37,15 @@ def main() -> int:
     try:
         api = stack.up()
         print("· fuzzing", file=sys.stderr, flush=True)
-        token = stack.issuer.token(
-            Role.ADMIN
-        )  # of the operators' tenant: every route is open to it
-        report = fuzz(api, token, examples=chosen.examples, home=home, seed=chosen.seed)
+        token = stack.issuer.token(Role.ADMIN)  # of the operator tenant, which may call every route
+        report = fuzz(api, token, examples=arguments.examples, home=home, seed=arguments.seed)
     except ServiceFailed as problem:
         print(problem, file=sys.stderr)
         return 1
     finally:
         stack.down()
         shutil.rmtree(home, ignore_errors=True)
-    if chosen.json:
+    if arguments.json:
         print(
             json.dumps({"passed": report.passed, "cases": report.cases, "answers": report.answers})
         )
@@ -61,7 +59,7 @@ def main() -> int:
         f"{'✓' if report.passed else '✗'} {report.cases} requests, {len(report.answers)} operations"
     )
     if not report.passed:
-        print(report.said)
+        print(report.output)
     return 0 if report.passed else 1
 
 

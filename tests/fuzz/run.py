@@ -1,4 +1,4 @@
-"""Sends what the OpenAPI document allows, and what it does not, to a deployed API, and checks every answer."""
+"""Sends valid and invalid requests to a deployed API, and checks every response."""
 
 import json
 import os
@@ -10,35 +10,35 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra.paths import ROOT
-from tests.fuzz.hooks import NOTED
+from tests.fuzz.hooks import RECORD
 
 SECONDS = 1_800
 TOKEN = "AETHERLINK_FUZZ_TOKEN"
-"""What the fuzzer's settings take the token from."""
+"""The environment variable that the fuzzer reads the token from."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """How it went: how many cases, which operations were answered well and ill, and what the fuzzer says."""
+    """The result: the number of requests, the statuses by operation, and the fuzzer's output."""
 
     passed: bool
     cases: int
     answers: Mapping[str, Counter[int]]
-    said: str
+    output: str
 
 
 def fuzz(api: str, token: str, *, examples: int, home: Path, seed: int | None = None) -> Report:
-    """Fuzz the API at `api` as the caller whom `token` proves.
+    """Fuzz the API at `api` as the caller with `token`.
 
     Args:
-        api: where the paths of the document begin.
-        token: goes with most requests; some must do without.
-        examples: how many to generate for each operation in each phase.
-        home: an empty folder for what is noted on the way.
-        seed: repeats an earlier run; the report of a run names its own.
+        api: the address that the document's paths start from.
+        token: is sent with most requests, but not with all.
+        examples: the number of examples for each operation in each phase.
+        home: an empty folder for the record of responses.
+        seed: repeats an earlier run; each report states its seed.
     """
-    noted = home / "answers.ndjson"
-    noted.touch()
+    record = home / "answers.ndjson"
+    record.touch()
     tool = str(Path(sys.executable).with_name("schemathesis"))
     command = [
         tool,
@@ -57,17 +57,17 @@ def fuzz(api: str, token: str, *, examples: int, home: Path, seed: int | None = 
         command += ["--seed", str(seed)]
     env = {
         **os.environ,
-        NOTED: str(noted),
+        RECORD: str(record),
         TOKEN: token,
         "PYTHONPATH": str(ROOT),
         "PYTHONWARNINGS": "ignore",
     }
-    done = subprocess.run(
+    process = subprocess.run(
         command, cwd=home, env=env, capture_output=True, text=True, timeout=SECONDS
     )
     answers: dict[str, Counter[int]] = {}
-    lines = [json.loads(line) for line in noted.read_text().splitlines()]
+    lines = [json.loads(line) for line in record.read_text().splitlines()]
     for line in lines:
         if line["function"]:
             answers.setdefault(line["operation"], Counter())[line["status"]] += 1
-    return Report(done.returncode == 0, len(lines), answers, done.stdout + done.stderr)
+    return Report(process.returncode == 0, len(lines), answers, process.stdout + process.stderr)

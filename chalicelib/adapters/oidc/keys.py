@@ -127,7 +127,8 @@ class IssuerKeys:
         if urlsplit(url).scheme not in ("http", "https"):
             raise ValueError("not an http address")
         deadline = time.monotonic() + self._settings.timeout_seconds
-        request = urllib.request.Request(url, headers={"Accept": "application/json"})  # noqa: S310 - the scheme is checked above
+        headers = {"Accept": "application/json"}
+        request = urllib.request.Request(url, headers=headers)  # noqa: S310 - checked above
         body = b""
         with _OPENER.open(request, timeout=self._settings.timeout_seconds) as response:
             while chunk := response.read1(CHUNK):
