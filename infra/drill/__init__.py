@@ -1,1 +1,1 @@
-"""Drills: the local stack is broken on purpose, and every link from the alert to the cure has to show that it holds."""
+"""Drills: break the local stack on purpose, and check every link from alert to recovery."""

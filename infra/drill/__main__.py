@@ -19,21 +19,19 @@ from infra.slo.__main__ import MAX_COMPRESSED
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Drill; return the exit code: 0 every link held, 1 one broke, 2 the drill could not be held."""
-    chosen = _parser().parse_args(arguments)
-    signal.signal(
-        signal.SIGTERM, signal.default_int_handler
-    )  # whoever ends it: everything is put back
-    out = sys.stderr if chosen.json else sys.stdout
+    """Drill; return the exit code: 0 every link held, 1 one broke, 2 the drill could not run."""
+    options = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # restore the stack, as after Ctrl-C
+    out = sys.stderr if options.json else sys.stdout
     stack = Stack(
-        chosen.home.resolve(),
+        options.home.resolve(),
         Ports.from_env(),
         say=lambda line: print(line, file=out, flush=True),
     )
     started = time.monotonic()
     try:
         api = stack.status()["api"] or stack.up()
-        plan = drill.Plan(chosen.compress, tuple(chosen.act or drill.ACTS), chosen.keep_mode)
+        plan = drill.Plan(options.compress, tuple(options.act or drill.ACTS), options.keep_mode)
         report = drill.run(stack, api, plan, say=lambda line: print(line, file=out, flush=True))
     except (ServiceFailed, drill.AnotherDrill, Broken, requests.RequestException) as problem:
         print(f"✗ {problem}", file=sys.stderr)
@@ -41,16 +39,16 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\n· stopped; everything is as it was", file=sys.stderr)
         return 130
-    where = chosen.report or stack.home / drill.FOLDER / "report.html"
+    where = options.report or stack.home / drill.FOLDER / "report.html"
     where.parent.mkdir(parents=True, exist_ok=True)
     where.write_text(page.page(report))
-    where.with_suffix(".json").write_text(json.dumps(report.shown(), indent=1))
+    where.with_suffix(".json").write_text(json.dumps(report.to_dict(), indent=1))
     print(
         f"\n{report.verdict.text()} ({time.monotonic() - started:.0f} s)\n  report: {where}",
         file=out,
     )
-    if chosen.json:
-        print(json.dumps(report.shown()))
+    if options.json:
+        print(json.dumps(report.to_dict()))
     return 0 if report.verdict.passed else 1
 
 

@@ -1,4 +1,4 @@
-"""The dashboard: each of its panels has to have something to show."""
+"""The dashboard: each of its panels has to have data."""
 
 import math
 
@@ -13,15 +13,15 @@ INTERVAL = "20s"
 COMMITTED = ROOT / "infra" / "grafana" / "dashboards" / outputs.DASHBOARD
 
 
-def shown(site: Site, timeline: Timeline) -> None:
-    """Ask what each panel of the committed dashboard asks, over the time of the drill.
+def check_dashboard(site: Site, timeline: Timeline) -> None:
+    """Run the queries of each panel of the committed dashboard over the time of the drill.
 
     Raises:
         Broken: a panel is empty.
     """
     asked = dashboard.queries(COMMITTED.read_text(), INTERVAL)
-    pairs = [(title, one) for title, queries in asked.items() for one in queries]
-    empty = [f"{title}: {one}" for title, one in pairs if not _has_data(site, timeline, one)]
+    pairs = [(title, query) for title, queries in asked.items() for query in queries]
+    empty = [f"{title}: {query}" for title, query in pairs if not _has_data(site, timeline, query)]
     if empty:
         raise Broken(
             "the dashboard shows it",
@@ -32,6 +32,6 @@ def shown(site: Site, timeline: Timeline) -> None:
 
 
 def _has_data(site: Site, timeline: Timeline, query: str) -> bool:
-    """Tell whether there was a number at any time of the drill, as a panel shows a stretch of time."""
-    found = site.over(query, timeline.started, timeline.started + timeline.seconds())
-    return any(not math.isnan(float(value)) for series in found for _, value in series["values"])
+    """Return whether the query had a number at any time of the drill."""
+    result = site.over(query, timeline.started, timeline.started + timeline.seconds())
+    return any(not math.isnan(float(value)) for series in result for _, value in series["values"])

@@ -1,4 +1,4 @@
-"""What happens each minute, as many times faster as the rules are; and some traffic, so that there is data."""
+"""Scheduled work, as many times faster as the rules are, and some traffic to produce data."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -15,14 +15,17 @@ TICK = "AutohealTick"
 PUSH = "MetricsPush"
 RELAY = "Relay"
 TRAFFIC_SECONDS = 1.0
-HOPELESS = 4
+MAX_FAILURES = 4
 JOIN_SECONDS = 15.0
-"""Longest wait for each at the end. A relay that goes on after that ends by itself within its function's time."""
+"""The longest wait for each thread. A relay that runs on is ended by its function's timeout."""
 
 
 @dataclass
 class Clock:
-    """Does something again and again until it is stopped. `problem` is why the last time failed, the `failures`th."""
+    """Calls `what` every `every` seconds until it is stopped.
+
+    `problem` says why the last call failed, `failures` how many failed in a row.
+    """
 
     what: Callable[[], object]
     every: float
@@ -32,7 +35,7 @@ class Clock:
     _going: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> None:
-        """Go until stopped; what fails is noted, and tried again."""
+        """Run until stopped; a failure is recorded, and the next call is made all the same."""
         while not self._stop.wait(self.every):
             if not self._going.wait(self.every):
                 continue
@@ -40,25 +43,25 @@ class Clock:
                 self.what()
                 self.problem = ""
                 self.failures = 0
-            except Exception as problem:
+            except Exception as problem:  # noqa: BLE001, whatever it is, the next call may work
                 self.problem = f"{type(problem).__name__}: {problem}"[:300]
                 self.failures += 1
 
     @property
     def broken(self) -> bool:
-        """Tell whether it failed so often that it will go on failing."""
-        return self.failures >= HOPELESS
+        """Return whether it failed so often in a row that it will not recover."""
+        return self.failures >= MAX_FAILURES
 
     def pause(self) -> None:
-        """Let it rest."""
+        """Make no calls until resumed."""
         self._going.clear()
 
     def resume(self) -> None:
-        """Let it go on."""
+        """Make calls again."""
         self._going.set()
 
     def stop(self) -> None:
-        """Let it end."""
+        """End it."""
         self._stop.set()
 
 
@@ -78,29 +81,29 @@ class Clocks:
 
 @contextmanager
 def running(site: Site, every: float) -> Iterator[Clocks]:
-    """Run ticks and pushes each `every` seconds, the relay without a pause, and some traffic, within the block."""
+    """Within the block, run ticks and pushes every `every` seconds, the relay, and some traffic."""
     clocks = Clocks(
         Clock(lambda: site.invoke(TICK), every),
         Clock(lambda: site.invoke(PUSH), every),
         Clock(lambda: site.invoke(RELAY), 0.0),
         Clock(_traffic(site), TRAFFIC_SECONDS),
     )
-    threads = [threading.Thread(target=one.run, daemon=True) for one in clocks.all()]
-    for one, thread in zip(clocks.all(), threads, strict=True):
-        one.resume()
+    threads = [threading.Thread(target=clock.run, daemon=True) for clock in clocks.all()]
+    for clock, thread in zip(clocks.all(), threads, strict=True):
+        clock.resume()
         thread.start()
     try:
         yield clocks
     finally:
-        for one in clocks.all():
-            one.stop()
-        for one, thread in zip(clocks.all(), threads, strict=True):
-            if one is not clocks.relay:
+        for clock in clocks.all():
+            clock.stop()
+        for clock, thread in zip(clocks.all(), threads, strict=True):
+            if clock is not clocks.relay:
                 thread.join(JOIN_SECONDS)
 
 
 def _traffic(site: Site) -> Callable[[], object]:
-    """Return what writes an account and reads it, as a salesperson of a tenant of its own does."""
+    """Return a function that creates and reads an account, as sales of a tenant of its own."""
     session = requests.Session()
     session.headers["Authorization"] = f"Bearer {site.stack.issuer.token(Role.SALES, uuid4())}"
 

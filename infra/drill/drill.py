@@ -1,4 +1,4 @@
-"""A whole drill: the stack is made ready, the acts are played, and everything is put back as it was."""
+"""A whole drill: prepare the stack, play the acts, and restore everything as it was."""
 
 import fcntl
 import json
@@ -13,14 +13,14 @@ from typing import Any
 import requests
 
 from chalicelib.config import Settings
-from infra.drill.board import shown
+from infra.drill.board import check_dashboard
 from infra.drill.clocks import running
-from infra.drill.cure import cure
 from infra.drill.failures import failures
+from infra.drill.healing import heal_a_killed_service
 from infra.drill.report import Report, gather
 from infra.drill.silence import silence
 from infra.drill.site import Site
-from infra.drill.targets import Targets, admitted
+from infra.drill.targets import Targets, demo_targets
 from infra.drill.timeline import Sort, Timeline
 from infra.drill.verdict import Broken, Verdict, within
 from infra.drill.watch import watching
@@ -32,13 +32,13 @@ from infra.slo import outputs, read
 from infra.slo.durations import Scale
 
 COMPRESS = 30
-"""A minute of the rules lasts two seconds: short enough for six minutes, long enough for a busy machine."""
+"""A minute of the rules lasts two seconds: quick, and long enough for a busy machine."""
 ACTS = (1, 2, 3)
 FOLDER = "drill"
 LIVE = "live"
 MINUTE = "1m"
 SCRAPE = "1m"
-READY_SECONDS = 40.0
+READY_SECONDS = 90.0
 NEEDED = (
     "emulator",
     "issuer",
@@ -59,7 +59,7 @@ WATCHED = (
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is asked of a drill. `acts` are 1 to 3; with `keep_mode` the healer's mode is left as it is."""
+    """A drill's options. `acts` are 1 to 3; `keep_mode` leaves the healer's mode as it is."""
 
     compress: int = COMPRESS
     acts: tuple[int, ...] = ACTS
@@ -67,15 +67,17 @@ class Plan:
 
 
 class AnotherDrill(Exception):
-    """One is going on on this stack."""
+    """Another drill is running on this stack."""
 
 
 def run(stack: Stack, api: str, plan: Plan, say: Callable[[str], None]) -> Report:
-    """Drill the stack, which is up; return what happened. The stack is as before afterwards, also after Ctrl-C.
+    """Drill the stack, which is up; return what happened.
+
+    The stack is as before afterwards, also after Ctrl-C.
 
     Raises:
-        AnotherDrill: one is going on.
-        ServiceFailed: a part that the drill brings does not start.
+        AnotherDrill: another drill is running.
+        ServiceFailed: a service that the drill needs does not run.
     """
     home = stack.home / FOLDER
     timeline = Timeline(say)
@@ -90,7 +92,7 @@ def run(stack: Stack, api: str, plan: Plan, say: Callable[[str], None]) -> Repor
             )
         timeline.act(f"The shipped rules, {plan.compress} times as fast")
         watched = stack.healing.scrape_targets(api)
-        targets = after.enter_context(admitted(stack))
+        targets = after.enter_context(demo_targets(stack))
         prometheus = after.enter_context(_compressed(stack, watched, plan, targets, home))
         site = Site(stack, api, prometheus)
         after.enter_context(_as_before(site, timeline, home / "before.json"))
@@ -115,21 +117,24 @@ def _play(site: Site, targets: Targets, plan: Plan, timeline: Timeline) -> None:
         missing: list[str] = []
 
         def watched() -> bool:
-            missing[:] = [one for one in WATCHED if not site.prometheus.query(one)]
+            missing[:] = [query for query in WATCHED if not site.prometheus.query(query)]
             return not missing
 
         if not within(READY_SECONDS, watched):
-            why = clocks.push.problem or "`make logs SERVICE=prometheus`, `make logs SERVICE=pushgateway`"
+            why = (
+                clocks.push.problem
+                or "`make logs SERVICE=prometheus`, `make logs SERVICE=pushgateway`"
+            )
             raise Broken("Prometheus watches", f"there is no data for {missing[0]}", why)
         timeline.seen("Prometheus watches: probes, pushes and rules have data")
         if 1 in plan.acts:
-            cure(site, clocks, targets, timeline)
+            heal_a_killed_service(site, clocks, targets, timeline)
         if 2 in plan.acts:
             failures(site, clocks, targets, timeline, Settings().autoheal.chaos_seed)
         if 3 in plan.acts:
             silence(site, clocks, timeline)
         if len(plan.acts) == len(ACTS):
-            shown(site, timeline)
+            check_dashboard(site, timeline)
 
 
 @contextmanager
@@ -139,7 +144,7 @@ def _alone(home: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise AnotherDrill("another drill goes on on this stack: wait for its end") from None
+            raise AnotherDrill("another drill is running on this stack: wait for its end") from None
         yield
 
 
@@ -147,17 +152,17 @@ def _alone(home: Path) -> Iterator[None]:
 def _compressed(
     stack: Stack, watched: ScrapeTargets, plan: Plan, targets: Targets, home: Path
 ) -> Iterator[Prometheus]:
-    """Have a Prometheus with compressed rules and no past in the place of the usual one.
+    """Run a Prometheus with compressed rules and no past instead of the usual one.
 
-    It is the same part with other samples: were this process killed, `make up` and `make
-    down` would know it.
+    It is the same service with other samples, so `make up` and `make down` manage it too,
+    should this process be killed.
     """
     samples = home / "samples"
     shutil.rmtree(samples, ignore_errors=True)
     scale = Scale(plan.compress)
     outputs.write(outputs.drill(read.objectives(), read.alerts(), scale), home)
     usual = stack.healing.prometheus
-    services = {**watched.services, targets.victim: targets.address(targets.victim)}
+    services = {**watched.services, targets.main: targets.address(targets.main)}
     own = Prometheus(usual.home, usual.port, CACHE, samples)
     usual.stop()
     try:
@@ -174,7 +179,10 @@ def _compressed(
 
 @contextmanager
 def _as_before(site: Site, timeline: Timeline, file: Path) -> Iterator[None]:
-    """Put the healer's switch back as it is now, or as a drill found it that was killed; `file` remembers it."""
+    """Restore the healer's mode and chaos after the block.
+
+    `file` keeps them, so that after a killed drill the next one restores what that one found.
+    """
     before = site.ask("GET", "/autoheal/config")
     if file.exists() and before["mode"] == LIVE:
         before = json.loads(file.read_text())
@@ -186,7 +194,7 @@ def _as_before(site: Site, timeline: Timeline, file: Path) -> Iterator[None]:
             site.ask(
                 "PUT",
                 "/autoheal/config",
-                {"mode": before["mode"], "chaos": _left(before["chaos"])},
+                {"mode": before["mode"], "chaos": _remaining(before["chaos"])},
             )
             timeline.done(f"the healer's mode is {before['mode']} again")
             file.unlink()
@@ -197,9 +205,9 @@ def _as_before(site: Site, timeline: Timeline, file: Path) -> Iterator[None]:
             )
 
 
-def _left(chaos: dict[str, Any]) -> dict[str, Any]:
-    """Return failures on purpose as they were, for as long as they had to go on."""
+def _remaining(chaos: dict[str, Any]) -> dict[str, Any]:
+    """Return chaos as it was, for the rest of its time."""
     if not chaos["until"]:
         return {"percent": chaos["percent"]}
-    left = datetime.fromisoformat(chaos["until"]) - datetime.now(UTC)
-    return {"percent": chaos["percent"], "seconds": max(1, int(left.total_seconds()))}
+    remaining = datetime.fromisoformat(chaos["until"]) - datetime.now(UTC)
+    return {"percent": chaos["percent"], "seconds": max(1, int(remaining.total_seconds()))}

@@ -1,4 +1,4 @@
-"""The report as one HTML page that needs nothing else: a plot of burn rates and alerts, the budgets, the timeline."""
+"""The report as one self-contained HTML page: plot, budgets, timeline."""
 
 from datetime import UTC, datetime
 from html import escape
@@ -14,7 +14,6 @@ HOUR = 3_600
 
 def page(report: Report) -> str:
     """Return the page."""
-    when = datetime.fromtimestamp(report.started, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -26,7 +25,7 @@ def page(report: Report) -> str:
 </head>
 <body>
 <h1>AetherLink drill</h1>
-<p class="soft">{when}, {report.seconds:.0f} s; the shipped rules, {report.compress} times as fast</p>
+<p class="soft">{_conditions(report)}</p>
 {_verdict(report)}
 <h2>Burn rates and alerts</h2>
 {plot.plot(report)}
@@ -34,10 +33,16 @@ def page(report: Report) -> str:
 <h2>What it cost</h2>
 {_budgets(report)}
 <h2>Timeline</h2>
-{_table("".join(_moment(one) for one in report.moments))}
+{_table("".join(_moment(moment) for moment in report.moments))}
 </body>
 </html>
 """
+
+
+def _conditions(report: Report) -> str:
+    when = datetime.fromtimestamp(report.started, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    rules = f"the shipped rules, {report.compress} times as fast"
+    return f"{when}, {report.seconds:.0f} s; {rules}"
 
 
 def _verdict(report: Report) -> str:
@@ -47,30 +52,32 @@ def _verdict(report: Report) -> str:
     link = escape(verdict.link)
     what = escape(verdict.what)
     remedy = escape(verdict.remedy)
-    return f'<p class="verdict bad"><b>The drill failed at: {link}</b><br>{what}<br><b>Remedy:</b> {remedy}</p>'
+    text = f"<b>The drill failed at: {link}</b><br>{what}<br><b>Remedy:</b> {remedy}"
+    return f'<p class="verdict bad">{text}</p>'
 
 
 def _budgets(report: Report) -> str:
     hours = report.seconds * report.compress / HOUR
     note = (
-        f"What was bad in these {report.seconds:.0f} seconds, which are {hours:.1f} hours to the rules, and how much of"
-        " 30 days' budget so many hours like these cost."
+        f"What was bad in these {report.seconds:.0f} seconds, which are {hours:.1f} hours to"
+        " the rules, and how much of 30 days' budget so many hours like these cost."
     )
     heads = "".join(
         f'<th class="number">{head}</th>' for head in ("promised", "bad", "of the budget")
     )
-    rows = "".join(_budget(one) for one in report.budgets)
+    rows = "".join(_budget(budget) for budget in report.budgets)
     return f'<p class="soft">{note}</p>{_table(f"<tr><th>objective</th>{heads}</tr>{rows}")}'
 
 
-def _budget(one: Budget) -> str:
-    cells = (f"{one.objective:g} %", f"{one.errors:.2%}", f"{one.spent:.1%}")
+def _budget(budget: Budget) -> str:
+    cells = (f"{budget.objective:g} %", f"{budget.errors:.2%}", f"{budget.spent:.1%}")
     numbers = "".join(f'<td class="number">{cell}</td>' for cell in cells)
-    return f"<tr><td>{escape(one.slo)}</td>{numbers}</tr>"
+    return f"<tr><td>{escape(budget.slo)}</td>{numbers}</tr>"
 
 
-def _moment(one: Moment) -> str:
-    return f'<tr class="{one.sort}"><td class="number">{one.seconds:.1f} s</td><td>{escape(one.text)}</td></tr>'
+def _moment(moment: Moment) -> str:
+    cells = f'<td class="number">{moment.seconds:.1f} s</td><td>{escape(moment.text)}</td>'
+    return f'<tr class="{moment.sort}">{cells}</tr>'
 
 
 def _table(rows: str) -> str:

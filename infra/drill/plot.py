@@ -1,4 +1,4 @@
-"""The report's plot, as SVG: how fast each budget burnt, and below it when which alert waited and fired."""
+"""The report's plot, as SVG: burn rates, and below them when alerts were pending and firing."""
 
 import math
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ LANE = 20
 AXIS = 24
 LOWEST = 0.1
 HIGHEST = 1_000.0
-LONGEST_NAME = 50
+MAX_NAME_LENGTH = 50
 COLOURS: Final = (
     "#0b6bcb",
     "#c2410c",
@@ -32,7 +32,7 @@ COLOURS: Final = (
 
 def plot(report: Report) -> str:
     """Return the plot of `report`."""
-    lanes = list(dict.fromkeys((one.alert, one.about) for one in report.firings))
+    lanes = list(dict.fromkeys((firing.alert, firing.about) for firing in report.firings))
     height = TOP + BURN_HEIGHT + AXIS + LANE * len(lanes) + AXIS
     label = "Burn rates and alerts over the time of the drill"
     parts = [f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{label}">']
@@ -70,7 +70,8 @@ def _y(value: float) -> float:
 
 def _line(x1: float, y1: float, x2: float, y2: float, colour: str, dashes: str = "") -> str:
     dashed = f' stroke-dasharray="{dashes}"' if dashes else ""
-    return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="var(--{colour})"{dashed}/>'
+    ends = f'x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"'
+    return f'<line {ends} stroke="var(--{colour})"{dashed}/>'
 
 
 def _text(x: float, y: float, text: str, anchor: str = "start", title: str = "") -> str:
@@ -115,17 +116,18 @@ def _burns(report: Report) -> Iterable[str]:
 def _lane(report: Report, lane: tuple[str, str], at: float) -> Iterable[str]:
     alert, about = lane
     name = f"{alert} ({about})" if about else alert
-    shown = name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
+    shown = name if len(name) <= MAX_NAME_LENGTH else f"{name[: MAX_NAME_LENGTH - 1]}…"
     yield _text(LEFT - 6, at + 13, shown, "end", name)
-    for one in report.firings:
-        if (one.alert, one.about) == lane:
-            yield _bar(report, one, at)
+    for firing in report.firings:
+        if (firing.alert, firing.about) == lane:
+            yield _bar(report, firing, at)
 
 
-def _bar(report: Report, one: Firing, at: float) -> str:
-    left = _x(report, one.begin)
-    right = _x(report, one.end)
-    fill = "bad" if one.state == "firing" else "wait"
-    told = escape(f"{one.alert} {one.state} from {one.begin:.0f} s to {one.end:.0f} s")
-    box = f'x="{left:.1f}" y="{at + 3}" width="{max(2.0, right - left):.1f}" height="{LANE - 7}" rx="2"'
-    return f'<rect {box} fill="var(--{fill})"><title>{told}</title></rect>'
+def _bar(report: Report, firing: Firing, at: float) -> str:
+    left = _x(report, firing.begin)
+    right = _x(report, firing.end)
+    fill = "bad" if firing.state == "firing" else "wait"
+    title = escape(f"{firing.alert} {firing.state} from {firing.begin:.0f} s to {firing.end:.0f} s")
+    width = max(2.0, right - left)
+    box = f'x="{left:.1f}" y="{at + 3}" width="{width:.1f}" height="{LANE - 7}" rx="2"'
+    return f'<rect {box} fill="var(--{fill})"><title>{title}</title></rect>'

@@ -1,4 +1,4 @@
-"""What a drill leaves behind: the verdict, the timeline, which alerts fired when, and what it cost of the budgets."""
+"""A drill's report: verdict, timeline, firing alerts, and what it cost of the error budgets."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -11,13 +11,13 @@ from infra.drill.verdict import Verdict
 from infra.slo import durations, read
 
 GAP_SECONDS = 4
-"""An alert that is away for less than this is still the same firing."""
+"""An alert that is missing for no longer than this is still the same firing."""
 BURN = "autoheal:burn_fast"
 
 
 @dataclass(frozen=True, slots=True)
 class Firing:
-    """One stretch of an alert; `state` is pending or firing, times are seconds since the start."""
+    """A period of an alert; `state` is pending or firing, times are seconds since the start."""
 
     alert: str
     about: str
@@ -54,13 +54,13 @@ class Report:
     burn: dict[str, list[tuple[float, float]]]
     page_factor: float
 
-    def shown(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return it as plain data."""
         return asdict(self)
 
 
 def gather(site: Site, timeline: Timeline, verdict: Verdict, compress: int) -> Report:
-    """Return what `timeline` and the drill's Prometheus know; what Prometheus does not tell is left out."""
+    """Return the report. What Prometheus does not answer is left out."""
     seconds = timeline.seconds()
     objectives = read.objectives()
     fired = []
@@ -87,7 +87,9 @@ def gather(site: Site, timeline: Timeline, verdict: Verdict, compress: int) -> R
             if slo.name in ratios
         ]
     except requests.RequestException as problem:
-        timeline.done(f"the report is not whole, Prometheus is away: {type(problem).__name__}")
+        timeline.done(
+            f"the report is incomplete, Prometheus cannot be reached: {type(problem).__name__}"
+        )
     fast = next(iter(objectives.windows.values()))
     moments = list(timeline.moments)
     page = float(fast.page or 0)

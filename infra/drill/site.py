@@ -1,4 +1,4 @@
-"""The running stack as a drill sees it: its API as an operator's, Prometheus, Alertmanager, the functions."""
+"""The running stack as a drill uses it: API, Prometheus, Alertmanager, functions."""
 
 import json
 import re
@@ -53,10 +53,10 @@ class Site:
         try:
             answer = self._session.request(method, f"{self.api}{path}", json=body, timeout=SECONDS)
         except requests.RequestException as problem:
-            said = type(problem).__name__
+            error = type(problem).__name__
             raise Broken(
                 "the API answers",
-                f"{method} {path}: {said}",
+                f"{method} {path}: {error}",
                 "look at `make logs SERVICE=emulator`",
             ) from None
         if not answer.ok:
@@ -86,11 +86,11 @@ class Site:
         ]
 
     def firing(self, name: str, **labels: str) -> bool:
-        """Tell whether an alert fires in Prometheus."""
+        """Return whether an alert fires in Prometheus."""
         return any(one["state"] == "firing" for one in self.alerts(name, **labels))
 
     def over(self, query: str, start: float, end: float) -> list[dict[str, Any]]:
-        """Return what `query` was in each second from `start` to `end`: `metric` and `values` of each series."""
+        """Return each series of `query`, with `metric` and one of `values` a second."""
         params = {"query": query, "start": str(start), "end": str(end), "step": "1"}
         answer = requests.get(
             f"{self.prometheus.url}/api/v1/query_range", params=params, timeout=SECONDS
@@ -105,29 +105,29 @@ class Site:
         wanted = {"alertname": name, **labels}
         return [one for one in answer.json() if wanted.items() <= one["labels"].items()]
 
-    def tell_alertmanager(self, *alerts: Mapping[str, Any]) -> None:
-        """Say to Alertmanager that `alerts` fire, or are over."""
+    def send_alerts(self, *alerts: Mapping[str, Any]) -> None:
+        """Send alerts, firing or resolved, to Alertmanager."""
         answer = requests.post(
             f"{self._alertmanager}/api/v2/alerts", json=list(alerts), timeout=SECONDS
         )
         answer.raise_for_status()
 
-    def undelivered(self) -> float:
+    def failed_deliveries(self) -> float:
         """Return how many webhook calls of Alertmanager failed since it started."""
         text = requests.get(f"{self._alertmanager}/metrics", timeout=SECONDS).text
         return sum(float(count) for count in REFUSED.findall(text))
 
-    def refusal(self) -> str:
-        """Return the status with which a webhook was last refused, by Alertmanager's log; empty if it does not tell."""
+    def refusal_status(self) -> str:
+        """Return the last refusal's HTTP status, by Alertmanager's log; empty if there is none."""
         log = self.stack.healing.alertmanager.process.log
-        found = STATUS.findall(log.read_text(errors="replace")) if log.exists() else []
-        return found[-1] if found else ""
+        statuses = STATUS.findall(log.read_text(errors="replace")) if log.exists() else []
+        return statuses[-1] if statuses else ""
 
     def invoke(self, function: str) -> Any:
         """Invoke a scheduled function as its schedule does; return its answer.
 
         Raises:
-            RuntimeError: it is not there, or it failed; botocore's errors where it cannot
+            RuntimeError: there is no such function, or it failed; botocore's errors where it cannot
                 be invoked.
         """
         name = next((one for one in self._names if function in one), None)
@@ -141,9 +141,9 @@ class Site:
             "region": "us-east-1",
         }
         event |= {"time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), "resources": []}
-        said = self._functions.invoke(FunctionName=name, Payload=json.dumps(event))
-        answer = json.loads(said["Payload"].read() or "null")
-        if said.get("FunctionError"):
+        response = self._functions.invoke(FunctionName=name, Payload=json.dumps(event))
+        answer = json.loads(response["Payload"].read() or "null")
+        if response.get("FunctionError"):
             raise RuntimeError(str(answer)[:300])
         return answer
 

@@ -1,4 +1,4 @@
-"""What a drill breaks: demo services of its own, each with its machine, gone again when the drill is over."""
+"""What a drill breaks: demo services of its own, each with its machine, removed at its end."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,8 +13,8 @@ from infra.local.demo_services import DemoServices
 from infra.local.ports import free_port
 from infra.local.stack import Stack
 
-WARD = 10
-"""Patients of the act with failures on purpose: one of so many actions fails at 10 %."""
+MANY = 10
+"""Targets of the act with chaos: at 10 % exactly one of their actions fails."""
 DRILL_ALERT = "DrillTargetDown"
 DRILL_LABEL = {"drill": "true"}
 """Alertmanager sends alerts with this label to the healer alone."""
@@ -26,11 +26,14 @@ MAX_TRIES = 10_000
 
 @dataclass(frozen=True)
 class Targets:
-    """The services of one drill. The healer leaves a target alone for a while, so each drill has a fresh `victim`."""
+    """The services of one drill: `main` runs, `many` are down.
+
+    Each drill has new ones, because the healer's cooldown protects a target it has just healed.
+    """
 
     services: DemoServices
-    victim: str
-    ward: tuple[str, ...]
+    main: str
+    many: tuple[str, ...]
 
     def address(self, name: str) -> str:
         """Return a service's `host:port`."""
@@ -38,19 +41,19 @@ class Targets:
 
 
 @contextmanager
-def admitted(stack: Stack) -> Iterator[Targets]:
-    """Let there be patients until the end of the block. The victim runs, the ward does not."""
+def demo_targets(stack: Stack) -> Iterator[Targets]:
+    """Provide the targets, and their machines, until the end of the block."""
     services = stack.healing.services
     ssm = stack.healing.ssm
     mark = uuid4().hex[:6]
-    victim = f"drill-{mark}-victim"
-    ward = tuple(f"drill-{mark}-{number}" for number in range(WARD))
-    names = (victim, *ward)
+    main = f"drill-{mark}-main"
+    many = tuple(f"drill-{mark}-{number}" for number in range(MANY))
+    names = (main, *many)
     services.join({name: free_port() for name in names})
     machines = ssm.enrol(names)
     try:
-        services.restart(victim)
-        yield Targets(services, victim, ward)
+        services.restart(main)
+        yield Targets(services, main, many)
     finally:
         services.leave(names)
         ssm.discharge(machines)
@@ -58,11 +61,11 @@ def admitted(stack: Stack) -> Iterator[Targets]:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """An alert that the drill sends itself: which patient, since when, and whether it is struck by chaos."""
+    """An alert that the drill sends: its target, its start, and whether its action is to fail."""
 
     target: str
     since: datetime
-    struck: bool
+    fails: bool
 
     @property
     def labels(self) -> dict[str, str]:
@@ -91,8 +94,8 @@ class Case:
         }
 
 
-def case(target: str, seed: str, percent: float, *, struck: bool) -> Case:
-    """Return a case that failures on purpose strike at `percent`, or spare.
+def make_case(target: str, seed: str, percent: float, *, fails: bool) -> Case:
+    """Return a case whose action chaos fails at `percent`, or does not.
 
     The healer decides by the action's id, which depends on when the alert began: among the
     last milliseconds the drill finds one that suits. So the share of failures is exactly
@@ -101,21 +104,21 @@ def case(target: str, seed: str, percent: float, *, struck: bool) -> Case:
     now = datetime.now(UTC)
     now = now.replace(microsecond=now.microsecond // 1_000 * 1_000)
     for earlier in range(1, MAX_TRIES):
-        found = Case(target, now - timedelta(milliseconds=earlier), struck)
-        if chaos.strikes(seed, _action(found.labels, found.since), percent) == struck:
-            return found
-    raise ValueError(f"{percent} % strike nothing among {MAX_TRIES} alerts")
+        candidate = Case(target, now - timedelta(milliseconds=earlier), fails)
+        if chaos.strikes(seed, _action(candidate.labels, candidate.since), percent) == fails:
+            return candidate
+    raise ValueError(f"{percent} % fail nothing among {MAX_TRIES} alerts")
 
 
 def fingerprint(labels: dict[str, str]) -> str:
-    """Return what Alertmanager calls an alert with `labels`: FNV-1a of its sorted labels, in hex."""
-    made = FNV_OFFSET
+    """Return Alertmanager's fingerprint of `labels`: FNV-1a of the sorted labels, in hex."""
+    digest = FNV_OFFSET
     for name in sorted(labels):
         for byte in (*name.encode(), SEPARATOR, *labels[name].encode(), SEPARATOR):
-            made = ((made ^ byte) * FNV_PRIME) & 0xFFFFFFFFFFFFFFFF
-    return f"{made:016x}"
+            digest = ((digest ^ byte) * FNV_PRIME) & 0xFFFFFFFFFFFFFFFF
+    return f"{digest:016x}"
 
 
 def _action(labels: dict[str, str], since: datetime) -> UUID:
-    known = Alert(labels["alertname"], Status.FIRING, labels, True, since, fingerprint(labels))
-    return action_id(known.episode, 1)
+    alert = Alert(labels["alertname"], Status.FIRING, labels, True, since, fingerprint(labels))
+    return action_id(alert.episode, 1)

@@ -1,4 +1,4 @@
-"""What happened when: told as it happens, and kept for the report."""
+"""What happened when: printed as it happens, and kept for the report."""
 
 import threading
 import time
@@ -45,7 +45,7 @@ class Timeline:
         return time.monotonic() - self._began
 
     def add(self, sort: Sort, text: str) -> None:
-        """Note and tell that something happened now."""
+        """Record and print that something happened now."""
         with self._lock:
             self.moments.append(Moment(round(self.seconds(), 1), sort, text))
             mark = MARKS[sort]

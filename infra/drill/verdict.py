@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 POLL_SECONDS = 0.25
-Found = TypeVar("Found")
+Value = TypeVar("Value")
 
 
 class Broken(Exception):
@@ -43,9 +43,9 @@ class Verdict:
         return f"✗ the drill failed at: {self.link}\n    {self.what}\n    remedy: {self.remedy}"
 
 
-def within(seconds: float, look: Callable[[], Found]) -> Found:
-    """Return what `look` returns as soon as that is something, or the last it returned when `seconds` are over."""
+def within(seconds: float, look: Callable[[], Value]) -> Value:
+    """Return the first true value of `look`, or its last value after `seconds`."""
     deadline = time.monotonic() + seconds
-    while not (found := look()) and time.monotonic() < deadline:
+    while not (value := look()) and time.monotonic() < deadline:
         time.sleep(POLL_SECONDS)
-    return found
+    return value

@@ -1,4 +1,4 @@
-"""Watching Prometheus' alerts while a drill goes on: every change is told."""
+"""Adds every change of Prometheus' alerts to the timeline while a drill runs."""
 
 import threading
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ EVERY_SECONDS = 0.5
 
 @contextmanager
 def watching(site: Site, timeline: Timeline) -> Iterator[None]:
-    """Tell the timeline of each alert that begins to wait, fires, or is over, until the end of the block."""
+    """Until the end of the block, record each alert that is pending, fires, or is over."""
     stop = threading.Event()
     thread = threading.Thread(target=_watch, args=(site, timeline, stop), daemon=True)
     thread.start()
@@ -26,21 +26,21 @@ def watching(site: Site, timeline: Timeline) -> Iterator[None]:
 
 
 def _watch(site: Site, timeline: Timeline, stop: threading.Event) -> None:
-    known: dict[str, str] = {}
+    states: dict[str, str] = {}
     while not stop.wait(EVERY_SECONDS):
         try:
-            found = {_name(one["labels"]): str(one["state"]) for one in site.alerts()}
+            now = {_name(alert["labels"]): str(alert["state"]) for alert in site.alerts()}
         except requests.RequestException:
-            continue  # whoever needs Prometheus will say that it is away
-        for name, state in found.items():
-            if known.get(name) != state:
+            continue  # the acts report that Prometheus cannot be reached
+        for name, state in now.items():
+            if states.get(name) != state:
                 timeline.add(
                     Sort.ALERT, f"{name} {'is pending' if state == 'pending' else 'FIRES'}"
                 )
-        for name, state in known.items():
-            if name not in found and state == "firing":
+        for name, state in states.items():
+            if name not in now and state == "firing":
                 timeline.add(Sort.ALERT, f"{name} is over")
-        known = found
+        states = now
 
 
 def _name(labels: dict[str, str]) -> str:

@@ -144,7 +144,7 @@ def test_a_function_of_the_healer_that_is_missing_is_named(drilled: DrilledStack
     with without_function(drilled.stack, TICK):
         report = drilled.drill(1)
     assert not report.verdict.passed
-    assert report.verdict.link == "the healer verifies the cure"
+    assert report.verdict.link == "the healer verifies the remedy"
     assert "there is no function AutohealTick" in report.verdict.what
     assert drilled.stack.emulator.invoke(TICK, SCHEDULED)["troubles"] == 0, "it is back"
 

@@ -1,4 +1,4 @@
-"""The drill's own parts: cases that chaos strikes or spares, what is told, and the page."""
+"""The drill's own parts: cases that chaos fails or not, the timeline, and the page."""
 
 import re
 import threading
@@ -9,10 +9,10 @@ from uuid import UUID
 import pytest
 
 from chalicelib.autoheal import chaos
-from infra.drill import cure, page
-from infra.drill.clocks import HOPELESS, Clock
+from infra.drill import healing, page
+from infra.drill.clocks import MAX_FAILURES, Clock
 from infra.drill.report import Budget, Firing, Report, _stretches
-from infra.drill.targets import case
+from infra.drill.targets import make_case
 from infra.drill.timeline import Moment, Sort, Timeline
 from infra.drill.verdict import Broken, Verdict, within
 from tests.e2e.waiting import until
@@ -61,18 +61,18 @@ def report(verdict: Verdict, **changes: Any) -> Report:
     return Report(**(made | changes))
 
 
-@pytest.mark.parametrize("struck", [True, False])
-def test_a_case_is_struck_or_spared_as_it_is_wanted(struck: bool) -> None:
+@pytest.mark.parametrize("fails", [True, False])
+def test_chaos_fails_a_case_or_not_as_requested(fails: bool) -> None:
     for number in range(50):
-        made = case(f"drill-{number}", "seed", 10, struck=struck)
-        assert chaos.strikes("seed", UUID(made.action), 10) is struck
+        made = make_case(f"drill-{number}", "seed", 10, fails=fails)
+        assert chaos.strikes("seed", UUID(made.action), 10) is fails
         assert made.since.microsecond % 1_000 == 0, "Alertmanager knows milliseconds"
         assert made.alert(over=True)["endsAt"]
 
 
-def test_what_cannot_be_struck_is_said() -> None:
-    with pytest.raises(ValueError, match="strike nothing"):
-        case("drill-0", "seed", 0, struck=True)
+def test_a_case_that_cannot_fail_is_an_error() -> None:
+    with pytest.raises(ValueError, match="fail nothing"):
+        make_case("drill-0", "seed", 0, fails=True)
 
 
 def test_the_page_needs_nothing_and_believes_nothing() -> None:
@@ -105,7 +105,7 @@ def test_an_alert_that_is_away_for_a_moment_is_one_firing() -> None:
     assert _stretches([1.0, 2.0, 5.0, 20.0, 21.0]) == [(1.0, 5.0), (20.0, 21.0)]
 
 
-def test_the_timeline_tells_as_it_happens() -> None:
+def test_the_timeline_prints_each_moment_as_it_happens() -> None:
     said: list[str] = []
     timeline = Timeline(said.append)
     timeline.act("Act 1: begins")
@@ -133,12 +133,12 @@ def test_waiting_has_an_end() -> None:
         ([{"kind": "action_dry_run", "reason": "dry_run"}], "action_dry_run"),
     ],
 )
-def test_which_event_decides(events: list[dict[str, Any]], kind: str | None) -> None:
-    found = cure._decided(events)
+def test_the_decisive_event(events: list[dict[str, Any]], kind: str | None) -> None:
+    found = healing.decisive(events)
     assert (found[0]["kind"] if found else None) == kind
 
 
-def test_a_clock_goes_on_after_failures_and_tells_of_them() -> None:
+def test_a_clock_continues_after_failures_and_reports_them() -> None:
     fail = True
     times = 0
 
@@ -153,7 +153,7 @@ def test_a_clock_goes_on_after_failures_and_tells_of_them() -> None:
     clock.resume()
     thread.start()
     until(lambda: clock.broken, 10)
-    assert clock.failures >= HOPELESS
+    assert clock.failures >= MAX_FAILURES
     assert clock.problem == "RuntimeError: away"
     fail = False
     until(lambda: not clock.problem, 10)
