@@ -93,9 +93,9 @@ class HealerWorld:
         self.clock.seconds += seconds
 
     def total(self, metric: str, **labels: str) -> float:
-        wanted = labels.items()
+        pairs = set(labels.items())
         return sum(
-            v
-            for s, v in self.totals.values.items()
-            if s.metric == metric and set(wanted) <= set(s.labels)
+            value
+            for series, value in self.totals.values.items()
+            if series.metric == metric and pairs <= set(series.labels)
         )

@@ -82,8 +82,8 @@ class FakeHealStore:
                 locked,
             )
 
-    def histories(self, wanted: Sequence[tuple[str, str]], now: datetime) -> list[History]:
-        return [self.history(episode, target, now) for episode, target in wanted]
+    def histories(self, keys: Sequence[tuple[str, str]], now: datetime) -> list[History]:
+        return [self.history(episode, target, now) for episode, target in keys]
 
     def claim(self, claim: ActionClaim, *, seconds: float) -> Action | Reason:
         self._answer()

@@ -36,11 +36,11 @@ class FakeLeases:
     def claim(self, key: IdempotencyKey, owner: UUID, *, lease_seconds: float) -> LeaseClaim:
         self._answer()
         now = self.clock()
-        found = self.records.get(key.partition_key)
-        if found and found.expires > now and (found.done or found.until > now):
-            if found.done:
-                return Finished(found.request_hash, found.answer)
-            return Running(found.request_hash, found.until - now)
+        lease = self.records.get(key.partition_key)
+        if lease and lease.expires > now and (lease.done or lease.until > now):
+            if lease.done:
+                return Finished(lease.request_hash, lease.answer)
+            return Running(lease.request_hash, lease.until - now)
         self.records[key.partition_key] = _Lease(
             owner, key.request_hash, now + lease_seconds, now + KEPT_SECONDS
         )
@@ -48,17 +48,17 @@ class FakeLeases:
 
     def finish(self, key: IdempotencyKey, owner: UUID, answer: StoredAnswer | None) -> bool:
         self._answer()
-        found = self.records.get(key.partition_key)
-        if not found or found.owner != owner or found.done:
+        lease = self.records.get(key.partition_key)
+        if not lease or lease.owner != owner or lease.done:
             return False
-        found.done = True
-        found.answer = answer
+        lease.done = True
+        lease.answer = answer
         return True
 
     def release(self, key: IdempotencyKey, owner: UUID) -> bool:
         self._answer()
-        found = self.records.get(key.partition_key)
-        if not found or found.owner != owner or found.done:
+        lease = self.records.get(key.partition_key)
+        if not lease or lease.owner != owner or lease.done:
             return False
         del self.records[key.partition_key]
         return True

@@ -17,9 +17,9 @@ class FakeSilenceRegistry:
 
     def reserve(self, key: str, owner: str, now: datetime, until: datetime) -> HeldSilence | None:
         with self.lock:
-            found = self.kept.get(key)
-            if found and found[1] > now:
-                return HeldSilence(found[2])
+            entry = self.kept.get(key)
+            if entry and entry[1] > now:
+                return HeldSilence(entry[2])
             self.kept[key] = (owner, until, "")
             return None
 
@@ -32,10 +32,10 @@ class FakeSilenceRegistry:
 
     def release(self, key: str, owner: str) -> None:
         with self.lock:
-            found = self.kept.get(key)
-            if found and found[0] == owner and not found[2]:
+            entry = self.kept.get(key)
+            if entry and entry[0] == owner and not entry[2]:
                 del self.kept[key]
 
     def forget(self, silence_id: str) -> None:
         with self.lock:
-            self.kept = {key: found for key, found in self.kept.items() if found[2] != silence_id}
+            self.kept = {key: entry for key, entry in self.kept.items() if entry[2] != silence_id}

@@ -35,7 +35,7 @@ SECONDS = 30.0
 
 
 class Between:
-    """Stands before Systems Manager: passes a SendCommand on or swallows it, and never answers it."""
+    """A proxy of Systems Manager that forwards a SendCommand or drops it, and never answers."""
 
     def __init__(self, ssm: LocalSsm, *, passes_on: bool) -> None:
         self.seen = threading.Event()

@@ -37,7 +37,7 @@ REQUESTS = "crm_http_requests_total{code=200,method=GET,route=/api/crm/jobs/{id}
 
 
 class Context:
-    """What Lambda tells an invocation."""
+    """The context of a Lambda invocation."""
 
     def __init__(self) -> None:
         self.aws_request_id = str(uuid4())
@@ -49,14 +49,15 @@ class Context:
 
 def read(text: str) -> Numbers:
     """Return Prometheus text as numbers, named without what a pushgateway adds."""
-    found = {}
+    numbers = {}
     for family in text_string_to_metric_families(text):
-        for one in family.samples:
+        for sample in family.samples:
             labels = ",".join(
-                f"{k}={v}" for k, v in sorted(one.labels.items()) if k not in ("job", "instance")
+                f"{k}={v}" for k, v in sorted(sample.labels.items()) if k not in ("job", "instance")
             )
-            found[f"{one.name}{{{labels}}}" if labels else one.name] = one.value
-    return found
+            name = f"{sample.name}{{{labels}}}" if labels else sample.name
+            numbers[name] = sample.value
+    return numbers
 
 
 @pytest.fixture

@@ -53,7 +53,7 @@ def test_a_resolved_delivery_ends_the_wait(world: HealerWorld) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "state"),
+    ("command_state", "state"),
     [
         (CommandState.FAILED, State.FAILED),
         (CommandState.NO_TARGETS, State.FAILED),
@@ -62,9 +62,9 @@ def test_a_resolved_delivery_ends_the_wait(world: HealerWorld) -> None:
     ],
 )
 def test_an_action_ends_as_its_command_did(
-    world: HealerWorld, said: CommandState, state: State
+    world: HealerWorld, command_state: CommandState, state: State
 ) -> None:
-    world.commander.outcome = CommandStatus(said, 3, "said")
+    world.commander.outcome = CommandStatus(command_state, 3, "output")
     world.deliver(raw_alert())
     world.tick(5)
     assert _state(world) is state
