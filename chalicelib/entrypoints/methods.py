@@ -1,7 +1,7 @@
 """The methods that a path does not have: OPTIONS lists those it has, the rest get a 405.
 
-API Gateway itself answers every unknown method with one fixed text, so each of them gets a
-route of its own.
+API Gateway itself answers every unknown method with one fixed text, so each of them needs a
+route.
 """
 
 from chalice.app import Chalice

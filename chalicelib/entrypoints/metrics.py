@@ -38,7 +38,7 @@ routes = Blueprint(__name__)
     ),
 )
 def read_metrics(call: Call) -> Answer:
-    """Return the metrics, to operators and to whom the scraper's token belongs."""
+    """Return the metrics, to operators and to the scraper."""
     tokens = container().secrets.accepted("shared_secrets.metrics_scrape_tokens")
     if not bearer_is(call.headers, tokens):
         access.authorize(access.SYSTEM, call.headers)

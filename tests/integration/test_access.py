@@ -1,4 +1,4 @@
-"""Every route with every role, without a token, and for a foreign tenant, against the table that was promised."""
+"""Access control: every role on every route, with tokens of a real issuer."""
 
 import json
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from tests.conftest import Compose
 from tests.fakes.meter import FakeMeter
 from tests.issuer import TENANT, Issuer, running
 
-PROMISED = {
+EXPECTED = {
     "public": [
         "GET /",
         "GET /health/live",
@@ -61,9 +61,9 @@ PROMISED = {
         "GET /metrics",
     ],
     "admin": ["POST /autoheal/actions/{id}/approve", "POST /autoheal/actions/{id}/reject"],
-    "nobody": ["POST /autoheal/alert", "GET /ack"],
+    "own credential": ["POST /autoheal/alert", "GET /ack"],
 }
-ROUTES = {route: roles for roles, routes in PROMISED.items() for route in routes}
+ROUTES = {route: roles for roles, routes in EXPECTED.items() for route in routes}
 
 
 class Caller:
@@ -77,11 +77,11 @@ class Caller:
         method, path = (
             route.replace("{id}", str(uuid4())).replace("{key}", f"job:{uuid4()}").split()
         )
-        proof = {} if token is None else {"Authorization": f"Bearer {token}"}
-        sent = {"Content-Type": "application/json", **proof, **headers}
+        authorization = {} if token is None else {"Authorization": f"Bearer {token}"}
+        sent = {"Content-Type": "application/json", **authorization, **headers}
         return self.client.http.request(method, path, headers=sent, body=b"{}")
 
-    def kept_out(self, answer: HTTPResponse) -> bool:
+    def is_refused(self, answer: HTTPResponse) -> bool:
         assert answer.status_code != 500, answer.body
         return answer.status_code in (401, 403)
 
@@ -99,7 +99,7 @@ def call(database: Settings, composed: Compose) -> Iterator[Caller]:
         yield Caller(client, issuer)
 
 
-def test_the_table_has_every_route_and_nothing_else() -> None:
+def test_the_table_has_exactly_the_routes_of_the_app() -> None:
     routes = {
         f"{method} {path}"
         for path, methods in app.app.routes.items()
@@ -110,23 +110,25 @@ def test_the_table_has_every_route_and_nothing_else() -> None:
     assert routes == set(ROUTES)
 
 
-def test_each_role_gets_where_it_was_promised_and_nowhere_else(call: Caller) -> None:
-    seen = 0
-    for route, promised in ROUTES.items():
+def test_each_role_can_call_exactly_its_routes(call: Caller) -> None:
+    calls = 0
+    for route, expected in ROUTES.items():
         for role in Role:
             answer = call(route, call.issuer.token(roles=[role.value]))
-            welcome = promised == "public" or role.value in promised.split()
-            assert call.kept_out(answer) is not welcome, (route, role)
+            allowed = expected == "public" or role.value in expected.split()
+            assert call.is_refused(answer) is not allowed, (route, role)
             assert (
-                welcome or promised == "nobody" or json.loads(answer.body)["code"] == "role-missing"
+                allowed
+                or expected == "own credential"
+                or json.loads(answer.body)["code"] == "role-missing"
             )
-            seen += 1
-    assert seen == len(ROUTES) * 3
+            calls += 1
+    assert calls == len(ROUTES) * 3
 
 
-def test_without_a_role_or_a_token_only_public_routes_answer(call: Caller) -> None:
-    for route, promised in ROUTES.items():
-        public = promised == "public"
+def test_without_a_role_or_a_token_only_public_routes_respond(call: Caller) -> None:
+    for route, expected in ROUTES.items():
+        public = expected == "public"
         for token, status in (
             (None, 401),
             ("x.y.z", 401),
@@ -135,29 +137,31 @@ def test_without_a_role_or_a_token_only_public_routes_answer(call: Caller) -> No
             (call.issuer.token(tenant_id=None), 403),
         ):
             answer = call(route, token)
-            assert call.kept_out(answer) is not public, route
-            assert promised in ("public", "nobody") or answer.status_code == status, route
+            assert call.is_refused(answer) is not public, route
+            assert expected in ("public", "own credential") or answer.status_code == status, route
 
 
-def test_a_foreign_tenant_is_refused_on_every_route_that_asks(call: Caller) -> None:
+def test_another_tenant_is_refused_on_every_protected_route(call: Caller) -> None:
     token = call.issuer.token(roles=["admin", "ops", "sales"])
-    for route, promised in ROUTES.items():
+    for route, expected in ROUTES.items():
         answer = call(route, token, **{"X-Tenant-Id": str(uuid4())})
-        assert call.kept_out(answer) is (promised != "public"), route
+        assert call.is_refused(answer) is (expected != "public"), route
 
 
-def test_what_belongs_to_no_tenant_is_for_the_operator_tenant_alone(call: Caller) -> None:
+def test_routes_of_the_whole_system_require_the_operator_tenant(call: Caller) -> None:
     token = call.issuer.token(roles=["admin", "ops"], tenant_id=str(uuid4()))
     for (method, path), rule in access.RULES.items():
         if isinstance(rule, access.System) or path in ("/metrics", "/ack"):
             answer = call(f"{method} {path}", token)
-            assert call.kept_out(answer), path
+            assert call.is_refused(answer), path
             assert (method, path) == ("GET", "/ack") or json.loads(answer.body)[
                 "code"
             ] == "operators-alone", path
 
 
-def test_a_route_without_a_rule_is_closed(call: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_route_without_a_rule_cannot_be_called(
+    call: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shorter = {
         route: rule for route, rule in access.RULES.items() if route != ("GET", "/health/live")
     }
@@ -166,7 +170,7 @@ def test_a_route_without_a_rule_is_closed(call: Caller, monkeypatch: pytest.Monk
     assert (answer.status_code, json.loads(answer.body)["code"]) == (403, "rule-missing")
 
 
-def test_who_was_kept_out_is_logged_and_counted_without_the_token(
+def test_a_refusal_is_logged_and_counted_without_the_token(
     call: Caller, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     meter = FakeMeter()
@@ -177,23 +181,23 @@ def test_who_was_kept_out_is_logged_and_counted_without_the_token(
             f"chalicelib.telemetry.logs.{level}",
             lambda action, **fields: lines.append((action, fields)),
         )
-    stale = call.issuer.token(exp=1)
-    lesser = call.issuer.token(roles=["ops"], sub="ada")
-    for token in (None, stale, lesser):
+    expired = call.issuer.token(exp=1)
+    without_role = call.issuer.token(roles=["ops"], sub="ada")
+    for token in (None, expired, without_role):
         call("POST /api/crm/accounts", token, **{"X-Request-Id": "request-42"})
     refused = [fields for action, fields in lines if action == names.ACCESS_REFUSED]
-    assert [(one["status"], one["code"]) for one in refused] == [
+    assert [(fields["status"], fields["code"]) for fields in refused] == [
         (401, "unauthenticated"),
         (401, "token-expired"),
         (403, "role-missing"),
     ]
-    assert {(one["request_id"], one["method"], one["path"]) for one in refused} == {
+    assert {(fields["request_id"], fields["method"], fields["path"]) for fields in refused} == {
         ("request-42", "POST", "/api/crm/accounts")
     }
     assert "ada" in refused[2]["cause"]
-    said = repr(lines)
-    for token in (stale, lesser):
-        assert not [part for part in token.split(".") if part in said]
+    output = repr(lines)
+    for token in (expired, without_role):
+        assert not [part for part in token.split(".") if part in output]
     assert (
         meter.counts[names.ACCESS_UNAUTHENTICATED],
         meter.counts[names.ACCESS_FORBIDDEN],

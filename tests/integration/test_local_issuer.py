@@ -1,4 +1,4 @@
-"""The local issuer as it runs in the stack: a process of its own, whose tokens the product itself verifies."""
+"""The local issuer as a separate process, whose tokens the API verifies."""
 
 import json
 import os
@@ -26,7 +26,7 @@ from tests.conftest import Compose
 from tests.issuer import encoded
 
 VERIFIER = "v" * 50
-ASKED = {
+AUTHORIZATION_REQUEST = {
     "response_type": "code",
     "client_id": CLIENT,
     "redirect_uri": REDIRECT,
@@ -45,19 +45,25 @@ FORM = {
 
 @pytest.fixture(scope="module")
 def issuer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Issuer]:
-    made = Issuer(tmp_path_factory.mktemp("issuer"), free_port())
-    assert made.start()
-    assert not made.start(), "it runs already"
+    local_issuer = Issuer(tmp_path_factory.mktemp("issuer"), free_port())
+    assert local_issuer.start()
+    assert not local_issuer.start(), "it is already running"
     try:
-        yield made
+        yield local_issuer
     finally:
-        made.stop()
-        assert not made.running()
+        local_issuer.stop()
+        assert not local_issuer.running()
 
 
 def _authorize(issuer: Issuer, **more: str | None) -> requests.Response:
-    asked = {name: value for name, value in {**ASKED, **more}.items() if value is not None}
-    return requests.get(f"{issuer.url}/authorize", params=asked, allow_redirects=False, timeout=5)
+    parameters = {
+        name: value
+        for name, value in {**AUTHORIZATION_REQUEST, **more}.items()
+        if value is not None
+    }
+    return requests.get(
+        f"{issuer.url}/authorize", params=parameters, allow_redirects=False, timeout=5
+    )
 
 
 def _redeem(issuer: Issuer, code: str, **more: str) -> requests.Response:
@@ -69,14 +75,14 @@ def _code(issuer: Issuer) -> str:
 
 
 @pytest.mark.parametrize("role", Role)
-def test_its_tokens_are_believed_by_the_product(
+def test_the_api_accepts_the_tokens_of_the_local_issuer(
     issuer: Issuer, composed: Compose, role: Role
 ) -> None:
     composed(from_env(dict(issuer.settings())))
     authenticator = container().access.authenticator
     tenant = uuid4()
-    for asked, expected in (((role,), DEFAULT_TENANT), ((role, tenant), tenant)):
-        headers = {"authorization": f"Bearer {issuer.token(*asked)}"}
+    for arguments, expected in (((role,), DEFAULT_TENANT), ((role, tenant), tenant)):
+        headers = {"authorization": f"Bearer {issuer.token(*arguments)}"}
         assert authenticator.authenticate(headers) == Principal(
             f"local-{role}", expected, frozenset({role})
         )
@@ -88,7 +94,7 @@ def test_its_tokens_are_believed_by_the_product(
         )
 
 
-def test_its_key_outlives_it_and_only_its_owner_may_read_it(issuer: Issuer) -> None:
+def test_the_key_survives_a_restart_and_is_readable_by_its_owner_only(issuer: Issuer) -> None:
     before = requests.get(f"{issuer.url}/keys", timeout=5).json()
     issuer.kill()
     assert not issuer.running()
@@ -98,7 +104,7 @@ def test_its_key_outlives_it_and_only_its_owner_may_read_it(issuer: Issuer) -> N
     assert (issuer.home / "key.pem").stat().st_mode & 0o077 == 0
 
 
-def test_a_code_is_good_once_for_whoever_asked_for_it(issuer: Issuer) -> None:
+def test_a_code_is_valid_once_and_for_its_own_client(issuer: Issuer) -> None:
     code = _code(issuer)
     assert _redeem(issuer, code).json()["token_type"] == "Bearer"
     assert _redeem(issuer, code).json() == {"error": "invalid_grant"}
@@ -126,14 +132,14 @@ def test_a_code_is_good_once_for_whoever_asked_for_it(issuer: Issuer) -> None:
         ({"tenant_id": "x"}, "access_denied"),
     ],
 )
-def test_a_wrong_request_gets_no_code(
+def test_an_invalid_request_gets_no_code(
     issuer: Issuer, wrong: dict[str, str | None], error: str
 ) -> None:
     answer = _authorize(issuer, **wrong)
     assert (answer.status_code, answer.json()) == (400, {"error": error})
 
 
-def test_the_page_asks_who_to_be_and_repeats_the_request_safely(issuer: Issuer) -> None:
+def test_the_sign_in_page_offers_every_role_and_escapes_the_request(issuer: Issuer) -> None:
     answer = _authorize(issuer, login_hint=None, state='"><script>')
     assert answer.headers["Content-Type"].startswith("text/html")
     assert "<script>" not in answer.text
@@ -159,19 +165,19 @@ def test_the_shell_prints_a_token(issuer: Issuer, tmp_path: Path) -> None:
         "AETHERLINK_ISSUER_PORT": str(issuer.port),
         "KAFKA_BROKER": "embedded",
     }
-    said = subprocess.run(
+    process = subprocess.run(
         [*command, "--home", str(tmp_path)],
         cwd=ROOT,
         env=env,
         capture_output=True,
         text=True,
     )
-    found = json.loads(said.stdout)
-    assert (found["role"], found["tenant"], found["issuer"]) == ("ops", tenant, issuer.url)
-    assert found["token"].count(".") == 2
+    output = json.loads(process.stdout)
+    assert (output["role"], output["tenant"], output["issuer"]) == ("ops", tenant, issuer.url)
+    assert output["token"].count(".") == 2
 
 
-def test_without_an_issuer_the_remedy_is_told(tmp_path: Path) -> None:
+def test_without_an_issuer_the_error_names_the_remedy(tmp_path: Path) -> None:
     with pytest.raises(ServiceFailed, match="make up"):
         Issuer(tmp_path, free_port()).token(Role.SALES)
 
@@ -183,5 +189,5 @@ def test_a_taken_port_is_named_with_the_setting_that_moves_it(
         Issuer(tmp_path, issuer.port).start()
 
 
-def test_the_default_tenant_is_a_real_one() -> None:
+def test_the_default_tenant_is_a_uuid_of_version_7() -> None:
     assert UUID(str(DEFAULT_TENANT)).version == 7

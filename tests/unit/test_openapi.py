@@ -1,4 +1,4 @@
-"""The OpenAPI document: valid, complete, current, and compatible with the one that callers know."""
+"""The OpenAPI document is valid, complete, and compatible with the published operation."""
 
 import json
 from typing import Any
@@ -13,14 +13,14 @@ from infra.paths import ROOT
 
 NEW = document()
 OLD = json.loads((ROOT / "tests" / "unit" / "published" / "openapi.json").read_text())
-"""The document as callers know it. Replace it only with a new major version."""
+"""The published document. Replace it only with a new major version."""
 
 
-def test_it_is_valid() -> None:
+def test_the_document_is_valid() -> None:
     OpenAPIV31SpecValidator(NEW).validate()
 
 
-def test_every_route_is_in_it_and_nothing_else() -> None:
+def test_the_document_has_exactly_the_routes_of_the_app() -> None:
     routes = {
         (path, method.lower())
         for path, methods in app.app.routes.items()
@@ -31,44 +31,48 @@ def test_every_route_is_in_it_and_nothing_else() -> None:
         (path, method) for path, methods in NEW["paths"].items() for method in methods
     } == routes
     assert {
-        one["operationId"] for methods in NEW["paths"].values() for one in methods.values()
+        operation["operationId"]
+        for methods in NEW["paths"].values()
+        for operation in methods.values()
     } == set(operations())
 
 
 def test_every_error_is_a_problem_document() -> None:
     for methods in NEW["paths"].values():
-        for one in methods.values():
-            for status, answer in one["responses"].items():
-                if status >= "400" and one["operationId"] != "ready":
-                    assert list(answer["content"]) == ["application/problem+json"], one[
+        for operation in methods.values():
+            for status, answer in operation["responses"].items():
+                if status >= "400" and operation["operationId"] != "ready":
+                    assert list(answer["content"]) == ["application/problem+json"], operation[
                         "operationId"
                     ]
 
 
-def test_everything_but_what_is_public_needs_a_caller() -> None:
+def test_every_operation_but_the_public_ones_requires_credentials() -> None:
     public = {
-        one["operationId"]
+        operation["operationId"]
         for m in NEW["paths"].values()
-        for one in m.values()
-        if not one["security"]
+        for operation in m.values()
+        if not operation["security"]
     }
     assert public == {"home", "live", "ready", "openapi", "docs"}
-    for one in (one for methods in NEW["paths"].values() for one in methods.values()):
-        assert bool(one["security"]) == ({"401", "403"} <= set(one["responses"]))
-        assert bool(one.get("x-roles")) == (one["security"] == [{"bearer": []}])
+    for operation in (
+        operation for methods in NEW["paths"].values() for operation in methods.values()
+    ):
+        assert bool(operation["security"]) == ({"401", "403"} <= set(operation["responses"]))
+        assert bool(operation.get("x-roles")) == (operation["security"] == [{"bearer": []}])
 
 
 @pytest.mark.parametrize("path", sorted(OLD["paths"]))
-def test_callers_of_the_published_document_still_work(path: str) -> None:
+def test_clients_of_the_published_document_still_work(path: str) -> None:
     for method, old in OLD["paths"][path].items():
         new = NEW["paths"].get(path, {}).get(method)
         assert new, f"{method} {path} is gone"
-        needed = {one["name"] for one in new["parameters"] if one.get("required")}
-        assert needed <= {one["name"] for one in old["parameters"] if one.get("required")}, (
-            "a new must"
-        )
-        assert {one["name"] for one in old["parameters"]} <= {
-            one["name"] for one in new["parameters"]
+        needed = {operation["name"] for operation in new["parameters"] if operation.get("required")}
+        assert needed <= {
+            operation["name"] for operation in old["parameters"] if operation.get("required")
+        }, "a new required parameter"
+        assert {operation["name"] for operation in old["parameters"]} <= {
+            operation["name"] for operation in new["parameters"]
         }
         assert set(old["responses"]) - {"default"} <= set(new["responses"])
 
@@ -83,20 +87,17 @@ def test_the_published_schemas_keep_their_promises(name: str) -> None:
         return
     assert set(old["properties"]) <= set(new["properties"])
     if name.startswith(("Create", "Change", "Move", "ReplayRequest")):
-        assert set(new.get("required", ())) <= set(old.get("required", ())), (
-            "a new must for callers"
-        )
+        assert set(new.get("required", ())) <= set(old.get("required", ())), "a new required field"
     else:
         assert set(old.get("required", ())) <= set(new.get("required", ())), (
-            "what was always there must stay"
+            "a promised field is no longer required"
         )
     for field, before in old["properties"].items():
-        assert _kinds(before) & _kinds(new["properties"][field]), (
-            f"{name}.{field} is another thing now"
-        )
+        assert _kinds(before) & _kinds(new["properties"][field]), f"{name}.{field} has another type"
 
 
 def _kinds(schema: dict[str, Any]) -> set[str]:
     return {
-        str(one.get("type") or one.get("$ref") or "any") for one in schema.get("anyOf", [schema])
+        str(operation.get("type") or operation.get("$ref") or "any")
+        for operation in schema.get("anyOf", [schema])
     }
