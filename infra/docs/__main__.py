@@ -6,7 +6,7 @@ import sys
 
 from chalicelib.crm.events import TYPES
 from infra import dependencies
-from infra.docs import access, configuration, deployment, events, openapi_page
+from infra.docs import access, configuration, decisions, deployment, events, openapi_page
 from infra.docs.openapi.document import document
 from infra.paths import ROOT
 
@@ -18,6 +18,7 @@ def documents() -> dict[str, str]:
     return {
         "docs/configuration.md": configuration.page(),
         "docs/access.md": access.page(),
+        "docs/decisions/README.md": decisions.page(),
         "docs/deployment.md": deployment.page(),
         "docs/asyncapi.json": events.asyncapi(),
         "docs/licences.md": dependencies.page(dependencies.run()),

@@ -173,6 +173,7 @@ def _check(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _check_arguments(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a module of ours parse its arguments, and stop it there."""
+    assert not [word for word in words if word.startswith("tests/") and not (ROOT / word).exists()]
     if words[:2] != ["python", "-m"] or not words[2].startswith(("infra", "tests")):
         return
     parse = argparse.ArgumentParser.parse_args
