@@ -1,10 +1,10 @@
-"""The events that describe changes of entities."""
+"""The events of creations, changes and deletions, for any kind of entity."""
 
 from datetime import datetime
 
 from chalicelib.crm.entities import kind_of
-from chalicelib.crm.events import Event, JobStatusChanged
-from chalicelib.crm.model import Entity, Job
+from chalicelib.crm.events import Event
+from chalicelib.crm.model import Entity
 
 BOOKKEEPING = ("version", "updated_at")
 """Fields that every change changes, so that no event lists them."""
@@ -29,19 +29,6 @@ def updated(before: Entity, after: Entity) -> Event:
 def deleted(entity: Entity, now: datetime) -> Event:
     """Return the event of a deletion at `now`; its version is one past the last."""
     return _event(kind_of(entity).deleted, entity.changed(now))
-
-
-def status_changed(before: Job, after: Job, changed_by: str) -> JobStatusChanged:
-    """Return the event of a job's move by the caller `changed_by`."""
-    return JobStatusChanged(
-        tenant_id=after.tenant_id,
-        occurred_at=after.updated_at,
-        version=after.version,
-        job_id=after.id,
-        old_status=before.status,
-        new_status=after.status,
-        changed_by=changed_by,
-    )
 
 
 def _event(event_type: type[Event], entity: Entity, **extra: object) -> Event:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from chalicelib.crm.model import AccountFields, ContactFields, JobFields, JobStatus
+from chalicelib.crm.model import AccountFields, ContactFields, Job, JobFields, JobStatus
 from chalicelib.shared.ids import uuid7
 from chalicelib.shared.schema import Model
 
@@ -102,6 +102,19 @@ class JobStatusChanged(JobEvent):
     old_status: JobStatus
     new_status: JobStatus
     changed_by: str
+
+    @classmethod
+    def of(cls, before: Job, after: Job, changed_by: str) -> "JobStatusChanged":
+        """Return the event of a job's move by the caller `changed_by`."""
+        return cls(
+            tenant_id=after.tenant_id,
+            occurred_at=after.updated_at,
+            version=after.version,
+            job_id=after.id,
+            old_status=before.status,
+            new_status=after.status,
+            changed_by=changed_by,
+        )
 
 
 class JobDeleted(JobEvent):

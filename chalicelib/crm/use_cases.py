@@ -6,6 +6,7 @@ from uuid import UUID
 from chalicelib.crm import changes
 from chalicelib.crm.commands import Command, MoveJob, Patch
 from chalicelib.crm.entities import JOB, EntityType, references_to
+from chalicelib.crm.events import JobStatusChanged
 from chalicelib.crm.model import Entity, Job
 from chalicelib.crm.ports import Repository, UnitOfWork
 from chalicelib.shared.clock import Clock
@@ -113,7 +114,7 @@ def move_job(
         before = _locked(JOB, jobs, job_id, expected)
         after = before.moved(command.status, clock.now())
         jobs.save(after)
-        uow.record(changes.status_changed(before, after, moved_by))
+        uow.record(JobStatusChanged.of(before, after, moved_by))
         uow.commit(after)
     return after
 

@@ -32,7 +32,8 @@ def _examples() -> list[events.Event]:
         examples.append(changes.created(entity))
         examples.append(changes.updated(entity, changed))
         examples.append(changes.deleted(changed, START))
-    examples.append(changes.status_changed(job, job.moved(JobStatus.SCHEDULED, START), "ada"))
+    moved = job.moved(JobStatus.SCHEDULED, START)
+    examples.append(events.JobStatusChanged.of(job, moved, "ada"))
     return examples
 
 
