@@ -19,9 +19,9 @@ UNKNOWN_TYPES = ("AWS::SSM::Document",)
 """Resources that the emulator does not know; the local Systems Manager has the documents."""
 NO_CHANGE = "No updates are to be performed"
 CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
-DEPLOY_SECONDS = 120
-ANSWER_SECONDS = 60.0
-CALL_SECONDS = 10
+DEPLOY_SECONDS = 300
+ANSWER_SECONDS = 180.0
+CALL_SECONDS = 30
 POLL_SECONDS = 0.2
 MAX_ERROR_LENGTH = 500
 MAX_ANSWER_LENGTH = 300

@@ -32,7 +32,7 @@ class Emulator(Service):
     spec = ServiceSpec(
         name="emulator",
         label="AWS emulator",
-        start_seconds=60.0,
+        start_seconds=120.0,
         health_path="/_ministack/health",
         remedy="read the log and run `make up` again",
     )

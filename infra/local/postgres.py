@@ -47,7 +47,6 @@ class Postgres(Service):
     spec = ServiceSpec(
         name="postgres",
         label="PostgreSQL",
-        start_seconds=30.0,
         remedy="read the log; `make clean` starts over with empty data",
     )
 

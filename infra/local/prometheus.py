@@ -38,7 +38,6 @@ class Prometheus(Service):
     spec = ServiceSpec(
         name="prometheus",
         label="Prometheus",
-        start_seconds=30.0,
         health_path="/-/ready",
         package="prometheus",
         program="prometheus",

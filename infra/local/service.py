@@ -20,11 +20,13 @@ class ServiceSpec:
     `name` is that of its pid file, its log and its port setting. It is healthy once a GET of
     `health_path` succeeds or, without one, once it accepts connections. `package` is the Debian
     package that has `program`, for a service that comes from one.
+
+    `start_seconds` is generous for busy machines; a process that exits is noticed at once.
     """
 
     name: str
     label: str
-    start_seconds: float = 20.0
+    start_seconds: float = 60.0
     remedy: str = "read the log and try again"
     health_path: str = ""
     package: str = ""

@@ -24,7 +24,7 @@ class LocalSsm(Service):
     """
 
     spec = ServiceSpec(
-        name="ssm", label="Systems Manager", start_seconds=60.0, health_path="/moto-api/"
+        name="ssm", label="Systems Manager", start_seconds=120.0, health_path="/moto-api/"
     )
 
     def __init__(self, home: Path, port: int, control: Path, services: Mapping[str, int]) -> None:

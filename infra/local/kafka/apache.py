@@ -15,7 +15,7 @@ from infra.paths import CACHE
 POM = Path(__file__).with_name("pom.xml")
 LOGGING = Path(__file__).with_name("log4j2.properties")
 MAVEN_SECONDS = 240
-FORMAT_SECONDS = 60
+FORMAT_SECONDS = 120
 MAX_ERROR_LENGTH = 300
 CLUSTER_ID = "YWV0aGVybGluay1sb2NhbA"
 """`aetherlink-local`, in base64 as Kafka writes ids."""
@@ -55,7 +55,7 @@ class ApacheKafka(Service):
     spec = ServiceSpec(
         name="kafka",
         label="Apache Kafka",
-        start_seconds=60.0,
+        start_seconds=120.0,
         remedy="read the log; `make clean` starts over; KAFKA_BROKER=embedded does without Java",
     )
     kind = "apache"
