@@ -1,1 +1,1 @@
-"""The machine room: each port of a room, filled by something real. Only `bootstrap` imports from here."""
+"""The adapters: implementations of the rooms' ports. Only `bootstrap` imports them."""

@@ -146,7 +146,7 @@ class KafkaPublisher:
         if producer is not None:
             try:
                 producer.close(timeout=CLOSE_SECONDS)
-            except Exception:
+            except Exception:  # noqa: BLE001 # whatever happens, closing must end
                 producer._sender.force_close()
         self._flusher.shutdown(wait=False, cancel_futures=True)
 

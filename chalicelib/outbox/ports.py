@@ -20,7 +20,7 @@ class Acknowledged:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The broker refused the record batch that the event was in; an equal batch will be refused too.
+    """The broker refused the event's record batch; an equal batch will be refused too.
 
     `alone`: nothing else was in that record batch, so the event itself is at fault.
     """

@@ -54,12 +54,10 @@ def suite(request: pytest.FixtureRequest) -> Iterator[Suite]:
     tenant = uuid4()
 
     def store() -> PostgresOutboxStore:
-        connect = lambda: driver.connect(
-            settings.database.relay_url, settings.database, name="test"
+        connection = ReconnectingConnection(
+            lambda: driver.connect(settings.database.relay_url, settings.database, name="test")
         )
-        return PostgresOutboxStore(
-            ReconnectingConnection(connect), dead_letter_topic="dlq", dead_letter_bytes=1000
-        )
+        return PostgresOutboxStore(connection, dead_letter_topic="dlq", dead_letter_bytes=1000)
 
     def write(stream: str, payload: bytes = b"{}") -> None:
         connection = driver.connect(settings.database.url, settings.database, name="test")

@@ -1,4 +1,4 @@
-"""What the schema itself guarantees."""
+"""What the schema guarantees."""
 
 import json
 from typing import Any
@@ -33,18 +33,20 @@ def test_row_level_security_is_forced_on_every_table_with_a_tenant(
 ) -> None:
     with postgres.connect() as connection:
         rows = connection.execute_simple(
-            "SELECT c.relname, c.relrowsecurity AND c.relforcerowsecurity FROM pg_class c JOIN pg_attribute a"
+            "SELECT c.relname, c.relrowsecurity AND c.relforcerowsecurity"
+            " FROM pg_class c JOIN pg_attribute a"
             " ON a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped"
             " WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition"
         ).rows
     assert dict(map(tuple, rows)) == dict.fromkeys(TENANT_TABLES, True)
 
 
-def test_the_functions_roles_own_nothing_and_bypass_nothing(postgres: Postgres) -> None:
+def test_the_roles_of_the_functions_own_nothing_and_bypass_nothing(postgres: Postgres) -> None:
     with postgres.connect() as connection:
         roles = connection.execute_simple(
-            "SELECT rolname, rolsuper, rolbypassrls, rolcreaterole, rolcreatedb, (SELECT count(*) FROM pg_class"
-            " WHERE relowner = r.oid) FROM pg_roles r WHERE rolname IN ('aetherlink_api', 'aetherlink_relay')"
+            "SELECT rolname, rolsuper, rolbypassrls, rolcreaterole, rolcreatedb,"
+            " (SELECT count(*) FROM pg_class WHERE relowner = r.oid)"
+            " FROM pg_roles r WHERE rolname IN ('aetherlink_api', 'aetherlink_relay')"
         ).rows
     assert [row[1:] for row in roles] == [[False, False, False, False, 0]] * 2
 
@@ -78,7 +80,7 @@ def test_the_tenant_does_not_outlive_its_transaction(database: Settings, tenant:
         ).rows == [[""]]
 
 
-def test_the_api_s_role_cannot_read_or_unmake_events(database: Settings) -> None:
+def test_the_api_role_cannot_read_or_delete_events(database: Settings) -> None:
     with driver.connect(database.database.url, database.database, name="test") as connection:
         connection.autocommit = True
         for statement in (
@@ -119,12 +121,13 @@ def _type_name(column: Column[Any]) -> str:
     return str(column.type.compile(dialect=dialect)).lower()
 
 
-def test_an_idle_poll_is_one_ordered_scan_of_the_ready_index_for_each_shard(
+def test_a_poll_is_one_ordered_scan_of_the_ready_index_for_each_shard(
     database: Settings, postgres: Postgres
 ) -> None:
     with postgres.connect() as connection:
         connection.execute_simple(
-            "INSERT INTO outbox_event (event_id, tenant_id, shard, stream_key, stream_seq, topic, event_type, payload)"
+            "INSERT INTO outbox_event (event_id, tenant_id, shard, stream_key, stream_seq, topic,"
+            " event_type, payload)"
             " SELECT gen_random_uuid(), gen_random_uuid(), i % 8, 'job:' || i, 1, 't', 'x', 'p'"
             " FROM generate_series(1, 20000) i; ANALYZE outbox_event"
         )
@@ -142,7 +145,7 @@ def test_an_idle_poll_is_one_ordered_scan_of_the_ready_index_for_each_shard(
     scans = [node for node in nodes if node.get("Relation Name") == "outbox_event"]
     assert {node["Node Type"] for node in scans} == {"Index Scan"}
     assert {node["Index Name"] for node in scans} == {"outbox_ready"}
-    assert sum(node["Actual Rows"] for node in scans) < 200, "it stops after the rows asked for"
+    assert sum(node["Actual Rows"] for node in scans) < 200, "the scans stop at the row limit"
 
 
 def _nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
@@ -150,14 +153,14 @@ def _nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
     return [plan, *(node for child in children for node in _nodes(child))]
 
 
-def test_the_archive_has_partitions_ahead_drops_old_days_and_loses_nothing_meanwhile(
+def test_upkeep_creates_partitions_ahead_drops_expired_ones_and_loses_no_row(
     postgres: Postgres,
 ) -> None:
     insert = (
-        "INSERT INTO outbox_archive (id, event_id, tenant_id, shard, stream_key, stream_seq, topic, event_type,"
-        " payload, headers, occurred_at, attempts, parked, schema_version, published_at)"
-        " VALUES (1, gen_random_uuid(), gen_random_uuid(), 0, 'job:1', 1, 't', 'x', '', '{}', now(), 0, false, 1,"
-        " now() + interval '9 days')"
+        "INSERT INTO outbox_archive (id, event_id, tenant_id, shard, stream_key, stream_seq,"
+        " topic, event_type, payload, headers, occurred_at, attempts, parked, schema_version,"
+        " published_at) VALUES (1, gen_random_uuid(), gen_random_uuid(), 0, 'job:1', 1, 't', 'x',"
+        " '', '{}', now(), 0, false, 1, now() + interval '9 days')"
     )
     with postgres.connect() as connection:
         connection.execute_simple(insert)
@@ -168,9 +171,9 @@ def test_the_archive_has_partitions_ahead_drops_old_days_and_loses_nothing_meanw
             "CREATE TABLE outbox_archive_20200101 PARTITION OF outbox_archive "
             "FOR VALUES FROM ('2020-01-01') TO ('2020-01-02')"
         )
-        done = connection.execute_simple("SELECT * FROM outbox_maintain(9, 14)").rows
-        assert ["dropped", "outbox_archive_20200101"] in done
-        assert [action for action, _ in done].count("created") == 2
+        partitions = connection.execute_simple("SELECT * FROM outbox_maintain(9, 14)").rows
+        assert ["dropped", "outbox_archive_20200101"] in partitions
+        assert [action for action, _ in partitions].count("created") == 2
         assert connection.execute_simple("SELECT count(*) FROM outbox_archive_default").rows == [
             [0]
         ]

@@ -1,8 +1,7 @@
-"""Operators at the outbox: over HTTP and from the shell, on a real PostgreSQL and a real broker."""
+"""Administration of the outbox, over HTTP and from the shell, on real services."""
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -14,6 +13,7 @@ from chalice.test import Client
 import app
 from chalicelib.adapters.postgres import driver
 from chalicelib.adapters.postgres.inbox import PostgresInbox
+from chalicelib.adapters.postgres.replay_store import PostgresReplayStore
 from chalicelib.bootstrap import container
 from chalicelib.config import Settings
 from chalicelib.outbox.inbox import Receipt, once
@@ -36,11 +36,11 @@ def ops(world: World, composed: Compose) -> Iterator[Api]:
 
 
 def _streams(world: World) -> dict[str, list[int]]:
-    seen: dict[str, list[int]] = {}
-    records = world.read(CREATED, MOVED)
-    for record in sorted(records, key=lambda one: int(dict(one.headers())["stream_seq"])):
-        seen.setdefault(record.key().decode(), []).append(int(dict(record.headers())["stream_seq"]))
-    return seen
+    numbers: dict[str, list[int]] = {}
+    for record in world.read(CREATED, MOVED):
+        stream_seq = int(dict(record.headers())["stream_seq"])
+        numbers.setdefault(record.key().decode(), []).append(stream_seq)
+    return {stream: sorted(sequence) for stream, sequence in numbers.items()}
 
 
 def _audit(postgres: Postgres) -> list[list[Any]]:
@@ -52,7 +52,7 @@ def _audit(postgres: Postgres) -> list[list[Any]]:
         )
 
 
-def test_a_parked_stream_is_listed_discarded_and_its_rest_flows_in_order(
+def test_a_parked_stream_is_listed_and_after_discard_its_rest_is_sent_in_order(
     world: World, ops: Api, postgres: Postgres
 ) -> None:
     world.append(
@@ -62,12 +62,12 @@ def test_a_parked_stream_is_listed_discarded_and_its_rest_flows_in_order(
         ("job:2", CREATED, b"{}"),
     )
     world.run()
-    said = ops("GET", "/api/outbox").json_body
-    assert (said["pending"], said["parkedStreams"], said["parkedEvents"]) == (0, 1, 3)
+    backlog = ops("GET", "/api/outbox").json_body
+    assert (backlog["pending"], backlog["parkedStreams"], backlog["parkedEvents"]) == (0, 1, 3)
     [parked] = ops("GET", "/api/outbox/streams?state=parked").json_body["items"]
     assert (parked["streamKey"], parked["events"], parked["attempts"]) == ("job:1", 3, 2)
     assert "record may have" in parked["lastError"]
-    assert said["parked"] == [parked]
+    assert backlog["parked"] == [parked]
     discarded = ops("POST", "/api/outbox/streams/job%3A1/discard")
     assert discarded.json_body == {"streamKey": "job:1", "discarded": parked["eventId"]}
     world.run()
@@ -76,7 +76,7 @@ def test_a_parked_stream_is_listed_discarded_and_its_rest_flows_in_order(
     assert ops("GET", "/api/outbox").json_body["parkedStreams"] == 0
 
 
-def test_a_requeued_stream_flows_in_order_once_the_cause_is_gone(
+def test_a_requeued_stream_is_sent_in_order_once_the_cause_is_removed(
     world: World, ops: Api, postgres: Postgres
 ) -> None:
     world.append(("job:1", "aetherlink.nowhere", b"{}"), ("job:1", CREATED, b"{}"))
@@ -94,19 +94,19 @@ def test_a_requeued_stream_flows_in_order_once_the_cause_is_gone(
     assert _audit(postgres) == [["developer", "requeue", "job:1"]]
 
 
-def test_another_tenant_s_parked_stream_does_not_exist(world: World, ops: Api) -> None:
+def test_the_parked_stream_of_another_tenant_does_not_exist(world: World, ops: Api) -> None:
     world.append(("job:1", "aetherlink.nowhere", b"{}"))
     world.run()
-    stranger = Api(ops.client, uuid4(), "admin")
-    assert stranger("GET", "/api/outbox/streams").json_body["items"] == []
+    other_tenant = Api(ops.client, uuid4(), "admin")
+    assert other_tenant("GET", "/api/outbox/streams").json_body["items"] == []
     for action in ("requeue", "discard"):
-        assert stranger("POST", f"/api/outbox/streams/job:1/{action}").status_code == 404
+        assert other_tenant("POST", f"/api/outbox/streams/job:1/{action}").status_code == 404
     assert Api(ops.client, world.tenant, "sales")("GET", "/api/outbox").status_code == 403
     assert ops("GET", "/api/outbox/streams?state=flowing").status_code == 400
     assert ops("POST", "/api/outbox/streams/job%0A1/requeue").status_code == 400
 
 
-def test_a_replay_sends_again_what_was_asked_for_marked_and_throttled(
+def test_a_replay_sends_the_requested_events_again_with_its_header(
     world: World, ops: Api, postgres: Postgres, composed: Compose
 ) -> None:
     world.append(
@@ -127,14 +127,14 @@ def test_a_replay_sends_again_what_was_asked_for_marked_and_throttled(
         ).status_code
         == 422
     )
-    stranger = Api(ops.client, uuid4(), "ops")
-    assert stranger("POST", "/api/outbox/replay", period).json_body["count"] == 0
+    other_tenant = Api(ops.client, uuid4(), "ops")
+    assert other_tenant("POST", "/api/outbox/replay", period).json_body["count"] == 0
     answer = ops("POST", "/api/outbox/replay", {"eventType": "JobCreated", **period})
     assert (answer.status_code, answer.json_body["count"]) == (202, 21)
     assert container().outbox.replayer().run(30) == 21
     done = ops("GET", answer.headers["Location"]).json_body
     assert (done["replayed"], done["done"]) == (21, True)
-    assert stranger("GET", answer.headers["Location"]).status_code == 404
+    assert other_tenant("GET", answer.headers["Location"]).status_code == 404
     records = world.read(CREATED, MOVED)
     again = [record for record in records if "replay" in dict(record.headers())]
     assert {dict(record.headers())["replay"].decode() for record in again} == {done["id"]}
@@ -145,7 +145,9 @@ def test_a_replay_sends_again_what_was_asked_for_marked_and_throttled(
     assert [row[1] for row in _audit(postgres)] == ["replay", "replay"]
 
 
-def test_a_replay_goes_on_where_a_replayer_died(world: World, ops: Api, postgres: Postgres) -> None:
+def test_a_replay_goes_on_where_a_killed_replayer_stopped(
+    world: World, ops: Api, postgres: Postgres
+) -> None:
     world.append(*((f"job:{number}", CREATED, b"{}") for number in range(30)))
     world.run()
     now = datetime.now(UTC)
@@ -154,9 +156,7 @@ def test_a_replay_goes_on_where_a_replayer_died(world: World, ops: Api, postgres
         "/api/outbox/replay",
         {"since": "2020-01-01T00:00:00Z", "until": (now + timedelta(hours=1)).isoformat()},
     )
-    dying = container().outbox.replayer()
-    dying._policy = replace(dying._policy, page_rows=10)
-    store = dying._store
+    store = PostgresReplayStore(container().outbox.connection("killed-replayer"))
     page = store.take(rows=10, seconds=0)
     assert page is not None
     store.advance(page)
@@ -164,22 +164,20 @@ def test_a_replay_goes_on_where_a_replayer_died(world: World, ops: Api, postgres
     assert container().outbox.replayer().run(30) == 20
 
 
-def test_the_shell_does_the_same_for_every_tenant(
+def test_the_shell_offers_the_same_for_all_tenants(
     world: World,
     ops: Api,
     capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def shell(*arguments: str) -> Any:
-        monkeypatch.setattr("sys.argv", ["ops", "--json", "outbox", *arguments])
-        code = main()
-        said = capsys.readouterr()
-        return json.loads(said.out) if code == 0 else said.err
+        code = main(["--json", "outbox", *arguments])
+        printed = capsys.readouterr()
+        return json.loads(printed.out) if code == 0 else printed.err
 
     world.append(("job:1", "aetherlink.nowhere", b"{}"), ("job:2", CREATED, b"{}"))
     assert shell("status")["pending"] == 2
     world.run()
-    assert [one["streamKey"] for one in shell("parked")["parked"]] == ["job:1"]
+    assert [stream["streamKey"] for stream in shell("parked")["parked"]] == ["job:1"]
     assert shell("requeue", "job:1") == {"streamKey": "job:1", "requeued": 1}
     assert "no parked stream" in shell("discard", "job:1")
     replayed = shell("replay", "--since", "2020-01-01T00:00:00Z", "--until", "2100-01-01T00:00:00Z")
@@ -187,35 +185,33 @@ def test_the_shell_does_the_same_for_every_tenant(
     assert "created" in shell("upkeep")
 
 
-def test_a_consumer_acts_once_on_each_event_however_often_it_comes(
+def test_a_consumer_acts_once_on_each_event_however_often_it_arrives(
     database: Settings, postgres: Postgres
 ) -> None:
-    acted: list[int] = []
+    effects: list[int] = []
     with driver.connect(postgres.database_url(), database.database, name="consumer") as connection:
         inbox = PostgresInbox(connection, "billing")
         inbox.create_table()
         for sequence in (2, 1, 2, 1, 3):
             receipt = Receipt("job:1", sequence, uuid4())
-            once(inbox, receipt, lambda sequence=sequence: acted.append(sequence))  # type: ignore[misc]
+            once(inbox, receipt, lambda sequence=sequence: effects.append(sequence))  # type: ignore[misc]
             connection.commit()
-        assert acted == [2, 1, 3]
-        lost = Receipt("job:1", 4, uuid4())
-        assert inbox.admit(lost)
+        assert effects == [2, 1, 3]
+        receipt = Receipt("job:1", 4, uuid4())
+        assert inbox.admit(receipt)
         connection.rollback()
-        assert inbox.admit(lost), "what was rolled back was not seen"
-        assert not inbox.admit(Receipt("job:9", 1, lost.event_id)), (
-            "the same event id is the same event"
+        assert inbox.admit(receipt), "a receipt that was rolled back is not kept"
+        assert not inbox.admit(Receipt("job:9", 1, receipt.event_id)), (
+            "an event is also identified by its id"
         )
-        assert PostgresInbox(connection, "search").admit(lost), (
-            "another consumer has an inbox of its own"
-        )
+        assert PostgresInbox(connection, "search").admit(receipt), "each consumer has its own inbox"
         assert inbox.prune(timedelta(seconds=-60)) == 4
         connection.rollback()
         connection.execute_simple("DROP TABLE inbox")
 
 
 @pytest.mark.parametrize("missing", ["event_id", "stream_seq", "key"])
-def test_a_foreign_record_is_refused_by_name(missing: str) -> None:
+def test_a_record_that_is_not_an_event_is_refused_with_the_field(missing: str) -> None:
     headers = [("event_id", str(uuid4()).encode()), ("stream_seq", b"1")]
     headers = [(name, value) for name, value in headers if name != missing]
     with pytest.raises(Invalid) as refused:
@@ -223,7 +219,7 @@ def test_a_foreign_record_is_refused_by_name(missing: str) -> None:
     assert refused.value.errors[0].field == missing
 
 
-def test_the_trail_cannot_be_changed(database: Settings) -> None:
+def test_the_audit_trail_cannot_be_changed(database: Settings) -> None:
     with driver.connect(database.database.relay_url, database.database, name="test") as connection:
         connection.autocommit = True
         for statement in (

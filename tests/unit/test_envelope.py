@@ -3,7 +3,7 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.outbox import FakeOutbox
 
 
-def test_each_event_type_has_its_topic_unless_the_template_has_no_place_for_it() -> None:
+def test_each_event_type_has_a_topic_unless_the_template_is_a_plain_name() -> None:
     assert (
         topic_of("aetherlink.events.{event_type}", "JobStatusChanged")
         == "aetherlink.events.jobstatuschanged"
@@ -11,11 +11,11 @@ def test_each_event_type_has_its_topic_unless_the_template_has_no_place_for_it()
     assert topic_of("aetherlink.events", "JobStatusChanged") == "aetherlink.events"
 
 
-def test_streams_spread_over_the_shards() -> None:
+def test_streams_are_spread_over_all_shards() -> None:
     assert {shard_of(f"job:{number}", 8) for number in range(200)} == set(range(8))
 
 
-def test_a_record_has_the_product_s_headers_and_those_of_cloudevents() -> None:
+def test_a_record_has_its_own_headers_and_those_of_cloudevents() -> None:
     event = FakeOutbox(FakeClock()).append("job:7")._replace(headers='{"traceparent": "00-a"}')
     headers = dict(event.record_headers())
     assert headers == {
@@ -36,5 +36,5 @@ def test_a_record_has_the_product_s_headers_and_those_of_cloudevents() -> None:
     }
 
 
-def test_the_copy_of_a_dead_letter_has_the_key_of_its_stream() -> None:
+def test_a_dead_letter_has_the_key_of_its_stream() -> None:
     assert FakeOutbox(FakeClock()).append("dlq:job:7").key == b"job:7"

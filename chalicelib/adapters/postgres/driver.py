@@ -1,4 +1,4 @@
-"""pg8000 with one round trip for each statement, and with distinct errors for a server that is down.
+"""pg8000 with one round trip for each statement, and an error for a server that is down.
 
 Stock pg8000 sends Parse, Describe and Bind/Execute in three round trips, and the same for
 COMMIT. Here a statement and its parameters are sent in one flush, statements without
@@ -196,7 +196,7 @@ def constraint(error: BaseException) -> str:
 
 
 def is_temporary(error: BaseException) -> bool:
-    """Return whether the same statement may succeed later: the server or the network is to blame."""
+    """Return whether the server or the network is to blame, so that a retry may succeed."""
     if isinstance(error, pg8000.dbapi.InterfaceError | OSError | EOFError):
         return True
     return isinstance(error, pg8000.dbapi.DatabaseError) and sqlstate(error)[:2] in TEMPORARY

@@ -1,4 +1,4 @@
--- The CRM's tables, closed to everyone but the tenant that a transaction names.
+-- The CRM's tables. A transaction sees only the rows of the tenant that it names.
 
 DO $$ BEGIN
   CREATE ROLE aetherlink_api NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE;

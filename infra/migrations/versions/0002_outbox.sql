@@ -1,15 +1,16 @@
--- The outbox: unpublished events, the streams that order them, the shards that relays lease, and the archive.
+-- The outbox: unpublished events, the streams that order them, the shards that relays lease,
+-- and the archive.
 
 CREATE TABLE outbox_stream (
   stream_key text PRIMARY KEY CHECK (stream_key !~ '[[:cntrl:]]'),
   tenant_id uuid NOT NULL,
-  shard smallint NOT NULL,                      -- given once: resizing the shards never moves a stream
+  shard smallint NOT NULL,                      -- fixed: changing the number of shards never moves a stream
   last_seq bigint NOT NULL,
   parked bool NOT NULL DEFAULT false) WITH (fillfactor = 70);
 CREATE INDEX outbox_stream_parked ON outbox_stream (tenant_id, stream_key) WHERE parked;
 
 CREATE TABLE outbox_event (
-  id bigint GENERATED ALWAYS AS IDENTITY,       -- no index of its own: the planner would walk it past other shards
+  id bigint GENERATED ALWAYS AS IDENTITY,       -- no index of its own: the planner would scan it over all shards
   event_id uuid PRIMARY KEY,
   tenant_id uuid NOT NULL,
   shard smallint NOT NULL,
@@ -64,8 +65,8 @@ CREATE FUNCTION outbox_ensure_shards(wanted int) RETURNS int LANGUAGE sql AS $$
   WITH added AS (INSERT INTO outbox_shard (shard) SELECT generate_series(0, wanted - 1) ON CONFLICT DO NOTHING RETURNING 1)
   SELECT count(*)::int FROM added $$;
 
--- Makes the archive's daily partitions from today to `days_ahead` days on, moving in what the default partition
--- caught, and drops those whose day ended `retention_days` ago. Days are UTC.
+-- Creates the archive's daily partitions from today to `days_ahead` days on, moves rows of the default
+-- partition into them, and drops partitions whose day ended `retention_days` ago. Days are UTC.
 CREATE FUNCTION outbox_maintain(days_ahead int, retention_days int) RETURNS TABLE (action text, partition text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE

@@ -1,4 +1,4 @@
--- What operators do to the outbox: replays that run in the background, and a trail of who did what.
+-- What operators do to the outbox: replays that run in the background, and an audit trail of who did what.
 
 CREATE TABLE outbox_replay (
   id uuid PRIMARY KEY,
@@ -37,4 +37,4 @@ BEGIN
   END LOOP;
 END $$;
 GRANT SELECT, INSERT, UPDATE ON outbox_replay TO aetherlink_relay;
-GRANT SELECT, INSERT ON outbox_audit TO aetherlink_relay;  -- a trail: nobody changes it afterwards
+GRANT SELECT, INSERT ON outbox_audit TO aetherlink_relay;  -- no UPDATE or DELETE: an audit trail

@@ -1,4 +1,4 @@
--- Answers of requests that carried an Idempotency-Key, committed with the business itself.
+-- Answers to requests with an Idempotency-Key, committed in the same transaction as their rows.
 
 CREATE TABLE idempotent_request (
   tenant_id uuid NOT NULL,
