@@ -19,16 +19,16 @@ ON CONFLICT (tenant_id, endpoint, key_hash) DO UPDATE SET
   request_hash = excluded.request_hash, status = excluded.status, headers = excluded.headers,
   response = excluded.response, created_at = clock_timestamp()
 WHERE r.created_at < {EXPIRED}
-"""  # noqa: S608 - only a constant is inserted
+"""
 FIND = f"""
 SELECT request_hash, status, headers::text, response FROM idempotent_request
 WHERE tenant_id = $1::uuid AND endpoint = $2 AND key_hash = $3 AND created_at >= {EXPIRED}
-"""  # noqa: S608 - only a constant is inserted
+"""
 CLEAN = f"""
 DELETE FROM idempotent_request WHERE (tenant_id, endpoint, key_hash) IN (
   SELECT tenant_id, endpoint, key_hash FROM idempotent_request
   WHERE created_at < {EXPIRED} ORDER BY created_at LIMIT $1::int)
-"""  # noqa: S608 - only a constant is inserted
+"""
 CLEAN_BATCH_SIZE = 5_000
 
 
