@@ -11,7 +11,7 @@ from chalicelib.security.identity import Role
 from infra.local.errors import ServiceFailed
 from infra.local.ports import Ports
 from infra.local.stack import Stack
-from tests.fuzz.run import fuzz
+from tests.fuzz.run import Report, fuzz
 
 
 def main() -> int:
@@ -46,21 +46,21 @@ def main() -> int:
         stack.down()
         shutil.rmtree(home, ignore_errors=True)
     if arguments.json:
-        print(
-            json.dumps({"passed": report.passed, "cases": report.cases, "answers": report.answers})
-        )
-        return 0 if report.passed else 1
+        summary = {"passed": report.passed, "cases": report.cases, "answers": report.answers}
+        print(json.dumps(summary))
+    else:
+        _print(report)
+    return 0 if report.passed else 1
+
+
+def _print(report: Report) -> None:
     for operation, answers in sorted(report.answers.items()):
-        print(
-            f"  {operation:40} "
-            + ", ".join(f"{count} x {status}" for status, count in sorted(answers.items()))
-        )
-    print(
-        f"{'✓' if report.passed else '✗'} {report.cases} requests, {len(report.answers)} operations"
-    )
+        counts = ", ".join(f"{count} x {status}" for status, count in sorted(answers.items()))
+        print(f"  {operation:40} {counts}")
+    mark = "✓" if report.passed else "✗"
+    print(f"{mark} {report.cases} requests, {len(report.answers)} operations")
     if not report.passed:
         print(report.output)
-    return 0 if report.passed else 1
 
 
 if __name__ == "__main__":
