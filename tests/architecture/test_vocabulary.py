@@ -44,7 +44,7 @@ WORDS = re.compile(
 )
 
 CONTRACT = (
-    re.compile(r'"ledger"'),  # a table's name
+    re.compile(r'["`]ledger["`]'),  # a table's name
     re.compile(r"aetherlink-autoheal-[\w*]+-ledger|-ledger\b|AutohealLedgerTable|/ledger\b"),
 )
 """Strings that a deployment or a caller relies on, and that therefore stay."""
