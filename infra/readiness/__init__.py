@@ -1,1 +1,1 @@
-"""Whether a deployment is ready for production: each check asks the running system, and names its remedy."""
+"""Is a deployment ready for production? Each check asks it, and names a remedy."""

@@ -1,4 +1,4 @@
-"""Ask a deployment whether it is ready: `python -m infra.readiness`, or `make readiness` for the local stack.
+"""Check whether a deployment is ready: `python -m infra.readiness`, or `make readiness`.
 
 Of another one, say where it is: --api, --prometheus, --alertmanager, --stage and a token
 with the role ops in AETHERLINK_TOKEN; its settings (Kafka, OWNER_DATABASE_URL) and AWS
@@ -31,69 +31,74 @@ CHECKS = (
     *cloud.CHECKS,
 )
 MARKS = {State.OK: "✓", State.FAIL: "✗", State.SKIP: "·"}
-LONGEST_WAIT = 600.0
+MAX_WAIT_SECONDS = 600.0
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Ask; return the exit code: 0 nothing failed, 1 something did, 2 there was nobody to ask."""
-    chosen = _parser().parse_args(arguments)
-    target = _elsewhere(chosen) if chosen.api else _here(chosen)
+    """Check; return the exit code: 0 nothing failed, 1 something did, 2 nothing to check."""
+    options = _parser().parse_args(arguments)
+    target = _elsewhere(options) if options.api else _here(options)
     if isinstance(target, str):
         print(f"✗ {target}", file=sys.stderr)
         return 2
-    found = run_until(
+    findings = run_until(
         CHECKS,
         target,
-        min(chosen.wait, LONGEST_WAIT),
+        min(options.wait, MAX_WAIT_SECONDS),
         lambda line: print(line, file=sys.stderr, flush=True),
     )
-    failed = [one for one in found if one.state is State.FAIL]
-    if chosen.json:
-        print(json.dumps({"ready": not failed, "checks": [one.shown() for one in found]}))
+    failed = [finding for finding in findings if finding.state is State.FAIL]
+    if options.json:
+        print(
+            json.dumps({"ready": not failed, "checks": [finding.to_dict() for finding in findings]})
+        )
     else:
-        print("\n".join(_table(found)))
-        said = f"✗ not ready: {len(failed)} of {len(found)} checks failed" if failed else "✓ ready"
-        print(f"\n{said}")
+        print("\n".join(_table(findings)))
+        verdict = (
+            f"✗ not ready: {len(failed)} of {len(findings)} checks failed" if failed else "✓ ready"
+        )
+        print(f"\n{verdict}")
     return 1 if failed else 0
 
 
-def _table(found: list[Finding]) -> list[str]:
+def _table(findings: list[Finding]) -> list[str]:
     lines = []
-    for one in found:
-        lines.append(f"{MARKS[one.state]} {one.name:14} {one.asks:52} {one.found}")
-        if one.remedy:
-            lines.append(f"  {'':14} remedy: {one.remedy}")
+    for finding in findings:
+        mark = MARKS[finding.state]
+        lines.append(f"{mark} {finding.name:14} {finding.asks:52} {finding.found}")
+        if finding.remedy:
+            lines.append(f"  {'':14} remedy: {finding.remedy}")
     return lines
 
 
-def _here(chosen: argparse.Namespace) -> Target | str:
-    stack = Stack(chosen.home.resolve(), Ports.from_env())
+def _here(options: argparse.Namespace) -> Target | str:
+    stack = Stack(options.home.resolve(), Ports.from_env())
     if not stack.status()["api"]:
-        return "the local stack is not up: run `make up`, or say --api"
+        return "the local stack is not up: run `make up`, or pass --api"
     if not stack.issuer.running():
-        return "the local issuer of tokens does not run: run `make up`"
-    return Target.of_stack(stack, live=chosen.live)
+        return "the local token issuer does not run: run `make up`"
+    return Target.of_stack(stack, live=options.live)
 
 
-def _elsewhere(chosen: argparse.Namespace) -> Target | str:
+def _elsewhere(options: argparse.Namespace) -> Target | str:
     token = os.environ.get("AETHERLINK_TOKEN", "")
     missing = [
-        name for name in ("prometheus", "alertmanager", "stage") if not getattr(chosen, name)
+        name for name in ("prometheus", "alertmanager", "stage") if not getattr(options, name)
     ]
     if missing:
-        return f"say where the rest is: {', '.join(f'--{name}' for name in missing)}"
+        return f"also required: {', '.join(f'--{name}' for name in missing)}"
     if not token:
         return "set AETHERLINK_TOKEN to a token with the role ops"
     return Target(
-        api=chosen.api,
+        api=options.api,
         token=token,
-        prometheus=chosen.prometheus.rstrip("/"),
-        alertmanager=chosen.alertmanager.rstrip("/"),
+        prometheus=options.prometheus.rstrip("/"),
+        alertmanager=options.alertmanager.rstrip("/"),
         database=os.environ.get("OWNER_DATABASE_URL", ""),
         settings=from_env(),
         aws=_client,
-        stage=chosen.stage,
-        live=chosen.live,
+        stage=options.stage,
+        live=options.live,
     )
 
 
@@ -107,14 +112,14 @@ def _parser() -> argparse.ArgumentParser:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--json", action="store_true", help="print what was found as JSON")
+    parser.add_argument("--json", action="store_true", help="print the findings as JSON")
     parser.add_argument(
         "--live",
         action="store_true",
-        help="the healer has to act, not only to say what it would do",
+        help="fail unless the healer's mode is live",
     )
     parser.add_argument(
-        "--wait", type=float, default=0.0, help="ask again what failed, for so many seconds"
+        "--wait", type=float, default=0.0, help="retry failed checks for so many seconds"
     )
     parser.add_argument("--api", help="another deployment's API")
     parser.add_argument("--prometheus", help="its Prometheus")

@@ -1,4 +1,4 @@
-"""A check: what it asks, and what came of it."""
+"""A check: its question, and its finding."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -19,15 +19,15 @@ POLL_SECONDS = 3.0
 
 
 class Wrong(Exception):
-    """What was found is not as it should be; the text says what was found."""
+    """A check fails; the text says what was found."""
 
 
 class NotHere(Exception):
-    """There is nothing to ask; the text says why."""
+    """A check does not apply here; the text says why."""
 
 
 class State(StrEnum):
-    """What came of a check."""
+    """The state of a finding."""
 
     OK = "ok"
     FAIL = "fail"
@@ -36,7 +36,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Asks for one thing. `look` returns what it found, or raises `Wrong` or `NotHere`."""
+    """One question. `look` returns what it found, or raises `Wrong` or `NotHere`."""
 
     name: str
     asks: str
@@ -45,13 +45,13 @@ class Check:
 
 
 def check(name: str, asks: str, remedy: str) -> Callable[[Callable[[Target], str]], Check]:
-    """Return what makes a check of a function."""
+    """Return a decorator that makes a function a check."""
     return lambda look: Check(name, asks, remedy, look)
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What came of a check; `remedy` is there where it failed."""
+    """The result of a check; `remedy` is set if it failed."""
 
     name: str
     asks: str
@@ -59,15 +59,15 @@ class Finding:
     found: str
     remedy: str = ""
 
-    def shown(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return it as plain data."""
         return asdict(self)
 
 
 def run(checks: Iterable[Check], target: Target) -> list[Finding]:
-    """Ask for everything, some of it at once; return what came of it, in the order of `checks`."""
+    """Run the checks, some in parallel; return their findings in the same order."""
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        return list(pool.map(lambda one: _one(one, target), checks))
+        return list(pool.map(lambda check: _run(check, target), checks))
 
 
 def run_until(
@@ -76,38 +76,46 @@ def run_until(
     seconds: float,
     say: Callable[[str], None] = lambda _: None,
 ) -> list[Finding]:
-    """Ask as `run` does, and what failed again, for `seconds` at most: a fresh deployment needs its first minute."""
-    known = {one.name: one for one in checks}
-    found = {one.name: one for one in run(known.values(), target)}
+    """Run the checks, and retry those that failed for at most `seconds`.
+
+    A fresh deployment fails some in its first minute, before its schedules have run.
+    """
+    by_name = {check.name: check for check in checks}
+    findings = {finding.name: finding for finding in run(by_name.values(), target)}
     deadline = time.monotonic() + seconds
     waiting = list[str]()
-    while failed := [name for name, one in found.items() if one.state is State.FAIL]:
+    while failed := _failed(findings.values()):
         if time.monotonic() >= deadline:
             break
         if failed != waiting:
             say(f"· waiting for: {', '.join(failed)}")
             waiting = failed
         time.sleep(min(POLL_SECONDS, max(0.0, deadline - time.monotonic())))
-        found |= {one.name: one for one in run([known[name] for name in failed], target)}
-    return list(found.values())
+        again = run([by_name[name] for name in failed], target)
+        findings |= {finding.name: finding for finding in again}
+    return list(findings.values())
 
 
-def _one(check: Check, target: Target) -> Finding:
+def _failed(findings: Iterable[Finding]) -> list[str]:
+    return [finding.name for finding in findings if finding.state is State.FAIL]
+
+
+def _run(check: Check, target: Target) -> Finding:
     try:
         return Finding(check.name, check.asks, State.OK, check.look(target))
     except NotHere as reason:
         return Finding(check.name, check.asks, State.SKIP, str(reason))
     except Wrong as problem:
-        said = str(problem)
+        text = str(problem)
     except requests.RequestException as problem:
-        where = (
+        url = (
             problem.request.url.split("?")[0]
             if problem.request and problem.request.url
             else "the API"
         )
-        said = f"{where} does not answer: {type(problem).__name__}"
+        text = f"{url} does not answer: {type(problem).__name__}"
     except (AetherLinkError, BotoCoreError, ClientError, KafkaError) as problem:
-        said = f"{type(problem).__name__}: {getattr(problem, 'cause', '') or problem}"[:300]
+        text = f"{type(problem).__name__}: {getattr(problem, 'cause', '') or problem}"[:300]
     except (KeyError, TypeError, ValueError, IndexError) as problem:
-        said = f"the answer cannot be read: {type(problem).__name__} {problem}"[:300]
-    return Finding(check.name, check.asks, State.FAIL, said, check.remedy)
+        text = f"the response cannot be parsed: {type(problem).__name__} {problem}"[:300]
+    return Finding(check.name, check.asks, State.FAIL, text, check.remedy)

@@ -1,4 +1,4 @@
-"""The cloud: what functions carry in their environment, how tables are kept, whether there are backups."""
+"""The cloud: secrets in function environments, table expiry and recovery, database backups."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -25,23 +25,23 @@ UNSUPPORTED = {
 
 
 def leaks(environment: Mapping[str, str], secrets: Iterable[str]) -> list[str]:
-    """Return the names of the variables that carry a secret themselves instead of a reference to it."""
-    texts = [one for one in secrets if one]
-    found = []
+    """Return the names of the variables that contain a secret instead of a reference to it."""
+    texts = [secret for secret in secrets if secret]
+    names = []
     for name, value in environment.items():
         carries = name in NAMES and value and not value.startswith(REFERENCE)
-        if carries or WITH_PASSWORD.search(value) or any(one in value for one in texts):
-            found.append(name)
-    return sorted(found)
+        if carries or WITH_PASSWORD.search(value) or any(text in value for text in texts):
+            names.append(name)
+    return sorted(names)
 
 
 def _functions(target: Target) -> list[dict[str, Any]]:
     pages = target.aws("lambda").get_paginator("list_functions").paginate()
-    found = [one for page in pages for one in page["Functions"]]
+    functions = [function for page in pages for function in page["Functions"]]
     return [
-        one
-        for one in found
-        if target.stage in one.get("Environment", {}).get("Variables", {}).get("STAGE", "")
+        function
+        for function in functions
+        if target.stage in function.get("Environment", {}).get("Variables", {}).get("STAGE", "")
     ]
 
 
@@ -54,15 +54,15 @@ def _secrets(target: Target) -> str:
     functions = _functions(target)
     if not functions:
         raise Wrong(f"there are no functions of stage {target.stage}")
-    for one in functions:
-        found = leaks(one["Environment"]["Variables"], target.secrets.values())
-        if found:
-            raise Wrong(f"{one['FunctionName']} carries {', '.join(found)} in plain text")
+    for function in functions:
+        names = leaks(function["Environment"]["Variables"], target.secrets.values())
+        if names:
+            raise Wrong(f"{function['FunctionName']} carries {', '.join(names)} in plain text")
     return f"{len(functions)} functions carry references only"
 
 
 def tables(settings: Settings) -> dict[str, bool]:
-    """Return the deployment's tables, and whether their items end by themselves."""
+    """Return the deployment's tables, and whether their items expire."""
     found = {}
     if settings.idempotency.table:
         found[settings.idempotency.table] = True
@@ -72,7 +72,7 @@ def tables(settings: Settings) -> dict[str, bool]:
 
 
 def _deployed(target: Target) -> dict[str, bool]:
-    """Return the tables of the deployed functions, by what these were told."""
+    """Return the tables that the deployed functions' environment names."""
     for one in _functions(target):
         variables = one["Environment"]["Variables"]
         settings = Settings().changed(
@@ -84,15 +84,15 @@ def _deployed(target: Target) -> dict[str, bool]:
     raise Wrong(f"no function of stage {target.stage} names its tables")
 
 
-@check("expiry", "tables forget what is over", "deploy the template: it switches TTL on")
+@check("expiry", "tables delete expired items", "deploy the template: it switches TTL on")
 def _expiry(target: Target) -> str:
     dynamodb = target.aws("dynamodb")
     ends = _deployed(target)
-    for name, wanted in ends.items():
-        told = dynamodb.describe_time_to_live(TableName=name)["TimeToLiveDescription"]
-        if wanted and told["TimeToLiveStatus"] not in ("ENABLED", "ENABLING"):
-            raise Wrong(f"{name} keeps its items for ever: TTL is {told['TimeToLiveStatus']}")
-    return f"{sum(ends.values())} tables forget what is over"
+    for name, expires in ends.items():
+        ttl = dynamodb.describe_time_to_live(TableName=name)["TimeToLiveDescription"]
+        if expires and ttl["TimeToLiveStatus"] not in ("ENABLED", "ENABLING"):
+            raise Wrong(f"{name} keeps its items forever: TTL is {ttl['TimeToLiveStatus']}")
+    return f"{sum(ends.values())} tables delete expired items"
 
 
 @check(
@@ -106,21 +106,21 @@ def _recovery(target: Target) -> str:
     without = []
     for name in names:
         try:
-            told = dynamodb.describe_continuous_backups(TableName=name)[
+            backups = dynamodb.describe_continuous_backups(TableName=name)[
                 "ContinuousBackupsDescription"
             ]
         except ClientError as problem:
             if problem.response["Error"]["Code"] in UNSUPPORTED:
-                raise NotHere("this emulator knows no point-in-time recovery") from None
+                raise NotHere("this emulator does not support point-in-time recovery") from None
             raise
-        state = told.get("PointInTimeRecoveryDescription", {}).get(
+        state = backups.get("PointInTimeRecoveryDescription", {}).get(
             "PointInTimeRecoveryStatus", "DISABLED"
         )
         without += [name] if state != "ENABLED" else []
     healers = [name for name in without if name.startswith(f"{OURS}autoheal")]
     if healers:
         raise Wrong(f"no point-in-time recovery: {', '.join(healers)}")
-    return f"{len(names) - len(without)} tables can be put back to any second"
+    return f"{len(names) - len(without)} tables can be restored to any second"
 
 
 @check(
@@ -133,7 +133,7 @@ def _backups(target: Target) -> str:
         raise NotHere("the local PostgreSQL has no managed backups")
     instances = target.aws("rds").describe_db_instances()["DBInstances"]
     if not instances:
-        raise NotHere("no RDS instances: look after the database's backups where it runs")
+        raise NotHere("no RDS instances: check the database's backups where it runs")
     without = [one["DBInstanceIdentifier"] for one in instances if not one["BackupRetentionPeriod"]]
     if without:
         raise Wrong(f"no backups are kept of {', '.join(without)}")

@@ -74,7 +74,7 @@ def _outbox(target: Target) -> dict[str, float]:
         raise Wrong(f"GET /metrics answers {answer.status_code}")
     found = {name: float(value) for name, value in SAMPLE.findall(answer.text)}
     if "outbox_pending" not in found:
-        raise Wrong("GET /metrics says nothing of the outbox: the database is away")
+        raise Wrong("GET /metrics has nothing about the outbox: the database cannot be reached")
     return found
 
 

@@ -47,7 +47,7 @@ def problem_of(configuration: Mapping[str, Any]) -> str:
 
 
 def receivers(route: Mapping[str, Any], labels: Mapping[str, str]) -> list[str]:
-    """Return the receivers of an alert with `labels`, by Alertmanager's rule: child routes in order.
+    """Return the receivers of an alert with `labels`, as Alertmanager picks them: children first.
 
     Raises:
         Wrong: a matcher cannot be parsed.
@@ -67,7 +67,8 @@ def _matches(matcher: str, labels: Mapping[str, str]) -> bool:
         raise Wrong(f"a matcher cannot be parsed: {matcher}")
     name, operator, value = match.groups()
     label = labels.get(name, "")
-    equal = re.fullmatch(value, label) is not None if "~" in operator else label == value
+    pattern = value if "~" in operator else re.escape(value)
+    equal = re.fullmatch(pattern, label) is not None
     return equal is not operator.startswith("!")
 
 

@@ -1,4 +1,4 @@
-"""The API: does it answer, can it work, is the audit to be read, is the console there."""
+"""The API: does it answer, do its dependencies, can the audit be read, is the console there."""
 
 import csv
 import io
@@ -13,55 +13,56 @@ EVENTS = "50"
 
 @check(
     "health",
-    "the API answers and says that it is well",
+    "the API answers and reports that it is healthy",
     "look at the API function's log; is it deployed?",
 )
 def _health(target: Target) -> str:
     answer = target.ask("/")
     if not answer.ok:
         raise Wrong(f"GET / answers {answer.status_code}")
-    told = answer.json()
-    missing = sorted(HOME - set(told))
-    if missing or told["status"] != "ok":
+    status = answer.json()
+    missing = sorted(HOME - set(status))
+    if missing or status["status"] != "ok":
         raise Wrong(
-            f"GET / says {told.get('status')!r} and lacks {', '.join(missing) or 'nothing'}"
+            f"GET / says {status.get('status')!r} and lacks {', '.join(missing) or 'nothing'}"
         )
-    if not told["actions"]:
+    if not status["actions"]:
         raise Wrong("there are no runbooks: the healer is not set up")
-    return f"answers, heals {len(told['actions'])} kinds of alerts"
+    return f"answers, heals {len(status['actions'])} kinds of alerts"
 
 
 @check(
     "dependencies",
     "the API reaches what it needs",
-    "mend what /health/ready names as not ok",
+    "repair what /health/ready reports as not ok",
 )
 def _ready(target: Target) -> str:
     answer = target.ask("/health/ready")
-    told = answer.json()
+    status = answer.json()
     if not answer.ok:
-        down = [name for name, one in told.get("dependencies", {}).items() if one["status"] != "ok"]
-        raise Wrong(
-            f"GET /health/ready answers {answer.status_code}: {', '.join(down) or 'nobody knows'}"
-        )
+        down = [
+            name for name, one in status.get("dependencies", {}).items() if one["status"] != "ok"
+        ]
+        names = ", ".join(down) or "no dependency is named"
+        raise Wrong(f"GET /health/ready answers {answer.status_code}: {names}")
     return ", ".join(
-        f"{name} {one['latencyMs']:g} ms" for name, one in told["dependencies"].items()
+        f"{name} {one['latencyMs']:g} ms" for name, one in status["dependencies"].items()
     )
 
 
 @check(
     "sign-in",
-    "only signed tokens are let in",
+    "only signed tokens are accepted",
     "set OIDC_ENABLED=true and OIDC_ISSUER, deploy",
 )
 def _sign_in(target: Target) -> str:
     if not target.ask("/").json()["oidc"]["enabled"]:
-        raise Wrong("OIDC is off: whoever sends a header is whom it names")
-    stranger = Target(**{**vars(target), "token": "nobody"})
+        raise Wrong("OIDC is off: the API trusts the identity in a request's headers")
+    stranger = Target(**{**vars(target), "token": "invalid"})
     status = stranger.ask("/audit", n="1").status_code
     if status != 401:
-        raise Wrong(f"GET /audit answers {status} to a token that is none")
-    return "OIDC is on, a token that is none is refused"
+        raise Wrong(f"GET /audit answers {status} to an invalid token")
+    return "OIDC is on, an invalid token is refused"
 
 
 def _events(target: Target) -> list[dict[str, Any]]:
@@ -87,20 +88,20 @@ def _filters(target: Target) -> str:
 
 @check(
     "audit-csv",
-    "the audit can be taken out as CSV",
+    "the audit can be exported as CSV",
     "look at the API function's log for audit",
 )
 def _csv(target: Target) -> str:
     until = str(_events(target)[0]["ts"])
-    wanted = target.ask("/audit", n=EVENTS, until=until).json()["events"]
+    events = target.ask("/audit", n=EVENTS, until=until).json()["events"]
     answer = target.ask("/audit", n=EVENTS, until=until, format="csv")
     if not answer.ok or "text/csv" not in answer.headers.get("Content-Type", ""):
         raise Wrong(
             f"format=csv answers {answer.status_code} as {answer.headers.get('Content-Type')}"
         )
     rows = list(csv.DictReader(io.StringIO(answer.text)))
-    if [row["kind"] for row in rows] != [str(one["kind"]) for one in wanted]:
-        raise Wrong(f"{len(rows)} rows of CSV do not tell what {len(wanted)} events of JSON do")
+    if [row["kind"] for row in rows] != [str(event["kind"]) for event in events]:
+        raise Wrong(f"{len(rows)} rows of CSV differ from {len(events)} events of JSON")
     return f"{len(rows)} rows, as in JSON"
 
 

@@ -1,4 +1,4 @@
-"""What is switched on: failures on purpose have to be off, the healer in the mode that is wanted."""
+"""The switches: chaos has to be off, the healer in the requested mode."""
 
 from typing import Any
 
@@ -10,9 +10,9 @@ LIVE = "live"
 
 @check("chaos", "no failures on purpose", 'PUT /autoheal/config {"chaos": {"percent": 0}}')
 def _chaos(target: Target) -> str:
-    told = target.ask("/").json()["chaos"]
-    if told["enabled"]:
-        raise Wrong(f"{told['failure_rate_pct']:g} % of the actions fail on purpose")
+    chaos = target.ask("/").json()["chaos"]
+    if chaos["enabled"]:
+        raise Wrong(f"{chaos['failure_rate_pct']:g} % of the actions fail on purpose")
     return "off"
 
 
@@ -25,10 +25,10 @@ def _config(target: Target) -> dict[str, Any]:
 
 @check("mode", "what the healer may do", 'PUT /autoheal/config {"mode": "live"}')
 def _mode(target: Target) -> str:
-    told = _config(target)
-    if target.live and told["mode"] != LIVE:
-        raise Wrong(f"the healer's mode is {told['mode']}: it heals nothing")
-    return f"the healer's mode is {told['mode']}"
+    config = _config(target)
+    if target.live and config["mode"] != LIVE:
+        raise Wrong(f"the healer's mode is {config['mode']}: it heals nothing")
+    return f"the healer's mode is {config['mode']}"
 
 
 @check(

@@ -19,9 +19,9 @@ SECONDS = 10.0
 class Target:
     """Where to ask. `database` is PostgreSQL as its owner; empty addresses are not asked.
 
-    `secrets` are texts that nobody may find in a function's environment; `local` has
-    neither managed backups nor a cloud that has them. With `live` the healer has to act,
-    not only to say what it would do.
+    `secrets` must not appear in a function's environment; `local` has
+    neither managed backups nor a cloud that has them. With `live` the healer's mode has to
+    be live.
     """
 
     api: str

@@ -1,4 +1,4 @@
-"""Prometheus: does it get data, has it our rules, does it tell Alertmanager."""
+"""Prometheus: does it get data, has it our rules, does it notify Alertmanager."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ from infra.slo.outputs import RULES
 
 COMMITTED = ROOT / "infra" / "prometheus" / "rules" / RULES
 PUSHED = ("autoheal", "crm")
-LONGEST_PUSH = 180.0
+MAX_PUSH_AGE_SECONDS = 180.0
 """Seconds; what objectives.yml calls fresh."""
 MAX_NAMED = 5
 
@@ -31,7 +31,7 @@ def _pushes(target: Target) -> str:
     missing = [job for job in PUSHED if job not in ages]
     if missing:
         raise Wrong(f"nothing was ever pushed for {', '.join(missing)}")
-    late = [f"{job} {ages[job]:.0f} s ago" for job in PUSHED if ages[job] > LONGEST_PUSH]
+    late = [f"{job} {ages[job]:.0f} s ago" for job in PUSHED if ages[job] > MAX_PUSH_AGE_SECONDS]
     if late:
         raise Wrong(f"the last push is too old: {', '.join(late)}")
     refused = target.query(
@@ -94,7 +94,7 @@ def _loaded(target: Target, sort: str, key: str) -> str:
 
 
 def missing_rules(there: Iterable[dict[str, Any]], key: str) -> list[str]:
-    """Return the names of committed rules that Prometheus has fewer of than we have; `key` is record or alert."""
+    """Return the committed rules that Prometheus lacks, by name; `key` is record or alert."""
     committed = yaml.safe_load(COMMITTED.read_text())["groups"]
     wanted = Counter(one[key] for group in committed for one in group["rules"] if key in one)
     return sorted(wanted - Counter(one["name"] for one in there))
@@ -102,17 +102,19 @@ def missing_rules(there: Iterable[dict[str, Any]], key: str) -> list[str]:
 
 @check(
     "alerts-told",
-    "Prometheus tells our Alertmanager",
+    "Prometheus notifies our Alertmanager",
     "alerting: in infra/prometheus/prometheus.yml",
 )
-def _told(target: Target) -> str:
+def _alertmanagers(target: Target) -> str:
     found = target.get_json(target.prometheus, "/api/v1/alertmanagers")["data"][
         "activeAlertmanagers"
     ]
-    places = [one["url"].split("/api/")[0] for one in found]
-    if target.alertmanager.rstrip("/") not in places:
-        raise Wrong(f"Prometheus tells {', '.join(places) or 'nobody'}, not {target.alertmanager}")
-    return f"Prometheus tells {', '.join(places)}"
+    urls = [one["url"].split("/api/")[0] for one in found]
+    if target.alertmanager.rstrip("/") not in urls:
+        raise Wrong(
+            f"Prometheus notifies {', '.join(urls) or 'no Alertmanager'}, not {target.alertmanager}"
+        )
+    return f"Prometheus notifies {', '.join(urls)}"
 
 
-CHECKS = (_pushes, _targets, _rules, _alerts, _told)
+CHECKS = (_pushes, _targets, _rules, _alerts, _alertmanagers)

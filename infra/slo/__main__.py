@@ -1,4 +1,4 @@
-"""Make rules, rule tests, dashboard and tables from the objectives: `python -m infra.slo`."""
+"""Generate rules, dashboard and tables from the objectives: `python -m infra.slo`."""
 
 import argparse
 import json
@@ -22,53 +22,52 @@ MAX_COMPRESSED: Final = 250
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Generate, or check; return the exit code: 1 for what is out of date, 2 for what cannot be used."""
-    chosen = _parser().parse_args(arguments)
+    """Generate or check; return the exit code: 1 for stale files, 2 for invalid input."""
+    options = _parser().parse_args(arguments)
     try:
-        return _run(chosen)
+        return _run(options)
     except (InvalidObjectives, ValueError) as problem:
         print(f"✗ {problem}", file=sys.stderr)
         return 2
 
 
-def _run(chosen: argparse.Namespace) -> int:
-    objectives = read.objectives(chosen.objectives)
-    alerts = read.alerts(chosen.alerts)
-    if chosen.out or chosen.compress > 1:
-        if chosen.out is None or chosen.check:
+def _run(options: argparse.Namespace) -> int:
+    objectives = read.objectives(options.objectives)
+    alerts = read.alerts(options.alerts)
+    if options.out or options.compress > 1:
+        if options.out is None or options.check:
             raise ValueError(
-                "--compress needs --out DIR, and goes without --check: committed rules keep real times"
+                "--compress needs --out DIR and excludes --check: committed rules keep real times"
             )
-        found = outputs.drill(objectives, alerts, Scale(chosen.compress))
-        where = chosen.out
-        outputs.write(found, where)
+        files = outputs.drill(objectives, alerts, Scale(options.compress))
+        outputs.write(files, options.out)
         return _say(
-            chosen,
-            {"written": [str(where / name) for name in found], "compress": chosen.compress},
+            options,
+            {"written": [str(options.out / name) for name in files], "compress": options.compress},
         )
-    stale = outputs.write(outputs.committed(objectives, alerts), ROOT, check=chosen.check)
-    if chosen.check:
+    stale = outputs.write(outputs.committed(objectives, alerts), ROOT, check=options.check)
+    if options.check:
         if stale:
             print(f"✗ out of date: {', '.join(stale)}. Run `make slo`.", file=sys.stderr)
         return int(bool(stale))
-    return _say(chosen, {"written": stale, "reloaded": _reload()})
+    return _say(options, {"written": stale, "reloaded": _reload()})
 
 
-def _say(chosen: argparse.Namespace, done: dict[str, Any]) -> int:
-    if chosen.json:
+def _say(options: argparse.Namespace, done: dict[str, Any]) -> int:
+    if options.json:
         print(json.dumps(done))
         return 0
     for name in done["written"]:
         print(f"✓ {name}")
     if not done["written"]:
-        print("✓ everything is as it should be")
+        print("✓ everything is up to date")
     if done.get("reloaded"):
         print(f"✓ Prometheus at {done['reloaded']} has the rules")
     return 0
 
 
 def _reload() -> str:
-    """Let a Prometheus that runs on this machine read the rules again; return its address, or nothing."""
+    """Reload the rules of a local Prometheus; return its address, empty if none runs."""
     url = f"http://127.0.0.1:{os.environ.get(PORT_SETTING) or DEFAULT_PORT}"
     try:
         answer = requests.post(f"{url}/-/reload", timeout=RELOAD_SECONDS)
@@ -108,7 +107,7 @@ def _parser() -> argparse.ArgumentParser:
         "--objectives", type=Path, default=OBJECTIVES, help="another file of objectives"
     )
     parser.add_argument("--alerts", type=Path, default=ALERTS, help="another file of alerts")
-    parser.add_argument("--json", action="store_true", help="say what was done as JSON")
+    parser.add_argument("--json", action="store_true", help="print what was done as JSON")
     return parser
 
 

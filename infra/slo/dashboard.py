@@ -27,7 +27,8 @@ def build(objectives: Objectives) -> str:
         dashboards.Dashboard("AetherLink")
         .uid(UID)
         .description(
-            "What is promised, how fast its budgets burn, and what the healer, the outbox and the API do."
+            "What is promised, how fast its budgets burn, "
+            "and what the healer, the outbox and the API do."
         )
         .tags(["aetherlink", "slo"])
         .timezone("browser")
@@ -55,7 +56,7 @@ def build(objectives: Objectives) -> str:
 
 
 def queries(dashboard: str, interval: str) -> dict[str, list[str]]:
-    """Return what each panel of `dashboard`, JSON, asks, by title, with `interval` such as 1m for its rates."""
+    """Return the queries of `dashboard` (JSON) by panel title, with rates over `interval`."""
     found: dict[str, list[str]] = {}
     for panel in panels(json.loads(dashboard)):
         found[panel["title"]] = [VARIABLE.sub(interval, one["expr"]) for one in panel["targets"]]
@@ -98,7 +99,8 @@ def _budgets(objectives: Objectives) -> list[Panel]:
     found = []
     for name, pair in objectives.windows.items():
         factor = pair.page or pair.ticket
-        text = f"Times faster than allowed, over {pair.long} and over {pair.short}: the smaller of both."
+        windows = f"over {pair.long} and over {pair.short}"
+        text = f"Times faster than allowed, {windows}: the smaller of both."
         what = f"{'Pages' if pair.page else 'Opens a ticket'} above {factor:g}."
         steps = [(BOTTOM, GREEN), (float(factor or 0), RED)]
         burn = Query(f"autoheal:burn_{name}", "{{slo}}")
@@ -107,7 +109,8 @@ def _budgets(objectives: Objectives) -> list[Panel]:
     steps = [(BOTTOM, RED), (0.0, YELLOW), (0.25, GREEN)]
     about = f"What is left of {objectives.period}' error budget; below 0 it is overspent."
     found.append(Panel("Budget remaining", about, "percentunit", [left], 12, steps, False, None, 1))
-    firing = 'sum by (alertname) (ALERTS{alertstate="firing"}) or label_replace(vector(0), "alertname", "none", "", "")'
+    none = 'label_replace(vector(0), "alertname", "none", "", "")'
+    firing = f'sum by (alertname) (ALERTS{{alertstate="firing"}}) or {none}'
     about = "Alerts that fire now. docs/runbooks says for each what to do."
     found.append(Panel("Firing alerts", about, "none", [Query(firing, "{{alertname}}")], 12))
     return found
@@ -136,17 +139,55 @@ def _healer() -> list[Panel]:
     )
     on = Query(f"max by (env) (autoheal_enabled{HEALER})", "{{env}}")
     return [
-        Panel("Actions by result", "What became of the healer's actions.", "short", [Query(actions, "{{result}}")]),
-        Panel("Failures by alert", "Actions that failed, on purpose or not.", "short",
-              [Query(failed, "{{alertname}}")]),
-        Panel("Audit writes", "How long they take; 95 % should take no more than 200 ms.", "s",
-              _quantiles("autoheal_audit_write_seconds", HEALER), 8, slow),
-        Panel("Heartbeat and pushes", "Seconds since each was last seen; 300 is too long.", "s", ages, 8, late),
-        Panel("Events per minute", "What is recorded in the audit, by kind.", "short", [Query(events, "{{kind}}")]),
-        Panel("Cooldowns", "Seconds until an alert's targets may be healed again.", "s", [cooling], 4),
-        Panel("Enabled", "1 while the healer heals, or would but for its dry run.", "none", [on], 4,
-              [(BOTTOM, RED), (1.0, GREEN)], True, 0, 1),
-    ]  # fmt: skip
+        Panel(
+            "Actions by result",
+            "What became of the healer's actions.",
+            "short",
+            [Query(actions, "{{result}}")],
+        ),
+        Panel(
+            "Failures by alert",
+            "Actions that failed, on purpose or not.",
+            "short",
+            [Query(failed, "{{alertname}}")],
+        ),
+        Panel(
+            "Audit writes",
+            "How long they take; 95 % should take no more than 200 ms.",
+            "s",
+            _quantiles("autoheal_audit_write_seconds", HEALER),
+            8,
+            slow,
+        ),
+        Panel(
+            "Heartbeat and pushes",
+            "Seconds since each was last seen; 300 is too long.",
+            "s",
+            ages,
+            8,
+            late,
+        ),
+        Panel(
+            "Events per minute",
+            "What is recorded in the audit, by kind.",
+            "short",
+            [Query(events, "{{kind}}")],
+        ),
+        Panel(
+            "Cooldowns", "Seconds until an alert's targets may be healed again.", "s", [cooling], 4
+        ),
+        Panel(
+            "Enabled",
+            "1 while the healer heals, or would but for its dry run.",
+            "none",
+            [on],
+            4,
+            [(BOTTOM, RED), (1.0, GREEN)],
+            True,
+            0,
+            1,
+        ),
+    ]
 
 
 def _outbox() -> list[Panel]:
@@ -157,14 +198,31 @@ def _outbox() -> list[Panel]:
         for one in ("published", "failed", "parked")
     ]
     return [
-        Panel("Pending events", "Events that wait to be published.", "short",
-              [Query(f"max(outbox_pending{API})", "pending")]),
-        Panel("Oldest pending event", "How long the oldest event waits; 60 seconds are promised.", "s",
-              [Query("autoheal:outbox:age_seconds", "age")], 8, age),
+        Panel(
+            "Pending events",
+            "Events that wait to be published.",
+            "short",
+            [Query(f"max(outbox_pending{API})", "pending")],
+        ),
+        Panel(
+            "Oldest pending event",
+            "How long the oldest event waits; 60 seconds are promised.",
+            "s",
+            [Query("autoheal:outbox:age_seconds", "age")],
+            8,
+            age,
+        ),
         Panel("Events per second", "What the relay does.", "ops", flow, 4),
-        Panel("Parked streams", "Streams that wait for an operator.", "none",
-              [Query(f"max(outbox_parked_streams{API})", "parked")], 4, parked, True),
-    ]  # fmt: skip
+        Panel(
+            "Parked streams",
+            "Streams that wait for an operator.",
+            "none",
+            [Query(f"max(outbox_parked_streams{API})", "parked")],
+            4,
+            parked,
+            True,
+        ),
+    ]
 
 
 def _api() -> list[Panel]:
@@ -176,9 +234,27 @@ def _api() -> list[Panel]:
     latency = _quantiles("crm_http_request_duration_seconds", API)
     return [
         Panel("Requests by status", "Requests per second.", "reqps", [Query(rate, "{{code}}")], 6),
-        Panel("Errors", "The share of requests that failed on our side; 0.5 % are allowed.", "percentunit",
-              [Query(share, "5xx")], 6, [(BOTTOM, GREEN), (0.005, RED)]),
-        Panel("Latency", "95 % should be answered within 500 ms.", "s", latency, 6, [(BOTTOM, GREEN), (0.5, RED)]),
-        Panel("Busiest routes", "Requests per second of the ten busiest.", "reqps",
-              [Query(routes, "{{method}} {{route}}")], 6),
-    ]  # fmt: skip
+        Panel(
+            "Errors",
+            "The share of requests that failed on our side; 0.5 % are allowed.",
+            "percentunit",
+            [Query(share, "5xx")],
+            6,
+            [(BOTTOM, GREEN), (0.005, RED)],
+        ),
+        Panel(
+            "Latency",
+            "95 % should be answered within 500 ms.",
+            "s",
+            latency,
+            6,
+            [(BOTTOM, GREEN), (0.5, RED)],
+        ),
+        Panel(
+            "Busiest routes",
+            "Requests per second of the ten busiest.",
+            "reqps",
+            [Query(routes, "{{method}} {{route}}")],
+            6,
+        ),
+    ]

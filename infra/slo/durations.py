@@ -59,7 +59,7 @@ class Scale:
         return shown(seconds(text) / self.factor)
 
     def interval(self, text: str) -> str:
-        """Return an evaluation interval, scaled, but no shorter than Prometheus can keep up with."""
+        """Return an evaluation interval, scaled, but never below SHORTEST_INTERVAL."""
         return shown(max(SHORTEST_INTERVAL, seconds(text) / self.factor))
 
     def seconds(self, text: str) -> str:

@@ -48,7 +48,7 @@ class Raw(Strict):
 
 
 class Slices(Strict):
-    """An indicator of time: how bad this moment is, 0 to 1; bad too if it is missing though `seen` was there."""
+    """An indicator of time: how bad a moment is, 0 to 1; missing is bad if `seen` was there."""
 
     bad_query: str
     seen: str
@@ -69,20 +69,20 @@ class Sli(Strict):
 
 
 class BurnAlert(Strict):
-    """Which alert tells of a budget that burns, and whether one does."""
+    """The alert about a burning budget, and whether it is disabled."""
 
     name: AlertName
     disable: bool = False
 
 
 class Page(BurnAlert):
-    """What wakes somebody."""
+    """The alert that pages."""
 
     name: AlertName = "AutohealErrorBudgetBurnFast"
 
 
 class Ticket(BurnAlert):
-    """What waits for the morning."""
+    """The alert that opens a ticket."""
 
     name: AlertName = "AutohealErrorBudgetBurnSlow"
 
@@ -115,7 +115,7 @@ class Slo(Strict):
 
 
 class Window(Strict):
-    """A pair of windows, and the burn factors in both of which alerts: to page, to open a ticket."""
+    """A pair of windows, and the burn factors above which both alert: page or ticket."""
 
     long: Duration
     short: Duration
@@ -152,7 +152,7 @@ class Objectives(Strict):
         return sorted(found, key=durations.seconds)
 
     def share(self, pair: Window, factor: float) -> float:
-        """Return which part of the period's budget is gone after `pair.long` at `factor`, in percent."""
+        """Return the percentage of the period's budget spent in `pair.long` at `factor`."""
         return 100 * factor * durations.seconds(pair.long) / durations.seconds(self.period)
 
     @model_validator(mode="after")
@@ -175,16 +175,17 @@ class Objectives(Strict):
 
     def _reachable(self, slo: Slo, name: str, pair: Window) -> None:
         """Refuse a factor that even failing all the time does not reach: 1 / (1 - objective)."""
-        most = 1 / slo.budget
+        fastest = 1 / slo.budget
         for kind, factor, alert in (
             ("page", pair.page, slo.alerting.page_alert),
             ("ticket", pair.ticket, slo.alerting.ticket_alert),
         ):
-            if factor is None or alert.disable or Decimal(str(factor)) < most:
+            if factor is None or alert.disable or Decimal(str(factor)) < fastest:
                 continue
             needed = 100 * (1 - 1 / Decimal(str(factor)))
             raise ValueError(
-                f"{slo.name}: its budget burns {float(most):.4g} times too fast at most, so that the {kind} factor "
-                f"{factor:g} of x-windows.{name} is never exceeded: set the objective above {needed:.4g}, lower the "
-                f"factor, or set alerting.{kind}_alert.disable: true"
+                f"{slo.name}: its budget burns {float(fastest):.4g} times too fast at most, so "
+                f"that the {kind} factor {factor:g} of x-windows.{name} is never exceeded: set the "
+                f"objective above {needed:.4g}, lower the factor, or set "
+                f"alerting.{kind}_alert.disable: true"
             )

@@ -20,7 +20,7 @@ def rules_text(objectives: Objectives, alerts: Alerts, scale: Scale) -> str:
 
 
 def committed(objectives: Objectives, alerts: Alerts) -> dict[str, str]:
-    """Return the committed files by their path from the repository's root: rules, dashboard, page."""
+    """Return the committed files by path: rules, dashboard, page."""
     files = {
         f"infra/prometheus/rules/{RULES}": rules_text(objectives, alerts, Scale()),
         f"infra/grafana/dashboards/{DASHBOARD}": dashboard.build(objectives),
@@ -39,7 +39,7 @@ def drill(objectives: Objectives, alerts: Alerts, scale: Scale) -> dict[str, str
 
 
 def write(files: dict[str, str], folder: Path, *, check: bool = False) -> list[str]:
-    """Write the files whose content differs; with `check` write nothing. Return the paths that differ."""
+    """Write the files that differ, or nothing with `check`; return their paths."""
     stale = []
     for name, content in files.items():
         path = folder / name

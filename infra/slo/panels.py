@@ -16,7 +16,7 @@ GREEN = "green"
 YELLOW = "yellow"
 RED = "red"
 BOTTOM: Final = -1.0
-"""Where the first colour begins; what is below has it too. Grafana writes null, which the schema does not take."""
+"""The start of the first colour. Grafana writes null, which the schema does not accept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One panel. `unit` is Grafana's name of it; `steps` are colours from a value on, the first from the bottom."""
+    """One panel. `unit` is Grafana's; `steps` are the values from which a colour applies."""
 
     title: str
     description: str

@@ -16,7 +16,7 @@ ALERTS: Final = HERE / "alerts.yml"
 
 
 class InvalidObjectives(Exception):
-    """A file of objectives or alerts cannot be used; the text names the place, one line for each problem."""
+    """Objectives or alerts are invalid; the text has a line for each problem and its place."""
 
 
 def objectives(path: Path = OBJECTIVES) -> Objectives:

@@ -1,4 +1,4 @@
-"""Recording and alerting rules of objectives: what each is for stands in docs/decisions/0007-slo-rules.md."""
+"""Recording and alerting rules of objectives; docs/decisions/0007-slo-rules.md explains them."""
 
 import re
 from typing import Any, Final
@@ -8,7 +8,7 @@ from infra.slo.durations import Scale, seconds
 from infra.slo.objectives import BurnAlert, Objectives, Slo
 
 BASE: Final = "5m"
-"""Events are counted over this window, and the counts summed over longer ones: cheap however long they are."""
+"""Events are counted over this window, and the counts are summed over longer ones."""
 BUDGET_INTERVAL: Final = "5m"
 FAST_INTERVAL: Final = "15s"
 HEALED: Final = {"autoheal": "true"}
@@ -28,7 +28,7 @@ Group = dict[str, Any]
 
 
 def error_ratio(window: str) -> str:
-    """Return the name of the error ratio over `window`; drills keep the names that the real windows have."""
+    """Return the name of the error ratio over `window`; drills keep the real names."""
     return f"autoheal:sli_error:ratio_rate{window}"
 
 
