@@ -73,7 +73,7 @@ def target(api: str = "", **more: Any) -> Target:
                 "/audit?n=50&until=1&format=csv": (200, "text/csv", "kind\nb\n"),
                 "/audit": (200, JSON, '{"events": [{"kind": "a", "ts": 1}]}'),
             },
-            "do not tell",
+            "differ from",
         ),
         ("console", {"/console": (500, "text/html", "")}, "answers 500"),
         ("console", {"/console": (200, JSON, "{}")}, "answers 200"),
