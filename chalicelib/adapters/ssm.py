@@ -21,6 +21,7 @@ from botocore.exceptions import (
 
 from chalicelib.autoheal.actions import Action
 from chalicelib.autoheal.ports import CommandState, CommandStatus, SendRefused, SendUnsure
+from chalicelib.autoheal.runbooks import deployed_name
 from chalicelib.shared.errors import Unavailable
 
 STATES: Final = {
@@ -53,16 +54,17 @@ def client(*, timeout_seconds: float) -> Any:
 class SsmCommander:
     """A `Commander`."""
 
-    def __init__(self, client: Callable[[], Any]) -> None:
+    def __init__(self, client: Callable[[], Any], *, stage: str) -> None:
         """Use what `client` returns, which must not retry; it is called when first needed."""
         self._client = cache(client)
+        self._stage = stage
 
     def send(self, action: Action, *, document: str, version: str, timeout_seconds: int) -> str:
         """Send the command to the target's machines, one after the other, until one fails."""
         tag, _, value = action.target.partition("=")
         try:
             response = self._client().send_command(
-                DocumentName=document,
+                DocumentName=deployed_name(document, self._stage),
                 DocumentVersion=version,
                 Targets=[{"Key": f"tag:{tag}", "Values": [value]}],
                 Parameters={name: [text] for name, text in action.parameters.items()},

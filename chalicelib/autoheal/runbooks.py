@@ -123,6 +123,14 @@ def parse(source: bytes) -> dict[str, Runbook]:
     return by_alert
 
 
+def deployed_name(document: str, stage: str) -> str:
+    """Return the name of `document` in an account, e.g. `AetherLink-prod-RestartService`.
+
+    Names are unique in an account's region, where two stages may be deployed.
+    """
+    return f"{DOCUMENT_PREFIX}{stage}-{document.removeprefix(DOCUMENT_PREFIX)}"
+
+
 @cache
 def load() -> Mapping[str, Runbook]:
     """Return the product's runbooks by alert."""

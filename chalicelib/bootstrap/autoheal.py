@@ -62,7 +62,8 @@ class AutohealServices:
             audit=DynamoAudit(dynamodb, tables, patience_seconds=patience),
             totals=self._container.telemetry.totals,
             commander=ssm.SsmCommander(
-                lambda: ssm.client(timeout_seconds=settings.ssm.timeout_seconds)
+                lambda: ssm.client(timeout_seconds=settings.ssm.timeout_seconds),
+                stage=settings.stage,
             ),
             alerts=AlertmanagerClient(
                 settings.alertmanager.url,

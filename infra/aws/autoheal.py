@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from chalicelib.autoheal.runbooks import deployed_name
+
 DOCUMENTS = Path(__file__).with_name("ssm")
 PREFIX_SETTING = "AUTOHEAL_TABLE_PREFIX"
 KEYS = {
@@ -66,8 +68,13 @@ def documents() -> dict[str, dict[str, Any]]:
     return {path.stem: json.loads(path.read_text()) for path in paths}
 
 
-def resources(prefix: str) -> dict[str, dict[str, Any]]:
-    """Return the tables and the documents as the resources of a template."""
+def deployed_documents(stage: str) -> dict[str, dict[str, Any]]:
+    """Return the documents' contents by the names that they have on `stage`."""
+    return {deployed_name(name, stage): content for name, content in documents().items()}
+
+
+def resources(prefix: str, stage: str) -> dict[str, dict[str, Any]]:
+    """Return the tables and the documents of `stage` as the resources of a template."""
     template = {
         name: {"Type": "AWS::DynamoDB::Table", "Properties": properties}
         for name, properties in tables(prefix).items()
@@ -76,7 +83,7 @@ def resources(prefix: str) -> dict[str, dict[str, Any]]:
         template[f"Document{name.replace('-', '')}"] = {
             "Type": "AWS::SSM::Document",
             "Properties": {
-                "Name": name,
+                "Name": deployed_name(name, stage),
                 "DocumentType": "Command",
                 "DocumentFormat": "JSON",
                 "TargetType": "/AWS::EC2::Instance",

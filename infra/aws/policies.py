@@ -14,6 +14,8 @@ ANYWHERE = re.compile(r"arn:\*:([a-z0-9-]+):\*:\*:")
 STAGE = re.compile(r"(aetherlink(?:/|-[a-z]+-))\*")
 """The first part after `aetherlink/` or `aetherlink-<what>-` in a name is the stage."""
 
+DOCUMENTS = "document/AetherLink-*"
+
 LOGS = "/aws/lambda/aetherlink-*"
 
 
@@ -54,6 +56,7 @@ def _list(value: str | list[str]) -> list[str]:
 def _resource(arn: str, stage: str) -> str | dict[str, str]:
     """Return `arn` without its wildcards for stage, stack, region and account."""
     arn = STAGE.sub(rf"\g<1>{stage}", arn)
+    arn = arn.replace(DOCUMENTS, f"document/AetherLink-{stage}-*")
     arn = arn.replace(LOGS, "/aws/lambda/${AWS::StackName}-*")
     arn = ANYWHERE.sub(r"arn:${AWS::Partition}:\1:${AWS::Region}:${AWS::AccountId}:", arn)
     return {"Fn::Sub": arn} if "${" in arn else arn

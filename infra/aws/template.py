@@ -42,7 +42,7 @@ def additions(config: Path, stage: str) -> dict[str, Any]:
             "Type": "AWS::DynamoDB::Table",
             "Properties": idempotency_table(environment["IDEMPOTENCY_TABLE"]),
         },
-        **autoheal.resources(environment[autoheal.PREFIX_SETTING]),
+        **autoheal.resources(environment[autoheal.PREFIX_SETTING], stage),
     }
     return content
 

@@ -25,6 +25,7 @@ from infra.aws import autoheal
 from infra.local import ssm
 
 INSTALLED = "/opt/aetherlink/bin/"
+STAGE = "local"
 MAX_OUTPUT_LENGTH = 2_500
 TIMED_OUT_CODE = 137
 CANCELLED_CODE = 143
@@ -86,7 +87,7 @@ class AgentCommand(models.Command):
 
     def _run_steps(self) -> tuple[int, str]:
         """Run the document's steps until one fails; return the last exit code and output."""
-        content = autoheal.documents()[str(self.document_name)]
+        content = autoheal.deployed_documents(STAGE)[str(self.document_name)]
         output = ""
         for step in content["mainSteps"]:
             script = "\n".join(step["inputs"]["runCommand"])
@@ -119,7 +120,7 @@ class AgentCommand(models.Command):
 
 def _send_command(self: models.SimpleSystemManagerBackend, **values: Any) -> models.Command:
     """Accept a command as AWS does: its document exists and allows its parameters."""
-    content = autoheal.documents().get(values["document_name"])
+    content = autoheal.deployed_documents(STAGE).get(values["document_name"])
     if content is None:
         raise JsonRESTError("InvalidDocument", "there is no such document")
     allowed = content["parameters"]
@@ -180,7 +181,7 @@ def main() -> int:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{arguments.port}"
     client = ssm.client(url, "ssm")
-    for name, content in autoheal.documents().items():
+    for name, content in autoheal.deployed_documents(STAGE).items():
         client.create_document(
             Name=name,
             Content=json.dumps(content),

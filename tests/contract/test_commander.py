@@ -71,7 +71,11 @@ def suite(request: pytest.FixtureRequest) -> Iterator[Suite]:
         return
     services: DemoServices = request.getfixturevalue("services")
     ssm: LocalSsm = request.getfixturevalue("ssm")
-    yield Suite(SsmCommander(ssm.client), datetime.now(UTC) - timedelta(minutes=1), services.behave)
+    yield Suite(
+        SsmCommander(ssm.client, stage="local"),
+        datetime.now(UTC) - timedelta(minutes=1),
+        services.behave,
+    )
     services.behave("crm-api", "")
 
 
@@ -109,7 +113,7 @@ def test_an_unknown_command_is_missing_and_not_failed(suite: Suite) -> None:
 def test_the_demo_service_is_really_restarted(ssm: LocalSsm, services: DemoServices) -> None:
     services.kill("crm-api")
     assert not services.answers("crm-api")
-    commander = SsmCommander(ssm.client)
+    commander = SsmCommander(ssm.client, stage="local")
     assert (
         ended(commander, commander.send(action(), **RESTART, timeout_seconds=60)).state
         is CommandState.SUCCEEDED
@@ -118,14 +122,14 @@ def test_the_demo_service_is_really_restarted(ssm: LocalSsm, services: DemoServi
 
 
 def test_a_target_without_machines_is_a_failure(ssm: LocalSsm) -> None:
-    commander = SsmCommander(ssm.client)
+    commander = SsmCommander(ssm.client, stage="local")
     command_id = commander.send(action("unknown"), **RESTART, timeout_seconds=60)
     assert ended(commander, command_id).state is CommandState.NO_TARGETS
 
 
 def test_a_command_that_hangs_is_cancelled(ssm: LocalSsm, services: DemoServices) -> None:
     services.behave("crm-api", HANG)
-    commander = SsmCommander(ssm.client)
+    commander = SsmCommander(ssm.client, stage="local")
     command_id = commander.send(action(), **RESTART, timeout_seconds=60)
     while commander.status(command_id).state is not CommandState.RUNNING:
         threading.Event().wait(0.05)
@@ -148,14 +152,19 @@ def test_parameters_that_the_document_does_not_allow_are_refused(
     ssm: LocalSsm, wrong: dict[str, Any]
 ) -> None:
     with pytest.raises(SendRefused):
-        SsmCommander(ssm.client).send(action(**wrong), **RESTART, timeout_seconds=60)
+        SsmCommander(ssm.client, stage="local").send(action(**wrong), **RESTART, timeout_seconds=60)
 
 
 def test_an_unknown_document_is_refused(ssm: LocalSsm) -> None:
     with pytest.raises(SendRefused, match="InvalidDocument"):
-        SsmCommander(ssm.client).send(
+        SsmCommander(ssm.client, stage="local").send(
             action(), document="AetherLink-Other", version="1", timeout_seconds=60
         )
+
+
+def test_a_document_of_another_stage_is_not_run(ssm: LocalSsm) -> None:
+    with pytest.raises(SendRefused, match="InvalidDocument"):
+        SsmCommander(ssm.client, stage="prod").send(action(), **RESTART, timeout_seconds=60)
 
 
 def test_no_connection_is_a_refusal_and_no_answer_is_unsure(
@@ -166,14 +175,14 @@ def test_no_connection_is_a_refusal_and_no_answer_is_unsure(
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setenv("AWS_ENDPOINT_URL_SSM", f"http://127.0.0.1:{free_port()}")
     with pytest.raises(SendRefused):
-        SsmCommander(lambda: client(timeout_seconds=0.3)).send(
+        SsmCommander(lambda: client(timeout_seconds=0.3), stage="local").send(
             action(), **RESTART, timeout_seconds=60
         )
     with socket.socket() as mute:
         mute.bind(("127.0.0.1", 0))
         mute.listen()
         monkeypatch.setenv("AWS_ENDPOINT_URL_SSM", f"http://127.0.0.1:{mute.getsockname()[1]}")
-        commander = SsmCommander(lambda: client(timeout_seconds=0.3))
+        commander = SsmCommander(lambda: client(timeout_seconds=0.3), stage="local")
         with pytest.raises(SendUnsure):
             commander.send(action(), **RESTART, timeout_seconds=60)
         with pytest.raises(Unavailable):

@@ -38,3 +38,13 @@ def test_every_table_can_be_recovered_and_only_totals_never_expire() -> None:
     for name, properties in autoheal.tables("p").items():
         assert properties["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"]
         assert ("TimeToLiveSpecification" in properties) == (name != "AutohealLedgerTable")
+
+
+def test_stages_of_one_account_have_documents_of_their_own() -> None:
+    names = {stage: set(autoheal.deployed_documents(stage)) for stage in ("dev", "prod")}
+    assert not names["dev"] & names["prod"]
+    assert "AetherLink-prod-RestartService" in names["prod"]
+    for stage in names:
+        resources = autoheal.resources("p", stage).values()
+        documents = [r["Properties"]["Name"] for r in resources if "SSM" in r["Type"]]
+        assert set(documents) == names[stage]
