@@ -42,6 +42,7 @@ SPELLINGS = {
 REVIEWED = {
     "crc32c": "LGPL-2.1-or-later: used unchanged, as a library that anyone can replace",
     "docutils": "public domain, BSD, PSF and GPL by file: needed by a tool, never shipped",
+    "isoduration": "ISC, by its LICENSE file; needed by a tool, never shipped",
     "python-dateutil": "Apache-2.0 or BSD-3-Clause, by its LICENSE file; the metadata: dual",
 }
 """Packages whose licence a person has read, and what it is."""

@@ -13,6 +13,7 @@ import shutil
 import sys
 import tempfile
 import time
+import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -32,11 +33,15 @@ LISTED = 12
 
 @dataclass(frozen=True, slots=True)
 class PackagedApp:
-    """A build: the template (`sam.json`), the bundle beside it, and the digest of both."""
+    """A build: the template (`sam.json`), the bundle, and the digest of both.
+
+    `materials` is the bill of materials beside them, for stages other than local.
+    """
 
     template: Path
     bundle: Path
     digest: str
+    materials: Path | None = None
 
 
 def build(
@@ -73,7 +78,18 @@ def build(
         archive = out / "deployment.zip"
         bundle.write(archive, vendor=requirements, app=_compiled(packaged))
     digest = hashlib.sha256(archive.read_bytes() + sam.read_bytes()).hexdigest()
-    return PackagedApp(sam, archive, digest)
+    if stage == "local":
+        return PackagedApp(sam, archive, digest)
+    from infra.aws import sbom  # its libraries take half a second to load
+
+    materials = out / "bom.json"
+    materials.write_text(sbom.document(_version(root)))
+    return PackagedApp(sam, archive, digest, materials)
+
+
+def _version(root: Path) -> str:
+    project: str = tomllib.loads((root / "pyproject.toml").read_text())["project"]["version"]
+    return project
 
 
 def _run_chalice(root: Path, temporary: Path, stage: str, environment: Mapping[str, str]) -> Path:
@@ -152,7 +168,8 @@ def main() -> int:
     else:
         for name, size in list(sizes.items())[:LISTED]:
             print(f"{size / 1e6:7.2f} MB  {name}", file=sys.stderr)
-        print(f"✓ {app.bundle} ({megabytes:.1f} MB) and {app.template}, in {seconds:.1f} s")
+        files = ", ".join(str(path) for path in (app.template, app.materials) if path)
+        print(f"✓ {app.bundle} ({megabytes:.1f} MB), {files}, in {seconds:.1f} s")
     return 0
 
 
