@@ -68,6 +68,10 @@ class Issuer:
         self.calls: list[str] = []
         self.status = 200
         self.body: bytes | None = None
+        self.wait_seconds = 0.0
+        """How long each answer takes to begin."""
+        self.pause_seconds = 0.0
+        """How long the pause after each byte of an answer is."""
         self.gate = threading.Event()
         self.gate.set()
 
@@ -115,6 +119,7 @@ def running() -> Iterator[Issuer]:
         def do_GET(self) -> None:
             issuer.calls.append(self.path)
             issuer.gate.wait(10)
+            time.sleep(issuer.wait_seconds)
             documents = {
                 "/.well-known/openid-configuration": issuer.metadata,
                 "/keys": {"keys": issuer.published},
@@ -130,7 +135,12 @@ def running() -> Iterator[Issuer]:
             self.send_header("Content-Length", str(len(body)))
             with suppress(ConnectionError):  # the client no longer waits
                 self.end_headers()
-                self.wfile.write(body)
+                if not issuer.pause_seconds:
+                    self.wfile.write(body)
+                    return
+                for byte in body:
+                    self.wfile.write(bytes([byte]))
+                    time.sleep(issuer.pause_seconds)
 
         def log_message(self, *_: Any) -> None:
             """Log nothing."""

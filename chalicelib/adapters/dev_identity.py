@@ -32,7 +32,7 @@ class HeaderIdentity:
 
 def _roles(header: str) -> frozenset[Role]:
     """Return the roles that the header lists; none where one of them is unknown."""
-    names = [name.strip().lower() for name in header.split(",") if name.strip()]
+    names = [name.strip(" ").lower() for name in header.split(",") if name.strip(" ")]
     try:
         return frozenset(Role(name) for name in names)
     except ValueError:

@@ -25,21 +25,27 @@ class AccessServices:
     @cached_property
     def issuer_keys(self) -> "IssuerKeys":
         """The public keys of the OpenID Connect issuer."""
+        from chalicelib.adapters.http import DeadlineHttpClient
         from chalicelib.adapters.oidc.keys import IssuerKeys
 
-        return IssuerKeys(self._container.settings.oidc, self._container.clock)
+        settings = self._container.settings.oidc
+        return IssuerKeys(settings, self._container.clock, DeadlineHttpClient())
 
     @cached_property
     def authenticator(self) -> Authenticator:
         """What identifies callers."""
-        settings = self._container.settings.oidc
-        if not settings.enabled:
+        settings = self._container.settings
+        if not settings.oidc.enabled:
             from chalicelib.adapters.dev_identity import HeaderIdentity
 
             return HeaderIdentity()
         from chalicelib.adapters.oidc.authenticator import OidcAuthenticator
 
-        return OidcAuthenticator(settings, self.issuer_keys)
+        return OidcAuthenticator(
+            settings.oidc,
+            self.issuer_keys,
+            accept_id_tokens=settings.oidc.id_tokens_accepted(settings.stage),
+        )
 
     @cached_property
     def tenant_rate(self) -> "TenantRate | None":

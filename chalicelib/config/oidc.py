@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from chalicelib.shared.setting import boolean, number, setting, words
+from chalicelib.shared.setting import boolean, number, optional, setting, words
 
 _ADDRESS = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
 
@@ -59,6 +59,13 @@ class OidcSettings:
         "Claim with the roles: `cognito:groups`, `realm_access.roles`, "
         "`https://aetherlink/roles` or the like.",
     )
+    accept_id_tokens: bool | None = setting(
+        "OIDC_ACCEPT_ID_TOKENS",
+        None,
+        "Accept ID tokens as bearer tokens, as needed where only those have the tenant "
+        "(Cognito's custom attributes). Empty: on stage local only.",
+        optional(boolean),
+    )
     clock_skew_seconds: float = setting(
         "OIDC_CLOCK_SKEW_SECONDS",
         30.0,
@@ -92,9 +99,15 @@ class OidcSettings:
     timeout_seconds: float = setting(
         "OIDC_TIMEOUT_SECONDS",
         2.0,
-        "Longest wait for one answer of the issuer.",
+        "Longest wait for the issuer's metadata and keys together.",
         number(float, 0.1, 10),
     )
+
+    def id_tokens_accepted(self, stage: str) -> bool:
+        """Return whether an ID token counts as a bearer token on `stage`."""
+        if self.accept_id_tokens is None:
+            return stage == "local"
+        return self.accept_id_tokens
 
     def problem(self, stage: str) -> str:
         """Return why callers could not be identified on `stage`, or an empty text."""

@@ -13,13 +13,15 @@ import jwt
 
 from chalicelib.adapters.oidc import strict_json
 from chalicelib.adapters.oidc.keys import IssuerKeys
-from chalicelib.adapters.oidc.token import BearerToken, bearer_token, refused
+from chalicelib.adapters.oidc.kind import check_kind
+from chalicelib.adapters.oidc.token import WHITESPACE, BearerToken, bearer_token, refused
 from chalicelib.config.oidc import OidcSettings
 from chalicelib.security.identity import Principal, Role
 from chalicelib.shared.errors import Forbidden, Unauthenticated
 
 UUID_TEXT: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 MAX_SUBJECT_LENGTH: Final = 255
+ROLE_SEPARATORS: Final = re.compile(r"[ ,]+")
 TIMES: Final = ("exp", "nbf", "iat")
 SIGN_IN_AGAIN: Final = "Sign in again and send the new token."
 
@@ -37,10 +39,11 @@ class _StrictJwt(jwt.PyJWT):
 class OidcAuthenticator:
     """An `Authenticator` that verifies the tokens of one issuer."""
 
-    def __init__(self, settings: OidcSettings, keys: IssuerKeys) -> None:
+    def __init__(self, settings: OidcSettings, keys: IssuerKeys, *, accept_id_tokens: bool) -> None:
         """Accept tokens that meet `settings` and are signed with one of `keys`."""
         self._settings = settings
         self._keys = keys
+        self._accept_id_tokens = accept_id_tokens
         self._jwt = _StrictJwt()
 
     def authenticate(self, headers: Mapping[str, str]) -> Principal:
@@ -55,6 +58,7 @@ class OidcAuthenticator:
         """
         token = bearer_token(headers, self._settings.token_max_bytes)
         claims = self._verified_claims(token)
+        check_kind(token.type, claims, accept_id_tokens=self._accept_id_tokens)
         self._check_audience(claims)
         subject = claims["sub"]
         if not (0 < len(subject) <= MAX_SUBJECT_LENGTH and subject.isprintable()):
@@ -64,7 +68,7 @@ class OidcAuthenticator:
             )
         tenant_id = self._tenant(claims)
         header = headers.get("x-tenant-id")
-        if header is not None and _uuid(header.strip()) != tenant_id:
+        if header is not None and _uuid(header.strip(WHITESPACE)) != tenant_id:
             raise Forbidden(
                 "X-Tenant-Id is not the token's tenant. Omit the header.",
                 code="tenant-mismatch",
@@ -122,10 +126,14 @@ class OidcAuthenticator:
 
 
 def roles_of(claim: Any) -> frozenset[Role]:
-    """Return the known roles in a claim: a list of texts, or a text with spaces or commas."""
+    """Return the known roles in a claim: a list of texts, or one text.
+
+    In a text, the space and the comma of ASCII separate the roles. Any other character belongs
+    to a name: two roles with a line separator (U+2028) between them are one unknown role.
+    """
     names: Any = ()
     if isinstance(claim, str):
-        names = re.split(r"[\s,]+", claim)
+        names = ROLE_SEPARATORS.split(claim)
     elif isinstance(claim, list):
         names = claim
     return frozenset(role for role in Role if role.value in names)

@@ -7,43 +7,35 @@ one thread, with bounded time and size. When a fetch fails, the last good set st
 
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
-from http.client import HTTPException
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import jwt
 
 from chalicelib.adapters.oidc import strict_json
+from chalicelib.adapters.oidc.key_set import Keys, usable
 from chalicelib.config.oidc import OidcSettings
 from chalicelib.shared.clock import Clock
 from chalicelib.shared.errors import Unavailable
+from chalicelib.shared.http import HttpClient, HttpError
 from chalicelib.telemetry import logs, names
 
 DISCOVERY: Final = "/.well-known/openid-configuration"
-PUBLIC_MEMBERS: Final = {"RSA": ("kty", "n", "e"), "EC": ("kty", "crv", "x", "y")}
-ALGORITHMS: Final = {("RSA", None): "RS256", ("EC", "P-256"): "ES256"}
-"""The algorithm of a key by its type and curve. All other keys of a set are ignored."""
-
-MIN_RSA_BITS: Final = 2_048
-MAX_KEYS: Final = 100
 FIRST_RETRY_SECONDS: Final = 2.0
 """How soon a failed fetch may be repeated while there are no keys at all."""
 
-CHUNK: Final = 65_536
-Keys = Mapping[str, Mapping[str, jwt.PyJWK]]
-"""Key id -> algorithm -> key."""
+HTTP_OK: Final = 200
 
 
 class IssuerKeys:
     """The keys of one issuer. Thread-safe."""
 
-    def __init__(self, settings: OidcSettings, clock: Clock) -> None:
-        """Read `settings`; nothing is fetched yet."""
+    def __init__(self, settings: OidcSettings, clock: Clock, http: HttpClient) -> None:
+        """Read `settings`; nothing is fetched yet. `http` calls the issuer."""
         self._settings = settings
         self._clock = clock
+        self._http = http
         self._keys: Keys | None = None
         self._fetched_at = float("-inf")
         self._tried_at = float("-inf")
@@ -99,8 +91,8 @@ class IssuerKeys:
             return
         self._tried_at = now
         try:
-            keys = usable(self._get(self._settings.jwks_url or self._discover()))
-        except (OSError, HTTPException, ValueError) as problem:
+            keys = self._fetched_keys()
+        except (HttpError, ValueError) as problem:
             logs.warning(
                 names.OIDC_KEYS_TROUBLE,
                 issuer=self._settings.issuer,
@@ -112,10 +104,21 @@ class IssuerKeys:
         self._fetched_at = self._clock.monotonic()
         logs.info(names.OIDC_KEYS_FETCHED, issuer=self._settings.issuer, keys=len(keys))
 
-    def _discover(self) -> str:
+    def _fetched_keys(self) -> Keys:
+        """Return the issuer's usable keys; all calls together take OIDC_TIMEOUT_SECONDS at most.
+
+        Raises:
+            HttpError: the issuer cannot be reached, or is too slow.
+            ValueError: an answer is not usable.
+        """
+        deadline = time.monotonic() + self._settings.timeout_seconds
+        url = self._settings.jwks_url or self._discover(deadline)
+        return usable(self._get(url, deadline))
+
+    def _discover(self, deadline: float) -> str:
         """Return the address of the keys (OpenID Connect Discovery 1.0, section 4)."""
         issuer = self._settings.issuer
-        metadata = self._get(issuer.rstrip("/") + DISCOVERY)
+        metadata = self._get(issuer.rstrip("/") + DISCOVERY, deadline)
         if metadata.get("issuer") != issuer:
             raise ValueError("OIDC_ISSUER differs from the issuer that its metadata states")
         url = str(metadata.get("jwks_uri", ""))
@@ -123,74 +126,18 @@ class IssuerKeys:
             raise ValueError("jwks_uri is not an https address")
         return url
 
-    def _get(self, url: str) -> dict[str, Any]:
-        if urlsplit(url).scheme not in ("http", "https"):
-            raise ValueError("not an http address")
-        deadline = time.monotonic() + self._settings.timeout_seconds
-        headers = {"Accept": "application/json"}
-        request = urllib.request.Request(url, headers=headers)  # noqa: S310 - checked above
-        body = b""
-        with _OPENER.open(request, timeout=self._settings.timeout_seconds) as response:
-            while chunk := response.read1(CHUNK):
-                body += chunk
-                if len(body) > self._settings.keys_max_bytes:
-                    raise ValueError(f"more than {self._settings.keys_max_bytes} bytes")
-                if time.monotonic() > deadline:
-                    raise TimeoutError("the response took too long")
-        return strict_json.read_object(body)
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """Redirects are refused: the keys come only from the issuer's own addresses."""
-
-    def redirect_request(self, *_: Any) -> None:
-        return None
-
-
-_OPENER = urllib.request.build_opener(_NoRedirect)
-
-
-def usable(published: Mapping[str, Any]) -> Keys:
-    """Return the keys of a JSON Web Key Set that can verify signatures here.
-
-    Raises:
-        ValueError: there are none.
-    """
-    published_keys = published.get("keys")
-    if not isinstance(published_keys, list):
-        published_keys = []
-    keys: dict[str, dict[str, jwt.PyJWK]] = {}
-    for members in published_keys[:MAX_KEYS]:
-        key = _usable_key(members) if isinstance(members, dict) else None
-        if key is not None:
-            keys.setdefault(str(members["kid"]), {})[key.algorithm_name] = key
-    if not keys:
-        raise ValueError("no usable key in the set")
-    return keys
-
-
-def _usable_key(members: Mapping[str, Any]) -> jwt.PyJWK | None:
-    """Return the key with the public members of `members`; None where it has another purpose."""
-    kind = members.get("kty")
-    curve = members.get("crv")
-    algorithm = next((name for (k, c), name in ALGORITHMS.items() if (k, c) == (kind, curve)), None)
-    if algorithm is None or not _verifies(members, algorithm):
-        return None
-    public = {name: members[name] for name in PUBLIC_MEMBERS[str(kind)] if name in members}
-    try:
-        key = jwt.PyJWK(public, algorithm)
-    except jwt.PyJWTError:
-        return None
-    return None if kind == "RSA" and key.key.key_size < MIN_RSA_BITS else key
-
-
-def _verifies(members: Mapping[str, Any], algorithm: str) -> bool:
-    """Return whether a key has an id and may verify signatures with `algorithm`."""
-    operations = members.get("key_ops", ["verify"])
-    return (
-        members.get("alg", algorithm) == algorithm
-        and members.get("use", "sig") == "sig"
-        and isinstance(members.get("kid"), str)
-        and isinstance(operations, list)
-        and "verify" in operations
-    )
+    def _get(self, url: str, deadline: float) -> dict[str, Any]:
+        """Return the JSON object at `url`. A redirect is refused, as is any answer but a 200."""
+        seconds_left = deadline - time.monotonic()
+        if seconds_left <= 0:
+            raise ValueError("the issuer took too long")
+        answer = self._http.request(
+            "GET",
+            url,
+            timeout_seconds=seconds_left,
+            max_bytes=self._settings.keys_max_bytes,
+            headers={"Accept": "application/json"},
+        )
+        if answer.status != HTTP_OK:
+            raise ValueError(f"the issuer answered {answer.status}")
+        return strict_json.read_object(answer.body)

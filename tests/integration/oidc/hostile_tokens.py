@@ -6,6 +6,7 @@ from collections.abc import Callable
 from uuid import uuid4
 
 import jwt
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests.issuer import AUDIENCE, Issuer, ec_key, encoded, jwk, rsa_key, signed
@@ -24,6 +25,24 @@ def _hmac(issuer: Issuer, secret: bytes, **header: str) -> str:
 def _with_duplicate(issuer: Issuer, name: str, value: str) -> str:
     payload = json.dumps(issuer.claims())[:-1] + f', "{name}": {value}}}'
     return signed({"alg": "RS256", "kid": "rsa-1"}, payload.encode(), rsa_key())
+
+
+def _resigned(token: str, change: Callable[[bytes], bytes]) -> str:
+    """Return `token` with its signature changed."""
+    head, _, signature = token.rpartition(".")
+    return f"{head}.{encoded(change(jwt.utils.base64url_decode(signature)))}"
+
+
+def _as_der(signature: bytes) -> bytes:
+    half = len(signature) // 2
+    return encode_dss_signature(
+        int.from_bytes(signature[:half], "big"), int.from_bytes(signature[half:], "big")
+    )
+
+
+def _with_spare_bits(token: str) -> str:
+    """Return `token` in another spelling: its last character has bits that decode to nothing."""
+    return token[:-1] + {"A": "B", "Q": "R", "g": "h", "w": "x"}[token[-1]]
 
 
 def seconds_from_now(seconds: int) -> int:
@@ -151,6 +170,43 @@ HOSTILE_TOKENS: dict[str, tuple[str, Callable[[Issuer], str]]] = {
     ),
     "huge": ("token-too-large", lambda i: i.token(padding="x" * 100_000)),
     "truncated": ("token-untrusted", lambda i: i.token()[:-10]),
+    "a signature with bits left over": ("token-malformed", lambda i: _with_spare_bits(i.token())),
+    "a padded signature": ("token-malformed", lambda i: i.token() + "=="),
+    "a signature of zeros": (
+        "token-untrusted",
+        lambda i: _resigned(i.token(ec_key()), lambda _: bytes(64)),
+    ),
+    "a signature of zeros for RSA": (
+        "token-untrusted",
+        lambda i: _resigned(i.token(), lambda signature: bytes(len(signature))),
+    ),
+    "a truncated EC signature": (
+        "token-untrusted",
+        lambda i: _resigned(i.token(ec_key()), lambda signature: signature[:-1]),
+    ),
+    "an EC signature with a byte more": (
+        "token-untrusted",
+        lambda i: _resigned(i.token(ec_key()), lambda signature: signature + b"\0"),
+    ),
+    "an EC signature in DER": (
+        "token-untrusted",
+        lambda i: _resigned(i.token(ec_key()), _as_der),
+    ),
+    "an RSA signature with a zero before it": (
+        "token-untrusted",
+        lambda i: _resigned(i.token(), lambda signature: b"\0" + signature),
+    ),
+    "ES384": ("token-untrusted", lambda i: i.token(ec_key(), {"alg": "ES384"})),
+    "EdDSA": ("token-untrusted", lambda i: i.token(header={"alg": "EdDSA"})),
+    "the algorithm in lower case": ("token-untrusted", lambda i: i.token(header={"alg": "rs256"})),
+    "a certificate in the header": (
+        "token-untrusted",
+        lambda i: i.token(rsa_key(1), {"x5c": ["MIIB"], "kid": "mine"}),
+    ),
+    "an empty list of critical extensions": (
+        "token-malformed",
+        lambda i: i.token(header={"crit": []}),
+    ),
     "the signature of another payload": (
         "token-untrusted",
         lambda i: ".".join(

@@ -1,5 +1,7 @@
 """An issuer that is down or wrong: the last good keys stay in use."""
 
+import time
+
 import pytest
 
 from chalicelib.adapters.oidc.keys import FIRST_RETRY_SECONDS
@@ -7,12 +9,29 @@ from chalicelib.shared.errors import Unavailable
 from tests.integration.oidc.sign_in import MAX_AGE_SECONDS, SignIn
 from tests.issuer import Issuer, jwk, rsa_key
 
-FAILURES = ["errors", "nonsense", "empty", "huge", "redirects", "slow", "another issuer"]
+FAILURES = [
+    "errors",
+    "created",
+    "nonsense",
+    "empty",
+    "huge",
+    "redirects",
+    "slow",
+    "dripping",
+    "another issuer",
+]
+TIMEOUT_SECONDS = 0.3
+GRACE_SECONDS = 1.5
+"""How much later than its timeout a call may end on a busy machine."""
 
 
 def _break_issuer(issuer: Issuer, failure: str) -> None:
     if failure == "errors":
         issuer.status = 500
+    elif failure == "created":
+        issuer.status = 201
+    elif failure == "dripping":
+        issuer.pause_seconds = TIMEOUT_SECONDS / 3
     elif failure == "nonsense":
         issuer.body = b"<html>"
     elif failure == "empty":
@@ -33,6 +52,7 @@ def _break_issuer(issuer: Issuer, failure: str) -> None:
 def _repair_issuer(issuer: Issuer) -> None:
     issuer.status = 200
     issuer.body = None
+    issuer.pause_seconds = 0
     issuer.metadata = {"issuer": issuer.url, "jwks_uri": f"{issuer.url}/keys"}
     issuer.gate.set()
     issuer.published = [jwk(rsa_key(), "rsa-1")]
@@ -42,7 +62,7 @@ def _repair_issuer(issuer: Issuer) -> None:
 def test_the_last_good_keys_stay_in_use_while_the_issuer_fails(
     sign_in: SignIn, failure: str
 ) -> None:
-    sign_in.configure(timeout_seconds=0.3)
+    sign_in.configure(timeout_seconds=TIMEOUT_SECONDS)
     token = sign_in.issuer.token()
     sign_in(token)
     _break_issuer(sign_in.issuer, failure)
@@ -59,7 +79,7 @@ def test_the_last_good_keys_stay_in_use_while_the_issuer_fails(
 def test_without_any_keys_a_request_is_a_503_with_retry_after(
     sign_in: SignIn, failure: str
 ) -> None:
-    sign_in.configure(timeout_seconds=0.3)
+    sign_in.configure(timeout_seconds=TIMEOUT_SECONDS)
     _break_issuer(sign_in.issuer, failure)
     for _ in range(5):
         with pytest.raises(Unavailable) as refused:
@@ -72,3 +92,19 @@ def test_without_any_keys_a_request_is_a_503_with_retry_after(
     _repair_issuer(sign_in.issuer)
     sign_in.clock.seconds += FIRST_RETRY_SECONDS
     assert sign_in(sign_in.issuer.token()).subject == "ada"
+
+
+def test_a_dripping_issuer_is_given_up_at_the_timeout_in_total(sign_in: SignIn) -> None:
+    sign_in.configure(timeout_seconds=TIMEOUT_SECONDS)
+    _break_issuer(sign_in.issuer, "dripping")
+    started = time.monotonic()
+    sign_in.refuses(sign_in.issuer.token(), Unavailable, "issuer-unavailable")
+    assert time.monotonic() - started < TIMEOUT_SECONDS + GRACE_SECONDS
+
+
+def test_metadata_and_keys_share_one_timeout(sign_in: SignIn) -> None:
+    """Each answer alone would be in time."""
+    sign_in.configure(timeout_seconds=1.0)
+    sign_in.issuer.wait_seconds = 0.7
+    sign_in.refuses(sign_in.issuer.token(), Unavailable, "issuer-unavailable")
+    assert sign_in.issuer.key_calls == 1

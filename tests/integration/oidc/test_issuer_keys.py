@@ -111,6 +111,24 @@ def test_keys_with_another_purpose_are_ignored(sign_in: SignIn) -> None:
     assert sign_in(sign_in.issuer.token(header={"kid": "good"})).subject == "ada"
 
 
+def test_of_two_keys_under_one_id_neither_is_used(sign_in: SignIn) -> None:
+    sign_in.issuer.published = [
+        jwk(rsa_key(), "rsa-1"),
+        jwk(rsa_key(1), "rsa-1"),
+        jwk(ec_key(), "ec-1"),
+    ]
+    for key in (rsa_key(), rsa_key(1)):
+        sign_in.refuses(sign_in.issuer.token(key), code="token-untrusted")
+    assert sign_in(sign_in.issuer.token(ec_key())).subject == "ada"
+
+
+def test_a_point_off_the_curve_does_not_spoil_the_other_keys(sign_in: SignIn) -> None:
+    off_curve = {**jwk(ec_key(), "off"), "x": jwk(ec_key(1), "")["x"]}
+    sign_in.issuer.published = [off_curve, jwk(rsa_key(), "rsa-1")]
+    assert sign_in(sign_in.issuer.token()).subject == "ada"
+    sign_in.refuses(sign_in.issuer.token(ec_key(), {"kid": "off"}), code="token-untrusted")
+
+
 def test_the_address_of_the_keys_can_be_configured(sign_in: SignIn) -> None:
     sign_in.issuer.metadata = {}
     sign_in.configure(jwks_url=f"{sign_in.issuer.url}/keys")
