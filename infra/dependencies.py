@@ -40,6 +40,8 @@ PAGE = """\
 The packages that are deployed, and their licences. `make fmt` generates this page from the
 lock file and the packages' metadata; `python -m infra.dependencies` checks these packages and
 the development tools. boto3, botocore and s3transfer come with Lambda's runtime.
+The page at /docs is Swagger UI (Apache-2.0); its licence and notice are in
+`chalicelib/static/docs`.
 
 | package | version | licence |
 | --- | --- | --- |

@@ -1,11 +1,9 @@
-"""The API's description of itself: its OpenAPI document, and the same as a page.
+"""The API's description of itself: its OpenAPI document, and a page that shows it.
 
-Both are files that the build generates.
+`python -m infra.docs` generates the document; the page is Swagger UI, vendored in
+`chalicelib/static/docs` (docs/decisions/0009-docs-viewer.md).
 """
 
-import hashlib
-from base64 import b64encode
-from functools import cache
 from pathlib import Path
 
 from chalice.app import Blueprint
@@ -14,9 +12,45 @@ from chalicelib.entrypoints.answer import Answer
 from chalicelib.entrypoints.call import Call
 from chalicelib.entrypoints.endpoint import endpoint
 from chalicelib.entrypoints.operation import Operation, Tag
-from chalicelib.entrypoints.schemas import STRING
+from chalicelib.entrypoints.schemas import ANY_OBJECT, STRING, object_schema
+from chalicelib.shared.errors import NotFound
 
 STATIC = Path(__file__).resolve().parent.parent / "static"
+DOCUMENT = object_schema(
+    {"openapi": STRING, "info": ANY_OBJECT, "paths": ANY_OBJECT, "components": ANY_OBJECT}
+)
+PAGE = STATIC / "docs" / "index.html"
+JAVASCRIPT = "text/javascript; charset=utf-8"
+CSS = "text/css; charset=utf-8"
+TEXT = "text/plain; charset=utf-8"
+ASSETS = {
+    "init.js": JAVASCRIPT,
+    "reference.css": CSS,
+    "swagger-ui-bundle.js": JAVASCRIPT,
+    "swagger-ui-bundle.js.LICENSE.txt": TEXT,
+    "swagger-ui.css": CSS,
+    "LICENSE": TEXT,
+    "NOTICE": TEXT,
+}
+"""The files that the page loads, and their licences, with their media types."""
+
+POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data:",
+        "font-src 'self'",
+        "connect-src 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+        "form-action 'none'",
+    )
+)
+"""What the page may load and call: the deployment that serves it, and nothing else."""
+
+PAGE_CACHE = "public, max-age=300"
+ASSET_CACHE = "public, max-age=3600"
 
 routes = Blueprint(__name__)
 
@@ -27,7 +61,7 @@ routes = Blueprint(__name__)
     Operation(
         summary="Get this OpenAPI document",
         tag=Tag.SERVICE,
-        response={"type": "object"},
+        response={**DOCUMENT, "additionalProperties": True},
         response_description="The OpenAPI 3.1 document.",
     ),
 )
@@ -35,7 +69,7 @@ def openapi(call: Call) -> Answer:
     """Return the OpenAPI document."""
     return Answer(
         (STATIC / "openapi.json").read_bytes(),
-        headers={"Cache-Control": "public, max-age=300"},
+        headers={"Cache-Control": PAGE_CACHE},
     )
 
 
@@ -45,28 +79,34 @@ def openapi(call: Call) -> Answer:
     Operation(
         summary="Read this API's reference as a web page",
         tag=Tag.SERVICE,
-        description="The page needs no network access beyond itself.",
+        description=(
+            "Swagger UI, which can also send requests. It loads nothing from other servers."
+        ),
         response=STRING,
         response_description="The page.",
         media_type="text/html",
     ),
 )
 def docs(call: Call) -> Answer:
-    """Return the reference as a page, with a policy that allows its own style sheet only."""
-    page, style = _page()
-    policy = (
-        f"default-src 'none'; style-src 'sha256-{style}'; frame-ancestors 'none'; base-uri 'none'"
-    )
+    """Return the page. Its links are relative to `/docs`, so that it works under any stage."""
+    if str((call.request.context or {}).get("path") or "").endswith("/"):
+        return Answer(status=308, headers={"Location": "../docs"})
     return Answer(
-        page,
-        headers={"Content-Security-Policy": policy},
+        PAGE.read_bytes(),
+        headers={"Content-Security-Policy": POLICY, "Cache-Control": PAGE_CACHE},
         content_type="text/html; charset=utf-8",
     )
 
 
-@cache
-def _page() -> tuple[bytes, str]:
-    """Return the page, and the SHA-256 of its style sheet in Base64."""
-    text = (STATIC / "docs.html").read_text()
-    style = text.partition("<style>")[2].partition("</style>")[0]
-    return text.encode(), b64encode(hashlib.sha256(style.encode()).digest()).decode()
+@routes.route("/docs/{file}", methods=["GET"])
+@endpoint(routes)
+def docs_asset(call: Call) -> Answer:
+    """Return a file that the page loads. It is no operation of the API."""
+    name = call.path["file"]
+    if name not in ASSETS:
+        raise NotFound("The reference has no such file.")
+    return Answer(
+        (PAGE.parent / name).read_bytes(),
+        headers={"Cache-Control": ASSET_CACHE},
+        content_type=ASSETS[name],
+    )

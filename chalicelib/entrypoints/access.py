@@ -48,6 +48,7 @@ RULES: Final[Mapping[tuple[str, str], Rule]] = {
     ("GET", "/health/ready"): PUBLIC,
     ("GET", "/openapi.json"): PUBLIC,
     ("GET", "/docs"): PUBLIC,
+    ("GET", "/docs/{file}"): PUBLIC,
     **_collection("/api/crm/accounts"),
     **_collection("/api/crm/contacts"),
     **_collection("/api/crm/jobs"),

@@ -72,7 +72,7 @@ def change_account(call: Call) -> Answer:
 @endpoint(
     routes,
     delete_operation(
-        summary="Delete an account", description="An account that still has jobs is kept."
+        ACCOUNT, summary="Delete an account", description="An account that still has jobs is kept."
     ),
 )
 def delete_account(call: Call) -> Answer:

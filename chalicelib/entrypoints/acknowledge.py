@@ -12,12 +12,13 @@ from chalicelib.autoheal.alert import Alert, read
 from chalicelib.bootstrap import container
 from chalicelib.entrypoints import access
 from chalicelib.entrypoints.acknowledge_page import acknowledged_page, confirmation_page
+from chalicelib.entrypoints.alert_schemas import ALERT, SILENCE
 from chalicelib.entrypoints.answer import Answer, json_answer
 from chalicelib.entrypoints.autoheal_schemas import ACKNOWLEDGED
 from chalicelib.entrypoints.call import Call
 from chalicelib.entrypoints.endpoint import endpoint
 from chalicelib.entrypoints.operation import READ_ERRORS, Operation, Parameter, Tag
-from chalicelib.entrypoints.schemas import ANY_OBJECT, STRING, page_of
+from chalicelib.entrypoints.schemas import STRING, page_of
 from chalicelib.security.signing import Links
 from chalicelib.shared.errors import BadLink
 from chalicelib.shared.schema import parse
@@ -38,7 +39,7 @@ routes = Blueprint(__name__)
         summary="List firing alerts",
         tag=Tag.ALERTS,
         description="As Alertmanager has them. `ackUrl` is a link that acknowledges the alert.",
-        response=page_of(ANY_OBJECT),
+        response=page_of(ALERT),
         response_description="All alerts, on one page.",
         errors=(*READ_ERRORS, 502),
     ),
@@ -57,7 +58,7 @@ def list_alerts(call: Call) -> Answer:
         summary="List silences",
         tag=Tag.ALERTS,
         description="As Alertmanager has them.",
-        response=page_of(ANY_OBJECT),
+        response=page_of(SILENCE),
         response_description="All silences, on one page.",
         errors=(*READ_ERRORS, 502),
     ),

@@ -78,7 +78,9 @@ def change_contact(call: Call) -> Answer:
 @routes.route(f"{BASE}/contacts/{{id}}", methods=["DELETE"], content_types=[])
 @endpoint(
     routes,
-    delete_operation(summary="Delete a contact", description="Its jobs stay, without a contact."),
+    delete_operation(
+        CONTACT, summary="Delete a contact", description="Its jobs stay, without a contact."
+    ),
 )
 def delete_contact(call: Call) -> Answer:
     """Delete a contact and detach it from its jobs."""

@@ -4,7 +4,9 @@ Each function returns the `Operation` of one endpoint; what is particular to an 
 argument.
 """
 
+import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -21,6 +23,10 @@ from chalicelib.entrypoints.operation import (
     Tag,
 )
 from chalicelib.entrypoints.schemas import STRING, count_up_to, enum_of, page_of, text_of
+
+EXAMPLE_ID = UUID("0197a3c0-6a11-7d52-8f0e-5d1c9e2b7a40")
+EXAMPLE_TENANT = UUID("0197a3c0-5f3e-7cc4-9d0a-2b8b6f0f1e11")
+EXAMPLE_TIME = datetime(2030, 1, 15, 9, 30, tzinfo=UTC)
 
 LIST_PARAMETERS = (
     Parameter(
@@ -54,10 +60,11 @@ def create_operation(
     """Return the operation that creates an entity; `links` are what can be done with it."""
     return Operation(
         summary=summary,
-        tag=Tag.CRM,
+        tag=_tag(kind),
         request=kind.create,
         example=example,
         response=kind.model,
+        response_example=_stored(kind, example),
         response_description="Created. `Location` is its address.",
         status=201,
         response_headers=("ETag", "Location"),
@@ -72,7 +79,7 @@ def list_operation(kind: EntityType[Any], *, summary: str) -> Operation:
     """Return the operation that lists entities, a page at a time."""
     return Operation(
         summary=summary,
-        tag=Tag.CRM,
+        tag=_tag(kind),
         description="Pages through the tenant's own items, in order of creation.",
         parameters=(*_filters(kind), *LIST_PARAMETERS),
         response=page_of(kind.model),
@@ -85,7 +92,7 @@ def read_operation(kind: EntityType[Any], *, summary: str) -> Operation:
     """Return the operation that reads one entity."""
     return Operation(
         summary=summary,
-        tag=Tag.CRM,
+        tag=_tag(kind),
         response=kind.model,
         response_description="The current version.",
         response_headers=("ETag",),
@@ -99,7 +106,7 @@ def change_operation(
     """Return the operation that changes some fields of an entity."""
     return Operation(
         summary=summary,
-        tag=Tag.CRM,
+        tag=_tag(kind),
         description="A JSON merge patch (RFC 7396): absent fields stay, `null` clears a field.",
         request=kind.change,
         example=example,
@@ -113,11 +120,11 @@ def change_operation(
     )
 
 
-def delete_operation(*, summary: str, description: str = "") -> Operation:
+def delete_operation(kind: EntityType[Any], *, summary: str, description: str = "") -> Operation:
     """Return the operation that deletes an entity."""
     return Operation(
         summary=summary,
-        tag=Tag.CRM,
+        tag=_tag(kind),
         description=description,
         response_description="Deleted.",
         status=204,
@@ -125,6 +132,24 @@ def delete_operation(*, summary: str, description: str = "") -> Operation:
         if_match="optional",
         idempotent=True,
     )
+
+
+def _tag(kind: EntityType[Any]) -> Tag:
+    return Tag(kind.collection.capitalize())
+
+
+def _stored(kind: EntityType[Any], example: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the JSON of the entity that a request like `example` creates."""
+    command = kind.create.model_validate(example)
+    entity = kind.model(
+        id=EXAMPLE_ID,
+        tenant_id=EXAMPLE_TENANT,
+        version=1,
+        created_at=EXAMPLE_TIME,
+        updated_at=EXAMPLE_TIME,
+        **command.values(),
+    )
+    return dict(json.loads(entity.to_json()))
 
 
 def _filters(kind: EntityType[Any]) -> tuple[Parameter, ...]:

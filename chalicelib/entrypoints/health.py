@@ -26,10 +26,11 @@ HOME = object_schema(
         "actions": array_of(STRING),
     }
 )
+DEPENDENCY = object_schema({"status": STRING, "latencyMs": NUMBER}, {"detail": STRING})
 READINESS = object_schema(
     {
         "status": STRING,
-        "dependencies": {"type": "object", "additionalProperties": {"type": "object"}},
+        "dependencies": {"type": "object", "additionalProperties": DEPENDENCY},
     }
 )
 
@@ -106,6 +107,10 @@ def live(call: Call) -> Answer:
         tag=Tag.SERVICE,
         description="Checks all dependencies at once, within two seconds.",
         response=READINESS,
+        response_example={
+            "status": "ok",
+            "dependencies": {"postgres": {"status": "ok", "latencyMs": 1.4}},
+        },
         response_description="Every dependency is available.",
         same_body={503: "At least one dependency is down. The response names it."},
     ),

@@ -86,7 +86,7 @@ def change_job(call: Call) -> Answer:
 
 
 @routes.route(f"{BASE}/jobs/{{id}}", methods=["DELETE"], content_types=[])
-@endpoint(routes, delete_operation(summary="Delete a job"))
+@endpoint(routes, delete_operation(JOB, summary="Delete a job"))
 def delete_job(call: Call) -> Answer:
     """Delete a job."""
     return delete_entity(call, JOB)
@@ -97,7 +97,7 @@ def delete_job(call: Call) -> Answer:
     routes,
     Operation(
         summary="Move a job to another status",
-        tag=Tag.CRM,
+        tag=Tag.JOBS,
         description="The problem document of an illegal change lists the allowed statuses.",
         request=MoveJob,
         example={"status": "Scheduled"},

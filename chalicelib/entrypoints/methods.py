@@ -15,7 +15,9 @@ from chalicelib.shared.errors import MethodNotAllowed
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 FILLED_IN = ("preflight", "refuse_method")
-"""The views of the methods that are no operation of the API."""
+"""The views of the methods that a path does not have."""
+NOT_OPERATIONS = (*FILLED_IN, "docs_asset")
+"""The views that are no operation of the API, and so are not in its OpenAPI document."""
 
 
 def fill_in(app: Chalice) -> None:

@@ -22,7 +22,9 @@ WRITE_ERRORS = (400, 401, 403, 409, 413, 415, 422, 429, 503)
 class Tag(StrEnum):
     """The groups of operations in the OpenAPI document."""
 
-    CRM = "CRM"
+    ACCOUNTS = "Accounts"
+    CONTACTS = "Contacts"
+    JOBS = "Jobs"
     OUTBOX = "Outbox"
     AUTOHEAL = "Autoheal"
     ALERTS = "Alerts"
@@ -53,6 +55,7 @@ class Operation:
         example: an example of the request body.
         request_types: the media types of the request body.
         response: the body of a successful response; None where it has no body.
+        response_example: an example of that body.
         response_description: what a successful response means.
         status: the status of a successful response.
         media_type: the media type of the response.
@@ -76,6 +79,7 @@ class Operation:
     example: Mapping[str, Any] | None = None
     request_types: tuple[str, ...] = JSON_TYPES
     response: Schema | None = None
+    response_example: Mapping[str, Any] | None = None
     response_description: str = "The operation succeeded."
     status: int = 200
     media_type: str = "application/json"

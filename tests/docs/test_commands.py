@@ -48,6 +48,7 @@ RUN_ELSEWHERE = {
     "python -m infra.local": "tests/e2e/test_stack.py",
     "python -m infra.local urls": "tests/e2e/test_tour.py",
     "python -m infra.docs": "tests/unit/test_documents.py",
+    "python -m infra.docs.viewer": "tests/unit/test_docs_viewer.py",
     "python -m infra.ops audit": "tests/integration/test_audit_export.py",
     "python -m infra.ops migrate": "tests/integration/test_database.py",
     "python -m infra.ops outbox": "tests/integration/test_outbox_admin.py",

@@ -26,6 +26,7 @@ EXPECTED = {
         "GET /health/ready",
         "GET /openapi.json",
         "GET /docs",
+        "GET /docs/{file}",
     ],
     "sales admin": [
         f"{method}{path}"

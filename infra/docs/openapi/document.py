@@ -15,7 +15,9 @@ DESCRIPTION = (
     "change the CRM can be repeated safely with an `Idempotency-Key`."
 )
 TAGS: Mapping[Tag, str] = {
-    Tag.CRM: "Accounts, contacts and jobs of one tenant.",
+    Tag.ACCOUNTS: "The companies that jobs are done for.",
+    Tag.CONTACTS: "People, at an account or independent.",
+    Tag.JOBS: "Work for an account, from `Open` to `Completed` or `Cancelled`.",
     Tag.OUTBOX: "The transactional outbox: its backlog, parked streams and replays.",
     Tag.AUTOHEAL: "Automatic remediation of alerts: webhook, approvals and configuration.",
     Tag.ALERTS: "Firing alerts, acknowledgements and silences.",
@@ -27,7 +29,7 @@ SECURITY_SCHEMES = {
         "type": "http",
         "scheme": "bearer",
         "bearerFormat": "JWT",
-        "description": "A token of the OpenID Connect issuer.",
+        "description": "A token of the OpenID Connect issuer. Locally, `make token` prints one.",
     },
     "webhook": {
         "type": "http",

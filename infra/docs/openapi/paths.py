@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from chalicelib.entrypoints.access import OWN_CREDENTIAL, PUBLIC, RULES
-from chalicelib.entrypoints.methods import FILLED_IN
+from chalicelib.entrypoints.access import OWN_CREDENTIAL, PUBLIC, RULES, System
+from chalicelib.entrypoints.methods import NOT_OPERATIONS
 from chalicelib.entrypoints.operation import Operation
 from infra.docs.openapi.parameters import parameters
 from infra.docs.openapi.responses import responses
@@ -23,7 +23,7 @@ def paths(
     for path, methods in sorted(routes.items()):
         for method, route in sorted(methods.items()):
             name = route.view_function.__name__
-            if name not in FILLED_IN:
+            if name not in NOT_OPERATIONS:
                 item = items.setdefault(path, {})
                 item[method.lower()] = _operation(path, method, name, operations)
     return items
@@ -33,17 +33,32 @@ def _operation(
     path: str, method: str, name: str, operations: Mapping[str, Operation]
 ) -> dict[str, Any]:
     operation = operations[name]
-    described = {"description": operation.description} if operation.description else {}
     return {
         "operationId": name,
         "summary": operation.summary,
-        **described,
+        "description": f"{operation.description}\n\n{_callers(path, method, operation)}".strip(),
         "tags": [operation.tag],
         "parameters": parameters(path, operation),
         "responses": responses(operation, operations),
         **_security(path, method, operation),
         **_request_body(operation),
     }
+
+
+def _callers(path: str, method: str, operation: Operation) -> str:
+    """Return the sentence that states who may call the operation."""
+    rule = RULES[method, path]
+    if rule == PUBLIC:
+        return "Public: no credentials needed."
+    if rule == OWN_CREDENTIAL:
+        schemes = " or ".join(f"`{scheme}`" for scheme in operation.security)
+        operators = ""
+        if "bearer" in operation.security:
+            operators = " A `bearer` token needs a role of the tenant that runs the system."
+        return f"Credentials: {schemes}.{operators}"
+    roles = " or ".join(f"`{role}`" for role in sorted(rule))
+    where = ", in the tenant that runs the system" if isinstance(rule, System) else ""
+    return f"Role: {roles}{where}."
 
 
 def _security(path: str, method: str, operation: Operation) -> dict[str, Any]:

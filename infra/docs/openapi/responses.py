@@ -55,7 +55,10 @@ def _success(operation: Operation, operations: Mapping[str, Operation]) -> dict[
     if operation.links:
         response["links"] = {name: _link(name, operations[name]) for name in operation.links}
     if operation.response is not None:
-        content = {operation.media_type: {"schema": resolved(operation.response)}}
+        media_type: dict[str, Any] = {"schema": resolved(operation.response)}
+        if operation.response_example is not None:
+            media_type["example"] = operation.response_example
+        content = {operation.media_type: media_type}
         if operation.alternative_media_type:
             content[operation.alternative_media_type] = {"schema": STRING}
         response["content"] = content

@@ -86,12 +86,8 @@ def test_home_and_readiness_report_the_state_of_the_service(api: Api) -> None:
     assert ready["dependencies"]["postgres"]["latencyMs"] > 0
 
 
-def test_the_reference_is_served_and_its_page_loads_nothing_else(api: Api) -> None:
-    assert api("GET", "/openapi.json").json_body["openapi"] == "3.1.0"
-    page = api("GET", "/docs")
-    assert page.headers["Content-Type"].startswith("text/html")
-    assert "style-src 'sha256-" in page.headers["Content-Security-Policy"]
-    text = page.body.decode()
-    assert "/api/crm/jobs/{id}/status" in text
-    assert "http://" not in text.replace("http://127", "")
-    assert "src=" not in text
+def test_the_openapi_document_is_served(api: Api) -> None:
+    answer = api("GET", "/openapi.json")
+    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.json_body["openapi"] == "3.1.0"
+    assert "/api/crm/jobs/{id}/status" in answer.json_body["paths"]
