@@ -33,7 +33,12 @@ def main(arguments: list[str] | None = None) -> int:
         api = stack.status()["api"] or stack.up()
         plan = drill.Plan(options.compress, tuple(options.act or drill.ACTS), options.keep_mode)
         report = drill.run(stack, api, plan, say=lambda line: print(line, file=out, flush=True))
-    except (ServiceFailed, drill.AnotherDrill, Broken, requests.RequestException) as problem:
+    except (
+        ServiceFailed,
+        drill.AnotherDrill,
+        Broken,
+        requests.RequestException,
+    ) as problem:
         print(f"✗ {problem}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

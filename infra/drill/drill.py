@@ -84,8 +84,8 @@ def run(stack: Stack, api: str, plan: Plan, say: Callable[[str], None]) -> Repor
     problem = None
     with ExitStack() as after:
         after.enter_context(_alone(home))
-        parts = stack.status()["parts"]
-        absent = [name for name in NEEDED if not parts.get(name, {}).get("running")]
+        services = stack.status()["parts"]
+        absent = [name for name in NEEDED if not services.get(name, {}).get("running")]
         if absent:
             raise ServiceFailed(
                 absent[0], "the drill needs it, and it does not run", remedy="`make up`"
@@ -98,11 +98,12 @@ def run(stack: Stack, api: str, plan: Plan, say: Callable[[str], None]) -> Repor
         after.enter_context(_as_before(site, timeline, home / "before.json"))
         try:
             _play(site, targets, plan, timeline)
-        except Broken as found:
-            problem = found
-        except requests.RequestException as found:
-            part = f"{found.request.url if found.request else ''}"
-            problem = Broken("the parts answer", f"{part}: {type(found).__name__}", "`make status`")
+        except Broken as broken:
+            problem = broken
+        except requests.RequestException as failure:
+            address = failure.request.url if failure.request else ""
+            what = f"{address}: {type(failure).__name__}"
+            problem = Broken("the services answer", what, "`make status`")
         if problem:
             timeline.add(Sort.BROKEN, f"{problem.link}: {problem.what}")
         return gather(site, timeline, Verdict.of(problem), plan.compress)
@@ -181,7 +182,7 @@ def _compressed(
 def _as_before(site: Site, timeline: Timeline, file: Path) -> Iterator[None]:
     """Restore the healer's mode and chaos after the block.
 
-    `file` keeps them, so that after a killed drill the next one restores what that one found.
+    `file` keeps them, so that after a killed drill the next one restores the mode.
     """
     before = site.ask("GET", "/autoheal/config")
     if file.exists() and before["mode"] == LIVE:

@@ -42,7 +42,8 @@ class Site:
             f"Bearer {self.stack.issuer.token(Role.ADMIN, DEFAULT_TENANT)}"
         )
         self._functions = self.stack.emulator.client("lambda")
-        self._names = [one["FunctionName"] for one in self._functions.list_functions()["Functions"]]
+        functions = self._functions.list_functions()["Functions"]
+        self._names = [function["FunctionName"] for function in functions]
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         """Return what the API answers.
@@ -78,16 +79,16 @@ class Site:
         """Return Prometheus' alerts, pending and firing: `labels`, `state`, `activeAt`."""
         answer = requests.get(f"{self.prometheus.url}/api/v1/alerts", timeout=SECONDS)
         answer.raise_for_status()
-        wanted = {**({"alertname": name} if name else {}), **labels}
+        selected = {**({"alertname": name} if name else {}), **labels}
         return [
-            one
-            for one in answer.json()["data"]["alerts"]
-            if wanted.items() <= one["labels"].items()
+            alert
+            for alert in answer.json()["data"]["alerts"]
+            if selected.items() <= alert["labels"].items()
         ]
 
     def firing(self, name: str, **labels: str) -> bool:
         """Return whether an alert fires in Prometheus."""
-        return any(one["state"] == "firing" for one in self.alerts(name, **labels))
+        return any(alert["state"] == "firing" for alert in self.alerts(name, **labels))
 
     def over(self, query: str, start: float, end: float) -> list[dict[str, Any]]:
         """Return each series of `query`, with `metric` and one of `values` a second."""
@@ -102,8 +103,8 @@ class Site:
         """Return the alerts that Alertmanager has and that are not over."""
         answer = requests.get(f"{self._alertmanager}/api/v2/alerts", timeout=SECONDS)
         answer.raise_for_status()
-        wanted = {"alertname": name, **labels}
-        return [one for one in answer.json() if wanted.items() <= one["labels"].items()]
+        selected = {"alertname": name, **labels}
+        return [alert for alert in answer.json() if selected.items() <= alert["labels"].items()]
 
     def send_alerts(self, *alerts: Mapping[str, Any]) -> None:
         """Send alerts, firing or resolved, to Alertmanager."""
@@ -118,7 +119,7 @@ class Site:
         return sum(float(count) for count in REFUSED.findall(text))
 
     def refusal_status(self) -> str:
-        """Return the last refusal's HTTP status, by Alertmanager's log; empty if there is none."""
+        """Return the last refusal's HTTP status in Alertmanager's log, or an empty text."""
         log = self.stack.healing.alertmanager.process.log
         statuses = STATUS.findall(log.read_text(errors="replace")) if log.exists() else []
         return statuses[-1] if statuses else ""
@@ -127,10 +128,10 @@ class Site:
         """Invoke a scheduled function as its schedule does; return its answer.
 
         Raises:
-            RuntimeError: there is no such function, or it failed; botocore's errors where it cannot
-                be invoked.
+            RuntimeError: there is no such function, or it failed.
+            ClientError, BotoCoreError: it cannot be invoked.
         """
-        name = next((one for one in self._names if function in one), None)
+        name = next((deployed for deployed in self._names if function in deployed), None)
         if name is None:
             raise RuntimeError(f"there is no function {function}")
         event = {

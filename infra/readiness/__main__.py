@@ -1,6 +1,6 @@
 """Check whether a deployment is ready: `python -m infra.readiness`, or `make readiness`.
 
-Of another one, say where it is: --api, --prometheus, --alertmanager, --stage and a token
+For another one, give its addresses: --api, --prometheus, --alertmanager, --stage and a token
 with the role ops in AETHERLINK_TOKEN; its settings (Kafka, OWNER_DATABASE_URL) and AWS
 credentials come from the environment.
 """

@@ -1,4 +1,4 @@
-"""The cloud: secrets in function environments, table expiry and recovery, database backups."""
+"""Checks of the cloud: secrets in environments, table expiry and recovery, backups."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -25,7 +25,7 @@ UNSUPPORTED = {
 
 
 def leaks(environment: Mapping[str, str], secrets: Iterable[str]) -> list[str]:
-    """Return the names of the variables that contain a secret instead of a reference to it."""
+    """Return the names of variables with a secret instead of a reference to it."""
     texts = [secret for secret in secrets if secret]
     names = []
     for name, value in environment.items():
@@ -39,10 +39,13 @@ def _functions(target: Target) -> list[dict[str, Any]]:
     pages = target.aws("lambda").get_paginator("list_functions").paginate()
     functions = [function for page in pages for function in page["Functions"]]
     return [
-        function
-        for function in functions
-        if target.stage in function.get("Environment", {}).get("Variables", {}).get("STAGE", "")
+        function for function in functions if target.stage in _variables(function).get("STAGE", "")
     ]
+
+
+def _variables(function: Mapping[str, Any]) -> Mapping[str, str]:
+    variables: Mapping[str, str] = function.get("Environment", {}).get("Variables", {})
+    return variables
 
 
 @check(
@@ -63,24 +66,26 @@ def _secrets(target: Target) -> str:
 
 def tables(settings: Settings) -> dict[str, bool]:
     """Return the deployment's tables, and whether their items expire."""
-    found = {}
+    expiry_by_table = {}
     if settings.idempotency.table:
-        found[settings.idempotency.table] = True
+        expiry_by_table[settings.idempotency.table] = True
     if prefix := settings.autoheal_store.table_prefix:
-        found |= {f"{prefix}-{name}": name not in autoheal.KEPT_FOR_EVER for name in autoheal.KEYS}
-    return found
+        expiry_by_table |= {
+            f"{prefix}-{name}": name not in autoheal.KEPT_FOR_EVER for name in autoheal.KEYS
+        }
+    return expiry_by_table
 
 
 def _deployed(target: Target) -> dict[str, bool]:
     """Return the tables that the deployed functions' environment names."""
-    for one in _functions(target):
-        variables = one["Environment"]["Variables"]
+    for function in _functions(target):
+        variables = function["Environment"]["Variables"]
         settings = Settings().changed(
             idempotency={"table": variables.get("IDEMPOTENCY_TABLE", "")},
             autoheal_store={"table_prefix": variables.get("AUTOHEAL_TABLE_PREFIX", "")},
         )
-        if found := tables(settings):
-            return found
+        if expiry_by_table := tables(settings):
+            return expiry_by_table
     raise Wrong(f"no function of stage {target.stage} names its tables")
 
 
@@ -134,7 +139,11 @@ def _backups(target: Target) -> str:
     instances = target.aws("rds").describe_db_instances()["DBInstances"]
     if not instances:
         raise NotHere("no RDS instances: check the database's backups where it runs")
-    without = [one["DBInstanceIdentifier"] for one in instances if not one["BackupRetentionPeriod"]]
+    without = [
+        instance["DBInstanceIdentifier"]
+        for instance in instances
+        if not instance["BackupRetentionPeriod"]
+    ]
     if without:
         raise Wrong(f"no backups are kept of {', '.join(without)}")
     return f"{len(instances)} databases keep backups"

@@ -1,4 +1,4 @@
-"""The data: is the schema at its head, are the topics there, does the outbox flow."""
+"""Checks of the data: the schema's version, the topics, and the outbox."""
 
 import re
 import time
@@ -29,15 +29,15 @@ def _migrations(target: Target) -> str:
     with driver.connect(
         target.database, DatabaseSettings(), name="aetherlink-readiness"
     ) as connection:
-        [[there]] = connection.execute_unnamed(
+        [[exists]] = connection.execute_unnamed(
             "SELECT to_regclass('alembic_version') IS NOT NULL", ()
         ).rows
-        found = (
+        versions = (
             connection.execute_unnamed("SELECT version_num FROM alembic_version", ()).rows
-            if there
+            if exists
             else []
         )
-    current = found[0][0] if found else "nothing"
+    current = versions[0][0] if versions else "nothing"
     if current != head:
         raise Wrong(f"the schema is at {current}, the code needs {head}")
     return f"the schema is at {head}"
@@ -49,40 +49,42 @@ def _migrations(target: Target) -> str:
     "`python -m infra.ops topics`; more partitions by Kafka's tools",
 )
 def _topics(target: Target) -> str:
-    wanted = topics.wanted(target.settings)
+    needed = topics.wanted(target.settings)
     admin = KafkaAdminClient(**client_settings(target.settings.kafka))
     try:
-        found = {one["name"]: len(one["partitions"]) for one in admin.describe_topics(list(wanted))}
+        partitions = {
+            topic["name"]: len(topic["partitions"]) for topic in admin.describe_topics(list(needed))
+        }
     finally:
         admin.close()
-    missing = [name for name in wanted if not found.get(name)]
+    missing = [name for name in needed if not partitions.get(name)]
     if missing:
         raise Wrong(f"there is no topic {', '.join(missing)}")
     fewer = [
-        f"{name} has {found[name]} of {count}"
-        for name, count in wanted.items()
-        if found[name] < count
+        f"{name} has {partitions[name]} of {count}"
+        for name, count in needed.items()
+        if partitions[name] < count
     ]
     if fewer:
         raise Wrong(f"too few partitions: {', '.join(fewer)}")
-    return f"{len(wanted)} topics, {sum(found[name] for name in wanted)} partitions"
+    return f"{len(needed)} topics, {sum(partitions[name] for name in needed)} partitions"
 
 
 def _outbox(target: Target) -> dict[str, float]:
     answer = target.ask("/metrics")
     if not answer.ok:
         raise Wrong(f"GET /metrics answers {answer.status_code}")
-    found = {name: float(value) for name, value in SAMPLE.findall(answer.text)}
-    if "outbox_pending" not in found:
+    metrics = {name: float(value) for name, value in SAMPLE.findall(answer.text)}
+    if "outbox_pending" not in metrics:
         raise Wrong("GET /metrics has nothing about the outbox: the database cannot be reached")
-    return found
+    return metrics
 
 
 @check("outbox-lag", "no event waits for long", "runbook docs/runbooks/outbox.md#outboxstalled")
 def _lag(target: Target) -> str:
-    found = _outbox(target)
-    pending = found["outbox_pending"]
-    age = time.time() - found["outbox_oldest_pending_timestamp"] if pending else 0.0
+    metrics = _outbox(target)
+    pending = metrics["outbox_pending"]
+    age = time.time() - metrics["outbox_oldest_pending_timestamp"] if pending else 0.0
     if age > OLDEST_SECONDS:
         raise Wrong(f"{pending:.0f} events wait, the oldest for {age:.0f} s")
     return f"{pending:.0f} events wait, the oldest for {age:.0f} s"

@@ -1,4 +1,4 @@
-"""The API: does it answer, do its dependencies, can the audit be read, is the console there."""
+"""Checks of the API: its health, its dependencies, sign-in, the audit and the console."""
 
 import csv
 import io
@@ -41,12 +41,15 @@ def _ready(target: Target) -> str:
     status = answer.json()
     if not answer.ok:
         down = [
-            name for name, one in status.get("dependencies", {}).items() if one["status"] != "ok"
+            name
+            for name, dependency in status.get("dependencies", {}).items()
+            if dependency["status"] != "ok"
         ]
         names = ", ".join(down) or "no dependency is named"
         raise Wrong(f"GET /health/ready answers {answer.status_code}: {names}")
     return ", ".join(
-        f"{name} {one['latencyMs']:g} ms" for name, one in status["dependencies"].items()
+        f"{name} {dependency['latencyMs']:g} ms"
+        for name, dependency in status["dependencies"].items()
     )
 
 
@@ -67,10 +70,11 @@ def _sign_in(target: Target) -> str:
 
 def _events(target: Target) -> list[dict[str, Any]]:
     """Return the newest events of the audit."""
-    found = target.ask("/audit", n=EVENTS)
-    if not found.ok:
-        raise Wrong(f"GET /audit answers {found.status_code}: {found.text[:200]}")
-    if not (events := found.json()["events"]):
+    answer = target.ask("/audit", n=EVENTS)
+    if not answer.ok:
+        raise Wrong(f"GET /audit answers {answer.status_code}: {answer.text[:200]}")
+    events = answer.json()["events"]
+    if not events:
         raise NotHere("the audit is empty: nothing happened yet")
     return list(events)
 
@@ -80,7 +84,7 @@ def _filters(target: Target) -> str:
     every = _events(target)
     kind = str(every[0]["kind"])
     some = target.ask("/audit", n=EVENTS, kind=kind).json()["events"]
-    others = sorted({str(one["kind"]) for one in some} - {kind})
+    others = sorted({str(event["kind"]) for event in some} - {kind})
     if others or not some:
         raise Wrong(f"asked for {kind}, the audit answers {', '.join(others) or 'nothing'}")
     return f"{len(some)} events of {kind}, and no others"

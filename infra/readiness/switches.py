@@ -37,15 +37,15 @@ def _mode(target: Target) -> str:
     "docs/runbooks/autoheal.md#autohealactionfailurespike",
 )
 def _breakers(target: Target) -> str:
-    found = _config(target)["breakers"]
+    breakers = _config(target)["breakers"]
     is_open = [
-        f"{one['runbook']} after {one['failures']} failures"
-        for one in found
-        if one["state"] != "closed"
+        f"{breaker['runbook']} after {breaker['failures']} failures"
+        for breaker in breakers
+        if breaker["state"] != "closed"
     ]
     if is_open:
         raise Wrong(f"not closed: {', '.join(is_open)}")
-    return f"all {len(found)} are closed"
+    return f"all {len(breakers)} are closed"
 
 
 CHECKS = (_chaos, _mode, _breakers)

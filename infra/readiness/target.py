@@ -74,6 +74,7 @@ class Target:
         return answer.json()
 
     def query(self, expression: str) -> list[tuple[dict[str, str], float]]:
-        """Return what `expression` is now in Prometheus: labels and value of each series."""
-        found = self.get_json(self.prometheus, "/api/v1/query", query=expression)["data"]["result"]
-        return [(one["metric"], float(one["value"][1])) for one in found]
+        """Return the labels and the current value of each series of `expression`."""
+        answer = self.get_json(self.prometheus, "/api/v1/query", query=expression)
+        series = answer["data"]["result"]
+        return [(sample["metric"], float(sample["value"][1])) for sample in series]

@@ -1,4 +1,4 @@
-"""Prometheus: does it get data, has it our rules, does it notify Alertmanager."""
+"""Checks of Prometheus: pushes, targets, rules, and the Alertmanager that it notifies."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -48,13 +48,12 @@ def _pushes(target: Target) -> str:
     "Status > Targets in Prometheus says why not",
 )
 def _targets(target: Target) -> str:
-    active = target.get_json(target.prometheus, "/api/v1/targets", state="active")["data"][
-        "activeTargets"
-    ]
+    answer = target.get_json(target.prometheus, "/api/v1/targets", state="active")
+    active = answer["data"]["activeTargets"]
     down = [
-        f"{one['labels']['job']} {one['labels']['instance']}"
-        for one in active
-        if one["health"] != "up"
+        f"{scraped['labels']['job']} {scraped['labels']['instance']}"
+        for scraped in active
+        if scraped["health"] != "up"
     ]
     if down or not active:
         raise Wrong(f"not up: {', '.join(down[:MAX_NAMED]) or 'there are no targets'}")
@@ -81,23 +80,23 @@ def _alerts(target: Target) -> str:
 
 def _loaded(target: Target, sort: str, key: str) -> str:
     groups = target.get_json(target.prometheus, "/api/v1/rules")["data"]["groups"]
-    there = [one for group in groups for one in group["rules"] if one["type"] == sort]
-    missing = missing_rules(there, key)
+    loaded = [rule for group in groups for rule in group["rules"] if rule["type"] == sort]
+    missing = missing_rules(loaded, key)
     if missing:
         raise Wrong(f"{len(missing)} rules are not loaded: {', '.join(missing[:MAX_NAMED])}")
     broken = [
-        f"{one['name']}: {one.get('lastError', '')}" for one in there if one["health"] == "err"
+        f"{rule['name']}: {rule.get('lastError', '')}" for rule in loaded if rule["health"] == "err"
     ]
     if broken:
         raise Wrong(f"a rule cannot be evaluated: {broken[0]}"[:300])
-    return f"all {len(there)} are loaded and healthy"
+    return f"all {len(loaded)} are loaded and healthy"
 
 
-def missing_rules(there: Iterable[dict[str, Any]], key: str) -> list[str]:
+def missing_rules(loaded: Iterable[dict[str, Any]], key: str) -> list[str]:
     """Return the committed rules that Prometheus lacks, by name; `key` is record or alert."""
     committed = yaml.safe_load(COMMITTED.read_text())["groups"]
-    wanted = Counter(one[key] for group in committed for one in group["rules"] if key in one)
-    return sorted(wanted - Counter(one["name"] for one in there))
+    names = Counter(rule[key] for group in committed for rule in group["rules"] if key in rule)
+    return sorted(names - Counter(rule["name"] for rule in loaded))
 
 
 @check(
@@ -106,14 +105,12 @@ def missing_rules(there: Iterable[dict[str, Any]], key: str) -> list[str]:
     "alerting: in infra/prometheus/prometheus.yml",
 )
 def _alertmanagers(target: Target) -> str:
-    found = target.get_json(target.prometheus, "/api/v1/alertmanagers")["data"][
-        "activeAlertmanagers"
-    ]
-    urls = [one["url"].split("/api/")[0] for one in found]
+    answer = target.get_json(target.prometheus, "/api/v1/alertmanagers")
+    alertmanagers = answer["data"]["activeAlertmanagers"]
+    urls = [alertmanager["url"].split("/api/")[0] for alertmanager in alertmanagers]
     if target.alertmanager.rstrip("/") not in urls:
-        raise Wrong(
-            f"Prometheus notifies {', '.join(urls) or 'no Alertmanager'}, not {target.alertmanager}"
-        )
+        others = ", ".join(urls) or "no Alertmanager"
+        raise Wrong(f"Prometheus notifies {others}, not {target.alertmanager}")
     return f"Prometheus notifies {', '.join(urls)}"
 
 

@@ -43,7 +43,10 @@ def _run(options: argparse.Namespace) -> int:
         outputs.write(files, options.out)
         return _say(
             options,
-            {"written": [str(options.out / name) for name in files], "compress": options.compress},
+            {
+                "written": [str(options.out / name) for name in files],
+                "compress": options.compress,
+            },
         )
     stale = outputs.write(outputs.committed(objectives, alerts), ROOT, check=options.check)
     if options.check:

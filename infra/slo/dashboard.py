@@ -1,4 +1,4 @@
-"""The Grafana dashboard: objectives, burn rates, alerts, the healer, the outbox, the API."""
+"""The Grafana dashboard: objectives, burn rates, alerts, healer, outbox and API."""
 
 import json
 import re
@@ -23,7 +23,7 @@ VARIABLE: Final = re.compile(r"\$__?[a-z_]+|\$\{[a-z]+\}")
 
 def build(objectives: Objectives) -> str:
     """Return the dashboard as JSON, with a panel for each objective."""
-    made = (
+    builder = (
         dashboards.Dashboard("AetherLink")
         .uid(UID)
         .description(
@@ -40,7 +40,7 @@ def build(objectives: Objectives) -> str:
         )
     )
     if objectives.runbooks.startswith("http"):
-        made = made.link(
+        builder = builder.link(
             dashboards.DashboardLink("Runbooks")
             .type(models.DashboardLinkType.LINK)
             .url(objectives.runbooks)
@@ -48,23 +48,26 @@ def build(objectives: Objectives) -> str:
     identity = 0
     for row in rows(objectives):
         identity += 1
-        made = made.with_row(dashboards.Row(row.title).id(identity))
+        builder = builder.with_row(dashboards.Row(row.title).id(identity))
         for panel in row.panels:
             identity += 1
-            made = made.with_panel(built(panel, identity))
-    return json.dumps(json.loads(JSONEncoder(sort_keys=True).encode(made.build())), indent=2) + "\n"
+            builder = builder.with_panel(built(panel, identity))
+    encoded = JSONEncoder(sort_keys=True).encode(builder.build())
+    return json.dumps(json.loads(encoded), indent=2) + "\n"
 
 
 def queries(dashboard: str, interval: str) -> dict[str, list[str]]:
-    """Return the queries of `dashboard` (JSON) by panel title, with rates over `interval`."""
-    found: dict[str, list[str]] = {}
+    """Return the queries of `dashboard`, JSON, by panel title, with rates over `interval`."""
+    expressions: dict[str, list[str]] = {}
     for panel in panels(json.loads(dashboard)):
-        found[panel["title"]] = [VARIABLE.sub(interval, one["expr"]) for one in panel["targets"]]
-    return found
+        expressions[panel["title"]] = [
+            VARIABLE.sub(interval, target["expr"]) for target in panel["targets"]
+        ]
+    return expressions
 
 
 def panels(dashboard: dict[str, Any]) -> Iterable[dict[str, Any]]:
-    """Yield the panels that ask something, those of collapsed rows too."""
+    """Yield the panels that have queries, those in collapsed rows too."""
     for panel in dashboard["panels"]:
         if panel["type"] == "row":
             yield from panel.get("panels") or []
@@ -96,7 +99,7 @@ def _objective(slo: Slo, span: int) -> Panel:
 
 
 def _budgets(objectives: Objectives) -> list[Panel]:
-    found = []
+    shown: list[Panel] = []
     for name, pair in objectives.windows.items():
         factor = pair.page or pair.ticket
         windows = f"over {pair.long} and over {pair.short}"
@@ -104,40 +107,34 @@ def _budgets(objectives: Objectives) -> list[Panel]:
         what = f"{'Pages' if pair.page else 'Opens a ticket'} above {factor:g}."
         steps = [(BOTTOM, GREEN), (float(factor or 0), RED)]
         burn = Query(f"autoheal:burn_{name}", "{{slo}}")
-        found.append(Panel(f"Burn rate, {name}", f"{text} {what}", "none", [burn], 8, steps))
+        shown.append(Panel(f"Burn rate, {name}", f"{text} {what}", "none", [burn], 8, steps))
     left = Query(REMAINING, "{{slo}}")
     steps = [(BOTTOM, RED), (0.0, YELLOW), (0.25, GREEN)]
     about = f"What is left of {objectives.period}' error budget; below 0 it is overspent."
-    found.append(Panel("Budget remaining", about, "percentunit", [left], 12, steps, False, None, 1))
+    shown.append(Panel("Budget remaining", about, "percentunit", [left], 12, steps, False, None, 1))
     none = 'label_replace(vector(0), "alertname", "none", "", "")'
     firing = f'sum by (alertname) (ALERTS{{alertstate="firing"}}) or {none}'
     about = "Alerts that fire now. docs/runbooks says for each what to do."
-    found.append(Panel("Firing alerts", about, "none", [Query(firing, "{{alertname}}")], 12))
-    return found
+    shown.append(Panel("Firing alerts", about, "none", [Query(firing, "{{alertname}}")], 12))
+    return shown
 
 
 def _quantiles(histogram: str, labels: str) -> list[Query]:
     rate = f"sum by (le) (rate({histogram}_bucket{labels}[{RATE}]))"
     return [
-        Query(f"histogram_quantile({q:g}, {rate})", f"p{round(q * 100)}") for q in (0.5, 0.95, 0.99)
+        Query(f"histogram_quantile({quantile:g}, {rate})", f"p{round(quantile * 100)}")
+        for quantile in (0.5, 0.95, 0.99)
     ]
 
 
 def _healer() -> list[Panel]:
+    return [*_actions(), *_signs_of_life(), *_switches()]
+
+
+def _actions() -> list[Panel]:
     actions = f"sum by (result) (increase(autoheal_actions_total{HEALER}[{RATE}]))"
     failed = f"sum by (alertname) (increase(autoheal_action_failures_total{HEALER}[{RATE}]))"
-    events = f"sum by (kind) (rate(autoheal_event_total{HEALER}[{RATE}])) * 60"
     slow = [(BOTTOM, GREEN), (0.2, RED)]
-    late = [(BOTTOM, GREEN), (300.0, RED)]
-    ages = [
-        Query("autoheal:heartbeat:age_seconds", "heartbeat"),
-        Query("autoheal:push:age_seconds", "push of the healer"),
-        Query("autoheal:crm_push:age_seconds", "push of the API"),
-    ]
-    cooling = Query(
-        f"max by (alertname) (autoheal_cooldown_remaining_seconds{HEALER})", "{{alertname}}"
-    )
-    on = Query(f"max by (env) (autoheal_enabled{HEALER})", "{{env}}")
     return [
         Panel(
             "Actions by result",
@@ -159,6 +156,18 @@ def _healer() -> list[Panel]:
             8,
             slow,
         ),
+    ]
+
+
+def _signs_of_life() -> list[Panel]:
+    events = f"sum by (kind) (rate(autoheal_event_total{HEALER}[{RATE}])) * 60"
+    late = [(BOTTOM, GREEN), (300.0, RED)]
+    ages = [
+        Query("autoheal:heartbeat:age_seconds", "heartbeat"),
+        Query("autoheal:push:age_seconds", "push of the healer"),
+        Query("autoheal:crm_push:age_seconds", "push of the API"),
+    ]
+    return [
         Panel(
             "Heartbeat and pushes",
             "Seconds since each was last seen; 300 is too long.",
@@ -173,14 +182,25 @@ def _healer() -> list[Panel]:
             "short",
             [Query(events, "{{kind}}")],
         ),
+    ]
+
+
+def _switches() -> list[Panel]:
+    cooldown = f"max by (alertname) (autoheal_cooldown_remaining_seconds{HEALER})"
+    enabled = f"max by (env) (autoheal_enabled{HEALER})"
+    return [
         Panel(
-            "Cooldowns", "Seconds until an alert's targets may be healed again.", "s", [cooling], 4
+            "Cooldowns",
+            "Seconds until an alert's targets may be healed again.",
+            "s",
+            [Query(cooldown, "{{alertname}}")],
+            4,
         ),
         Panel(
             "Enabled",
             "1 while the healer heals, or would but for its dry run.",
             "none",
-            [on],
+            [Query(enabled, "{{env}}")],
             4,
             [(BOTTOM, RED), (1.0, GREEN)],
             True,
@@ -194,8 +214,8 @@ def _outbox() -> list[Panel]:
     age = [(BOTTOM, GREEN), (60.0, YELLOW), (300.0, RED)]
     parked = [(BOTTOM, GREEN), (1.0, RED)]
     flow = [
-        Query(f"sum(rate(outbox_{one}_total{API}[{RATE}])) or vector(0)", one)
-        for one in ("published", "failed", "parked")
+        Query(f"sum(rate(outbox_{outcome}_total{API}[{RATE}])) or vector(0)", outcome)
+        for outcome in ("published", "failed", "parked")
     ]
     return [
         Panel(
@@ -233,7 +253,13 @@ def _api() -> list[Panel]:
     share = f"{wrong} / (sum(rate(crm_http_requests_total{API}[{RATE}])) > 0)"
     latency = _quantiles("crm_http_request_duration_seconds", API)
     return [
-        Panel("Requests by status", "Requests per second.", "reqps", [Query(rate, "{{code}}")], 6),
+        Panel(
+            "Requests by status",
+            "Requests per second.",
+            "reqps",
+            [Query(rate, "{{code}}")],
+            6,
+        ),
         Panel(
             "Errors",
             "The share of requests that failed on our side; 0.5 % are allowed.",

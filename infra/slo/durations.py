@@ -50,7 +50,7 @@ def shown(length: float) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How many times shorter than written every time is; drills compress hours into minutes."""
+    """By how much every time is divided; drills compress hours into minutes."""
 
     factor: int = 1
 
@@ -63,7 +63,7 @@ class Scale:
         return shown(max(SHORTEST_INTERVAL, seconds(text) / self.factor))
 
     def seconds(self, text: str) -> str:
-        """Return an age, scaled, as the number of seconds that an expression compares with."""
+        """Return a scaled age as the number of seconds that an expression compares with."""
         return f"{seconds(text) / self.factor:g}"
 
     def expand(self, query: str, *, window: str = "", seen: str) -> str:
@@ -73,10 +73,10 @@ class Scale:
         scaled number of seconds, `{{seen X}}` whether the series X was there within the
         time `seen`.
         """
-        made: dict[str, Callable[[str], str]] = {
+        expansions: dict[str, Callable[[str], str]] = {
             ".window": lambda _: self.duration(window),
             "duration": self.duration,
             "seconds": self.seconds,
             "seen": lambda series: f"max(last_over_time({series}[{self.duration(seen)}]))",
         }
-        return PLACEHOLDER.sub(lambda match: made[match[1]](match[2].strip()), query)
+        return PLACEHOLDER.sub(lambda match: expansions[match[1]](match[2].strip()), query)

@@ -48,7 +48,7 @@ class Raw(Strict):
 
 
 class Slices(Strict):
-    """An indicator of time: how bad a moment is, 0 to 1; missing is bad if `seen` was there."""
+    """An indicator of time: how bad a moment is, 0 to 1; a gap is bad if `seen` was there."""
 
     bad_query: str
     seen: str
@@ -148,8 +148,8 @@ class Objectives(Strict):
     @property
     def ranges(self) -> list[str]:
         """Return every window that an alert looks at, shortest first."""
-        found = {length for pair in self.windows.values() for length in (pair.short, pair.long)}
-        return sorted(found, key=durations.seconds)
+        lengths = {length for pair in self.windows.values() for length in (pair.short, pair.long)}
+        return sorted(lengths, key=durations.seconds)
 
     def share(self, pair: Window, factor: float) -> float:
         """Return the percentage of the period's budget spent in `pair.long` at `factor`."""
@@ -174,7 +174,7 @@ class Objectives(Strict):
         return self
 
     def _reachable(self, slo: Slo, name: str, pair: Window) -> None:
-        """Refuse a factor that even failing all the time does not reach: 1 / (1 - objective)."""
+        """Refuse a factor above what total failure reaches: 1 / (1 - objective)."""
         fastest = 1 / slo.budget
         for kind, factor, alert in (
             ("page", pair.page, slo.alerting.page_alert),

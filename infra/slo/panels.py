@@ -1,4 +1,4 @@
-"""What a panel of the dashboard asks and how it shows it, and building it with Grafana's SDK."""
+"""Panels of the dashboard as data, and how Grafana's SDK builds them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ BOTTOM: Final = -1.0
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """An expression, and how its series are called: {{label}} is filled in."""
+    """An expression and the legend of its series, in which {{label}} is filled in."""
 
     expr: str
     legend: str
@@ -29,7 +29,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One panel. `unit` is Grafana's; `steps` are the values from which a colour applies."""
+    """One panel; `unit` is Grafana's, `steps` are the values from which a colour applies."""
 
     title: str
     description: str
@@ -54,52 +54,53 @@ class Row:
 
 def built(panel: Panel, identity: int) -> stat.Panel | timeseries.Panel:
     """Return `panel` as the SDK builds it."""
-    made = _number(panel) if panel.number else _curves(panel)
-    made = (
-        made.id(identity)
+    builder = _number(panel) if panel.number else _curves(panel)
+    builder = (
+        builder.id(identity)
         .title(panel.title)
         .description(panel.description)
         .datasource(DATASOURCE)
         .unit(panel.unit)
     )
-    made = made.span(panel.span).height(4 if panel.number else 8)
+    builder = builder.span(panel.span).height(4 if panel.number else 8)
     steps = [models.Threshold(value=value, color=colour) for value, colour in panel.steps]
-    made = made.thresholds(
+    builder = builder.thresholds(
         dashboards.ThresholdsConfig().mode(models.ThresholdsMode.ABSOLUTE).steps(steps)
     )
     if panel.lowest is not None:
-        made = made.min(panel.lowest)
+        builder = builder.min(panel.lowest)
     if panel.highest is not None:
-        made = made.max(panel.highest)
+        builder = builder.max(panel.highest)
     if panel.decimals is not None:
-        made = made.decimals(panel.decimals)
+        builder = builder.decimals(panel.decimals)
     for number, query in enumerate(panel.queries):
-        asked = (
+        target = (
             prometheus.Dataquery()
             .expr(query.expr)
             .legend_format(query.legend)
             .ref_id(chr(ord("A") + number))
         )
-        made = made.with_target(asked.datasource(DATASOURCE))
-    return made
+        builder = builder.with_target(target.datasource(DATASOURCE))
+    return builder
 
 
 def _number(panel: Panel) -> stat.Panel:
     last = common_builders.ReduceDataOptions().calcs(["lastNotNull"])
-    made = stat.Panel().reduce_options(last).graph_mode(common.BigValueGraphMode.AREA)
-    mode = common.BigValueColorMode.VALUE if len(panel.steps) > 1 else common.BigValueColorMode.NONE
-    return made.color_mode(mode)
+    builder = stat.Panel().reduce_options(last).graph_mode(common.BigValueGraphMode.AREA)
+    coloured = len(panel.steps) > 1
+    mode = common.BigValueColorMode.VALUE if coloured else common.BigValueColorMode.NONE
+    return builder.color_mode(mode)
 
 
 def _curves(panel: Panel) -> timeseries.Panel:
     legend = common_builders.VizLegendOptions().display_mode(common.LegendDisplayMode.LIST)
     legend = legend.placement(common.LegendPlacement.BOTTOM).show_legend(True)
     tooltip = common_builders.VizTooltipOptions().mode(common.TooltipDisplayMode.MULTI)
-    made = timeseries.Panel().legend(legend).tooltip(tooltip.sort(common.SortOrder.DESCENDING))
-    made = made.line_width(1).fill_opacity(8).show_points(common.VisibilityMode.NEVER)
+    builder = timeseries.Panel().legend(legend).tooltip(tooltip.sort(common.SortOrder.DESCENDING))
+    builder = builder.line_width(1).fill_opacity(8).show_points(common.VisibilityMode.NEVER)
     if len(panel.steps) > 1:
         dashed = common_builders.GraphThresholdsStyleConfig().mode(
             common.GraphThresholdsStyleMode.DASHED
         )
-        made = made.thresholds_style(dashed)
-    return made
+        builder = builder.thresholds_style(dashed)
+    return builder

@@ -1,4 +1,4 @@
-"""Files of objectives and alerts, read strictly; what is wrong is said by name."""
+"""Files of objectives and alerts, read strictly; an error names the objective or alert."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,19 +16,19 @@ ALERTS: Final = HERE / "alerts.yml"
 
 
 class InvalidObjectives(Exception):
-    """Objectives or alerts are invalid; the text has a line for each problem and its place."""
+    """Objectives or alerts are invalid; the text has a line for each problem."""
 
 
 def objectives(path: Path = OBJECTIVES) -> Objectives:
     """Read objectives. Raises `InvalidObjectives`."""
-    found: Objectives = _read(Objectives, path)
-    return found
+    document: Objectives = _read(Objectives, path)
+    return document
 
 
 def alerts(path: Path = ALERTS) -> Alerts:
     """Read the alerts on symptoms. Raises `InvalidObjectives`."""
-    found: Alerts = _read(Alerts, path)
-    return found
+    document: Alerts = _read(Alerts, path)
+    return document
 
 
 def _read(model: type[Strict], path: Path) -> Any:
@@ -39,13 +39,15 @@ def _read(model: type[Strict], path: Path) -> Any:
     try:
         return model.model_validate(data)
     except ValidationError as problem:
-        lines = [f"{path}: {_place(data, one['loc'])}{_said(one)}" for one in problem.errors()]
+        lines = [
+            f"{path}: {_place(data, error['loc'])}{_message(error)}" for error in problem.errors()
+        ]
         raise InvalidObjectives("\n".join(lines)) from problem
 
 
 def _place(data: Any, where: Sequence[int | str]) -> str:
-    """Return where it is, with the objective or alert by its name rather than its number."""
-    parts: list[str] = []
+    """Return the path of a problem, with objectives and alerts by name, not by number."""
+    names: list[str] = []
     for step in where:
         try:
             data = data[step]
@@ -56,14 +58,14 @@ def _place(data: Any, where: Sequence[int | str]) -> str:
             if isinstance(step, int) and isinstance(data, dict)
             else None
         )
-        parts.append(str(named or step))
-    return ".".join(parts) + ": " if parts else ""
+        names.append(str(named or step))
+    return ".".join(names) + ": " if names else ""
 
 
-def _said(problem: Any) -> str:
+def _message(problem: Any) -> str:
     if problem["type"] == "extra_forbidden":
         return "unknown key: remove it, or correct its spelling"
     text = str(problem["msg"]).removeprefix("Value error, ")
-    return (
-        text if problem["type"] == "value_error" else f"{text} (it is {problem['input']!r})"[:300]
-    )
+    if problem["type"] == "value_error":
+        return text
+    return f"{text} (it is {problem['input']!r})"[:300]

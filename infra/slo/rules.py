@@ -1,4 +1,4 @@
-"""Recording and alerting rules of objectives; docs/decisions/0007-slo-rules.md explains them."""
+"""Recording and alerting rules of objectives, see docs/decisions/0007-slo-rules.md."""
 
 import re
 from typing import Any, Final
@@ -36,8 +36,8 @@ def build(objectives: Objectives, alerts: Alerts, scale: Scale) -> list[Group]:
     """Return the groups of rules, in the order in which they have to be evaluated."""
     interval = scale.interval(objectives.slice)
     burns = _burn_alerts(objectives, scale)
-    slow = [_alert(one, objectives, scale) for one in alerts.alerts if one.group == "alerts"]
-    fast = [_alert(one, objectives, scale) for one in alerts.alerts if one.group == "fast"]
+    slow = [_alert(alert, objectives, scale) for alert in alerts.alerts if alert.group == "alerts"]
+    fast = [_alert(alert, objectives, scale) for alert in alerts.alerts if alert.group == "fast"]
     groups = [
         (
             "autoheal.sli",
@@ -54,10 +54,11 @@ def build(objectives: Objectives, alerts: Alerts, scale: Scale) -> list[Group]:
 
 
 def _indicators(objectives: Objectives, alerts: Alerts, scale: Scale) -> list[Rule]:
-    """Return what is measured: ages, each objective's slices or events, and what is promised."""
+    """Return what is measured (ages, slices or events of objectives) and promised."""
     seen = objectives.seen
     rules = [
-        {"record": one.record, "expr": scale.expand(one.expr, seen=seen)} for one in alerts.records
+        {"record": record.record, "expr": scale.expand(record.expr, seen=seen)}
+        for record in alerts.records
     ]
     for slo in objectives.slos:
         rules += _measured(slo, scale, seen)
@@ -86,7 +87,7 @@ def _measured(slo: Slo, scale: Scale, seen: str) -> list[Rule]:
 
 
 def _burn_rates(objectives: Objectives, scale: Scale) -> list[Rule]:
-    """Return error ratios over every window, and how many times too fast that burns the budget."""
+    """Return the error ratio and the burn rate over every window."""
     rules: list[Rule] = []
     for window in objectives.ranges:
         rules += _error_ratios(objectives, window, scale)
@@ -112,13 +113,14 @@ def _burn_rates(objectives: Objectives, scale: Scale) -> list[Rule]:
         {pair.long for pair in objectives.windows.values()}, key=objectives.ranges.index
     ):
         length = scale.duration(window)
-        bad = f"sum_over_time({BAD}[{length}]) * {interval}\nor sum_over_time({SLICE}[{length}])"
+        events = f"sum_over_time({BAD}[{length}]) * {interval}"
+        bad = f"{events}\nor sum_over_time({SLICE}[{length}])"
         rules.append({"record": f"autoheal:bad_events:{window}", "expr": bad})
     return rules
 
 
 def _error_ratios(objectives: Objectives, window: str, scale: Scale) -> list[Rule]:
-    """Return the error ratio over `window`: one rule for all objectives, and one for each raw one.
+    """Return the error ratio over `window`: one rule for all, and one for each raw ratio.
 
     Without traffic the ratio is 0: nothing failed. Bad and total events are smeared over
     BASE by their rates, which cancels out in the ratio, but for the 5 minutes before the
@@ -150,12 +152,12 @@ def _remaining(objectives: Objectives, scale: Scale) -> list[Rule]:
 def _burn_alerts(objectives: Objectives, scale: Scale) -> list[Rule]:
     rules: list[Rule] = []
     for kind, hold, severity in (("page", "2m", "critical"), ("ticket", "15m", "warning")):
-        chosen: dict[str, list[str]] = {}
+        by_alert: dict[str, list[str]] = {}
         for slo in objectives.slos:
             alert: BurnAlert = getattr(slo.alerting, f"{kind}_alert")
             if not alert.disable:
-                chosen.setdefault(alert.name, []).append(slo.name)
-        for name, slos in chosen.items():
+                by_alert.setdefault(alert.name, []).append(slo.name)
+        for name, slos in by_alert.items():
             factors = [
                 (pair, window)
                 for pair, window in objectives.windows.items()
