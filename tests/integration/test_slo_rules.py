@@ -1,4 +1,4 @@
-"""The rules, by the real promtool: each alert fires, recovers, keeps silent; and the tests notice what is wrong."""
+"""The rules in the real promtool and Prometheus: each alert fires, recovers and stays silent."""
 
 import json
 import subprocess
@@ -28,32 +28,32 @@ SEED = 7
 
 
 @pytest.fixture(scope="module", autouse=True)
-def version() -> None:
+def supported_promtool() -> None:
     try:
-        told = promtool.run("--version")
+        version = promtool.run("--version")
     except ServiceFailed as problem:
         pytest.skip(f"no promtool: {problem}")
-    if "version 2." not in told.stdout + told.stderr:
-        pytest.skip("promtool 3 leaves out a window's first moment; the expected values count it")
+    if "version 2." not in version.stdout + version.stderr:
+        pytest.skip("promtool 3 excludes a window's first moment; the expected values include it")
 
 
-def passes(done: subprocess.CompletedProcess[str]) -> None:
+def assert_passes(done: subprocess.CompletedProcess[str]) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("factor", [1, 60, 250])
-def test_prometheus_takes_the_rules(tmp_path: Path, factor: int) -> None:
+def test_prometheus_accepts_the_rules(tmp_path: Path, factor: int) -> None:
     path = tmp_path / "rules.yml"
     path.write_text(outputs.rules_text(read.objectives(), read.alerts(), Scale(factor)))
-    passes(promtool.run("check", "rules", path))
+    assert_passes(promtool.run("check", "rules", path))
 
 
-@pytest.mark.parametrize("suite", SUITES, ids=lambda one: one.name)
+@pytest.mark.parametrize("suite", SUITES, ids=lambda suite: suite.name)
 def test_alerts_fire_when_they_should(suite: Suite) -> None:
-    passes(promtool.run("test", "rules", f"{suite.name}.yml", where=promtool.TESTS))
+    assert_passes(promtool.run("test", "rules", f"{suite.name}.yml", where=promtool.TESTS))
 
 
-def test_a_story_that_is_not_so_is_noticed(tmp_path: Path) -> None:
+def test_a_wrong_expectation_fails(tmp_path: Path) -> None:
     text = (promtool.TESTS / "services.yml").read_text()
     assert text.count("eval_time: 2m15s") > 1
     (tmp_path / "services.yml").write_text(text.replace("eval_time: 2m15s", "eval_time: 2m", 1))
@@ -64,12 +64,12 @@ def test_a_story_that_is_not_so_is_noticed(tmp_path: Path) -> None:
     assert "FAILED" in done.stderr + done.stdout
 
 
-def test_every_alert_is_seen_firing_recovering_and_silent_though_something_happens() -> None:
+def test_every_alert_fires_and_recovers_in_some_scenario() -> None:
     groups = rules.build(read.objectives(), read.alerts(), Scale())
     alerts = {rule["alert"] for group in groups for rule in group["rules"] if "alert" in rule}
     fired: set[str] = set()
     recovered: set[str] = set()
-    for scenario in (one for suite in SUITES for one in suite.scenarios):
+    for scenario in (scenario for suite in SUITES for scenario in suite.scenarios):
         before: set[str] = set()
         for firing in scenario.firing.values():
             now = {name.partition("/")[0] for name in firing}
@@ -82,7 +82,7 @@ def test_every_alert_is_seen_firing_recovering_and_silent_though_something_happe
 
 @pytest.fixture
 def prometheus(tmp_path: Path) -> Iterator[str]:
-    """A Prometheus that has a drill's rules, evaluates them every second, and scrapes itself alone."""
+    """A Prometheus with a drill's rules, evaluated every second, and one dead target."""
     written = outputs.drill(read.objectives(), read.alerts(), Scale(60))
     outputs.write(written, tmp_path)
     scraped = {
@@ -123,9 +123,9 @@ def answers(url: str) -> bool:
         return False
 
 
-def wait_for(what: Callable[[], bool], seconds: float) -> None:
+def wait_for(condition: Callable[[], bool], seconds: float) -> None:
     deadline = time.monotonic() + seconds
-    while not what():
+    while not condition():
         assert time.monotonic() < deadline, f"not within {seconds} s"
         time.sleep(0.1)
 
@@ -139,17 +139,17 @@ def evaluated(url: str) -> list[dict[str, Any]]:
 
 def test_a_real_prometheus_evaluates_every_rule_and_fires(prometheus: str) -> None:
     def firing() -> list[dict[str, Any]]:
-        return [one for one in evaluated(prometheus) if one.get("state") == "firing"]
+        return [rule for rule in evaluated(prometheus) if rule.get("state") == "firing"]
 
-    wait_for(lambda: all(one["health"] != "unknown" for one in evaluated(prometheus)), seconds=20)
-    assert {one["health"] for one in evaluated(prometheus)} == {"ok"}, evaluated(prometheus)
+    wait_for(lambda: all(rule["health"] != "unknown" for rule in evaluated(prometheus)), seconds=20)
+    assert {rule["health"] for rule in evaluated(prometheus)} == {"ok"}, evaluated(prometheus)
     wait_for(lambda: bool(firing()), seconds=20)
-    assert {one["name"] for one in firing()} == {"CrmMetricsScrapeStale"}
+    assert {rule["name"] for rule in firing()} == {"CrmMetricsScrapeStale"}
     [alert] = firing()[0]["alerts"]
     assert (alert["labels"]["job"], alert["labels"]["instance"]) == ("gone", "127.0.0.1:1")
 
 
-def test_a_prometheus_that_runs_is_told_of_new_rules(
+def test_a_running_prometheus_reloads_new_rules(
     prometheus: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv(command.PORT_SETTING, prometheus.rpartition(":")[2])
@@ -160,8 +160,9 @@ def test_a_prometheus_that_runs_is_told_of_new_rules(
     assert json.loads(capsys.readouterr().out)["reloaded"] == ""
 
 
-def test_what_is_wrong_with_the_rules_is_noticed() -> None:
-    groups, everything = mutants.everything()
-    chosen = mutants.sample([one for one in everything if one.kind != mutants.EDGE], SAMPLE, SEED)
-    score = mutants.run(groups, chosen, parallel=2)
-    assert score.share() >= 1 - 1 / SAMPLE, score.shown()
+def test_the_suites_catch_mutated_rules() -> None:
+    groups, population = mutants.everything()
+    candidates = [mutant for mutant in population if mutant.kind != mutants.EDGE]
+    selected = mutants.sample(candidates, SAMPLE, SEED)
+    score = mutants.run(mutants.Hunt(groups), selected, parallel=2)
+    assert score.share() >= 1 - 1 / SAMPLE, score.to_dict()

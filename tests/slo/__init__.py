@@ -1,1 +1,1 @@
-"""Tests of the Prometheus rules: the scenarios that promtool runs, and mutants that test the tests."""
+"""Scenarios by which promtool tests the Prometheus rules, and mutants that test the tests."""

@@ -1,8 +1,9 @@
-"""How much of what may be wrong with the rules their tests notice: `python -m tests.slo.mutants [--json]`.
+"""Measure how many errors in the rules their tests detect: `python -m tests.slo.mutants`.
 
 Each mutant is the shipped rules with one threshold, window, comparison or `for` changed. It
 is caught when one of the test files fails on it. `--edges` tries > for >= too, counted
-apart: on ratios that are measured it changes nothing.
+apart: on measured ratios it changes nothing. A run without `--sample` writes which test
+file caught each mutant to catchers.json, so that later runs try that file first.
 """
 
 import argparse
@@ -11,7 +12,7 @@ import random
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,19 +25,26 @@ from tests.slo import promtool
 from tests.slo.mutations import Mutant, mutants
 from tests.slo.scenarios import SUITES
 
-WANTED: Final = 0.95
+REQUIRED: Final = 0.95
+RECORD: Final = Path(__file__).parent / "catchers.json"
 EDGE: Final = "edge"
 CHEAP_FIRST: Final = sorted(SUITES, key=lambda suite: suite.evaluations)
 
 
 @dataclass(slots=True)
 class Hunt:
-    """Runs the tests on mutants; first those that caught a rule's last mutants, then those that tell of it."""
+    """Runs the tests on mutants.
+
+    The order is: the file that caught this mutant before, those that caught others of its
+    rule, those that name its alert, the cheap ones.
+    """
 
     groups: Sequence[Group]
     tests: list[Path] = field(
         default_factory=lambda: [promtool.TESTS / f"{suite.name}.yml" for suite in CHEAP_FIRST]
     )
+    record: Mapping[str, str] = field(default_factory=lambda: recorded(RECORD))
+    caught: dict[str, str] = field(default_factory=dict)
     catchers: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
     def check(self) -> None:
@@ -55,19 +63,36 @@ class Hunt:
                     )
 
     def caught_by(self, mutant: Mutant) -> str | None:
-        """Return the first test file that fails on `mutant`, or None: it survives. Slow: up to a minute."""
+        """Return the first test file that fails on `mutant`, or None if it survives."""
         changed = text.dump({"groups": mutant.applied(self.groups)}, "a mutant")
         with promtool.copied(changed, self.tests) as where:
-            for test in self._order(mutant.rule):
+            for test in self._order(mutant):
                 if _fails(test, where):
                     self.catchers[mutant.rule].append(test)
+                    self.caught[_key(mutant)] = test
                     return test
         return None
 
-    def _order(self, rule: str) -> list[str]:
-        caught = self.catchers[rule]
-        tells = {test.name: f'alertname="{rule}"' in test.read_text() for test in self.tests}
-        return sorted(tells, key=lambda name: (-caught.count(name), not tells[name]))
+    def _order(self, mutant: Mutant) -> list[str]:
+        before = self.record.get(_key(mutant))
+        caught = self.catchers[mutant.rule]
+        names_alert = {
+            test.name: f'alertname="{mutant.rule}"' in test.read_text() for test in self.tests
+        }
+        return sorted(
+            names_alert,
+            key=lambda name: (name != before, -caught.count(name), not names_alert[name]),
+        )
+
+
+def recorded(path: Path) -> dict[str, str]:
+    """Return the test file that caught each mutant in an earlier run; a hint, never a verdict."""
+    record: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+    return record
+
+
+def _key(mutant: Mutant) -> str:
+    return f"{mutant.rule}: {mutant.change}"
 
 
 def _fails(test: str, where: Path) -> bool:
@@ -79,7 +104,7 @@ def _fails(test: str, where: Path) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """What a run found: mutants by kind, those caught, and who survived."""
+    """The result of a run: mutants by kind, those caught, and the survivors."""
 
     caught: dict[str, int]
     all: dict[str, int]
@@ -92,7 +117,7 @@ class Score:
             1, sum(self.all[kind] for kind in kinds)
         )
 
-    def shown(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the score as JSON values."""
         return {
             "caught": self.caught,
@@ -100,7 +125,8 @@ class Score:
             "share": round(self.share(), 4),
             "share_with_edges": round(self.share(edges=True), 4),
             "survivors": [
-                {"rule": one.rule, "kind": one.kind, "change": one.change} for one in self.survivors
+                {"rule": mutant.rule, "kind": mutant.kind, "change": mutant.change}
+                for mutant in self.survivors
             ],
         }
 
@@ -111,24 +137,23 @@ def everything() -> tuple[list[Group], list[Mutant]]:
     return groups, mutants(groups)
 
 
-def sample(found: Sequence[Mutant], size: int, seed: int) -> list[Mutant]:
-    """Return `size` of the mutants found, the same ones for the same `seed`."""
-    return random.Random(seed).sample(list(found), min(size, len(found)))
+def sample(population: Sequence[Mutant], size: int, seed: int) -> list[Mutant]:
+    """Return `size` of the mutants, the same ones for the same `seed`."""
+    return random.Random(seed).sample(list(population), min(size, len(population)))
 
 
 def run(
-    groups: Sequence[Group],
-    chosen: Sequence[Mutant],
+    hunt: Hunt,
+    selected: Sequence[Mutant],
     parallel: int,
     say: Callable[[str], None] = lambda _: None,
 ) -> Score:
-    """Try `chosen` mutants, some `parallel`; tell progress to `say`."""
-    hunt = Hunt(groups)
+    """Try the `selected` mutants, some `parallel`; report progress to `say`."""
     caught: dict[str, int] = defaultdict(int)
     total: dict[str, int] = defaultdict(int)
     survivors: list[Mutant] = []
     with ThreadPoolExecutor(parallel) as pool:
-        running = {pool.submit(hunt.caught_by, mutant): mutant for mutant in chosen}
+        running = {pool.submit(hunt.caught_by, mutant): mutant for mutant in selected}
         for number, done in enumerate(as_completed(running), 1):
             mutant = running[done]
             total[mutant.kind] += 1
@@ -137,7 +162,7 @@ def run(
                 survivors.append(mutant)
                 say(f"! survives: {mutant.rule}: {mutant.change}")
             elif number % 10 == 0:
-                say(f"· {number} of {len(chosen)}, {len(survivors)} survived")
+                say(f"· {number} of {len(selected)}, {len(survivors)} survived")
     return Score(dict(caught), dict(total), tuple(survivors))
 
 
@@ -149,26 +174,29 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--parallel", type=int, choices=range(1, 17), default=2, metavar="1-16")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
-    chosen = parser.parse_args()
-    groups, found = everything()
-    tried = [one for one in found if chosen.edges or one.kind != EDGE]
-    if chosen.sample:
-        tried = sample(tried, chosen.sample, chosen.seed)
-    Hunt(groups).check()
+    options = parser.parse_args()
+    groups, population = everything()
+    selected = [mutant for mutant in population if options.edges or mutant.kind != EDGE]
+    if options.sample:
+        selected = sample(selected, options.sample, options.seed)
+    hunt = Hunt(groups)
+    hunt.check()
     score = run(
-        groups,
-        tried,
-        chosen.parallel,
+        hunt,
+        selected,
+        options.parallel,
         lambda line: print(line, file=sys.stderr, flush=True),
     )
-    if chosen.json:
-        print(json.dumps(score.shown(), indent=1))
+    if not options.sample:
+        RECORD.write_text(json.dumps(dict(sorted(hunt.caught.items())), indent=1) + "\n")
+    if options.json:
+        print(json.dumps(score.to_dict(), indent=1))
     else:
         for kind, number in score.all.items():
             print(f"{kind:<12}{score.caught.get(kind, 0):>5} of {number}")
-        mark = "✓" if score.share() >= WANTED else "✗"
+        mark = "✓" if score.share() >= REQUIRED else "✗"
         print(f"{mark} {score.share():.1%} caught")
-    return int(score.share() < WANTED)
+    return int(score.share() < REQUIRED)
 
 
 if __name__ == "__main__":

@@ -46,15 +46,15 @@ class Mutant:
 
 def mutants(groups: Sequence[Group]) -> list[Mutant]:
     """Return every mutant of the rules in `groups`, in their order."""
-    found: list[Mutant] = []
+    mutated: list[Mutant] = []
     for number, group in enumerate(groups):
         for position, rule in enumerate(group["rules"]):
             name = str(rule.get("alert") or rule["record"])
             labels = rule.get("labels", {})
-            shown = f"{name}{{{labels['slo']}}}" if "slo" in labels and "record" in rule else name
+            label = f"{name}{{{labels['slo']}}}" if "slo" in labels and "record" in rule else name
             for kind, change, key, value in (*_expressions(rule), *_holds(rule)):
-                found.append(Mutant(number, position, shown, kind, change, key, value))
-    return found
+                mutated.append(Mutant(number, position, label, kind, change, key, value))
+    return mutated
 
 
 def _expressions(rule: Rule) -> Iterator[tuple[str, str, str, str]]:

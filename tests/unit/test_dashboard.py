@@ -1,4 +1,4 @@
-"""The dashboard: as Grafana's SDK knows it, every expression as Prometheus reads it, nothing in another's place."""
+"""The dashboard: valid for Grafana's SDK, its expressions for Prometheus, no overlap."""
 
 import itertools
 import json
@@ -24,8 +24,8 @@ from tests.slo import promtool
 
 OBJECTIVES = read.objectives()
 TEXT = dashboard.build(OBJECTIVES)
-MADE = json.loads(TEXT)
-PANELS = list(dashboard.panels(MADE))
+GENERATED = json.loads(TEXT)
+PANELS = list(dashboard.panels(GENERATED))
 OWN = """
   - name: checkout
     objective: 99.5
@@ -35,36 +35,35 @@ OWN = """
 """
 
 
-def faults(value: Any, wanted: Any, where: str) -> list[str]:
-    """Return where `value` is not of the type that the SDK's model declares; models are looked into."""
-    origin = typing.get_origin(wanted)
-    arguments = typing.get_args(wanted)
-    if wanted is Any or wanted is object or isinstance(wanted, typing.TypeVar):
+def faults(value: Any, expected: Any, where: str) -> list[str]:
+    """Return where `value`, or a model in it, is not of the type that the SDK declares."""
+    origin = typing.get_origin(expected)
+    arguments = typing.get_args(expected)
+    if expected is Any or expected is object or isinstance(expected, typing.TypeVar):
         return []
     if origin in (typing.Union, types.UnionType):
-        tried = [faults(value, one, where) for one in arguments]
-        return [] if any(not one for one in tried) else tried[0]
+        tried = [faults(value, argument, where) for argument in arguments]
+        return [] if any(not errors for errors in tried) else tried[0]
     if origin is typing.Literal:
         return [] if value in arguments else [f"{where}: {value!r}"]
     if origin is list:
         if not isinstance(value, list):
             return [f"{where}: no list"]
-        found = [faults(one, arguments[0], f"{where}[{n}]") for n, one in enumerate(value)]
-        return list(itertools.chain(*found))
+        items = [faults(item, arguments[0], f"{where}[{n}]") for n, item in enumerate(value)]
+        return list(itertools.chain(*items))
     if origin is dict:
         return [] if isinstance(value, dict) else [f"{where}: no object"]
-    if wanted is float and isinstance(value, int) and not isinstance(value, bool):
+    if expected is float and isinstance(value, int) and not isinstance(value, bool):
         return []
-    if isinstance(wanted, type) and issubclass(wanted, Enum):
-        return (
-            [] if value in {one.value for one in wanted} | set(wanted) else [f"{where}: {value!r}"]
-        )
+    if isinstance(expected, type) and issubclass(expected, Enum):
+        allowed = {member.value for member in expected} | set(expected)
+        return [] if value in allowed else [f"{where}: {value!r}"]
     if (
-        not isinstance(wanted, type)
-        or not isinstance(value, wanted)
-        or (wanted is int and isinstance(value, bool))
+        not isinstance(expected, type)
+        or not isinstance(value, expected)
+        or (expected is int and isinstance(value, bool))
     ):
-        return [f"{where}: {value!r} is no {wanted}"]
+        return [f"{where}: {value!r} is no {expected}"]
     if isinstance(value, Enum) or not type(value).__module__.startswith("grafana_foundation_sdk"):
         return []
     hints = typing.get_type_hints(type(value), vars(sys.modules[type(value).__module__]))
@@ -74,13 +73,13 @@ def faults(value: Any, wanted: Any, where: str) -> list[str]:
     return list(itertools.chain(*members))
 
 
-def test_the_committed_dashboard_is_this_one() -> None:
+def test_the_committed_dashboard_is_up_to_date() -> None:
     assert (ROOT / "infra/grafana/dashboards" / outputs.DASHBOARD).read_text() == TEXT
 
 
-def test_it_is_as_the_sdk_s_schema_has_it() -> None:
+def test_the_dashboard_matches_the_sdk_s_schema() -> None:
     loaded = models.Dashboard.from_json(json.loads(TEXT))
-    assert json.loads(JSONEncoder().encode(loaded)) == MADE, (
+    assert json.loads(JSONEncoder().encode(loaded)) == GENERATED, (
         "a key that the schema does not know is lost on the way"
     )
     assert faults(loaded, models.Dashboard, "dashboard") == []
@@ -89,30 +88,32 @@ def test_it_is_as_the_sdk_s_schema_has_it() -> None:
 @pytest.mark.parametrize(
     ("change", "noticed"),
     [
-        (lambda one: one.update(unknown=1), "lost"),
-        (lambda one: one["panels"][1].update(title=7), "title"),
-        (lambda one: one["panels"][1]["gridPos"].update(w="wide"), "grid_pos"),
-        (lambda one: one.update(editable="yes"), "editable"),
+        (lambda board: board.update(unknown=1), "lost"),
+        (lambda board: board["panels"][1].update(title=7), "title"),
+        (lambda board: board["panels"][1]["gridPos"].update(w="wide"), "grid_pos"),
+        (lambda board: board.update(editable="yes"), "editable"),
     ],
 )
-def test_what_is_not_as_the_schema_has_it_is_noticed(change: Any, noticed: str) -> None:
+def test_a_violation_of_the_schema_is_detected(change: Any, noticed: str) -> None:
     wrong = json.loads(TEXT)
     change(wrong)
     loaded = models.Dashboard.from_json(json.loads(json.dumps(wrong)))
     lost = [] if json.loads(JSONEncoder().encode(loaded)) == wrong else ["lost"]
-    assert any(noticed in one for one in [*lost, *faults(loaded, models.Dashboard, "dashboard")])
+    assert any(
+        noticed in error for error in [*lost, *faults(loaded, models.Dashboard, "dashboard")]
+    )
 
 
-def test_there_is_no_null() -> None:
-    assert "null" not in TEXT, "the schema takes none, in thresholds neither"
+def test_the_dashboard_has_no_null() -> None:
+    assert "null" not in TEXT, "the schema accepts no null, not even in thresholds"
 
 
-def test_nothing_lies_over_anything_else() -> None:
-    every = MADE["panels"]
-    assert len({one["id"] for one in every}) == len(every)
+def test_panels_do_not_overlap() -> None:
+    every = GENERATED["panels"]
+    assert len({panel["id"] for panel in every}) == len(every)
     taken: set[tuple[int, int]] = set()
-    for one in every:
-        place = one["gridPos"]
+    for panel in every:
+        place = panel["gridPos"]
         assert place["x"] + place["w"] <= 24
         cells = set(
             itertools.product(
@@ -120,24 +121,27 @@ def test_nothing_lies_over_anything_else() -> None:
                 range(place["y"], place["y"] + place["h"]),
             )
         )
-        assert not cells & taken, one["title"]
+        assert not cells & taken, panel["title"]
         taken |= cells
 
 
-def test_every_panel_says_what_it_shows() -> None:
+def test_every_panel_has_a_description_unit_and_query() -> None:
     for panel in PANELS:
         assert panel["description"].endswith("."), panel["title"]
         assert panel["fieldConfig"]["defaults"]["unit"], panel["title"]
         assert panel["targets"], panel["title"]
-        assert all(one["datasource"]["uid"] == "${datasource}" for one in panel["targets"])
+        assert all(query["datasource"]["uid"] == "${datasource}" for query in panel["targets"])
     titles = [panel["title"] for panel in PANELS]
     assert len(set(titles)) == len(titles)
 
 
-def test_prometheus_reads_every_expression(tmp_path: Path) -> None:
-    found = list(itertools.chain(*dashboard.queries(TEXT, "1m").values()))
-    assert not [one for one in found if "$" in one]
-    rules = [{"record": f"panel:{number}", "expr": one} for number, one in enumerate(found)]
+def test_prometheus_accepts_every_expression(tmp_path: Path) -> None:
+    expressions = list(itertools.chain(*dashboard.queries(TEXT, "1m").values()))
+    assert not [expression for expression in expressions if "$" in expression]
+    rules = [
+        {"record": f"panel:{number}", "expr": expression}
+        for number, expression in enumerate(expressions)
+    ]
     path = tmp_path / "panels.yml"
     path.write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": rules}]}))
     try:
@@ -147,7 +151,7 @@ def test_prometheus_reads_every_expression(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_every_name_is_recorded_or_in_the_ledger() -> None:
+def test_every_recorded_name_in_a_query_exists() -> None:
     recorded = set(
         re.findall(r"record: (\S+)", (ROOT / "infra/prometheus/rules" / outputs.RULES).read_text())
     )
@@ -157,18 +161,19 @@ def test_every_name_is_recorded_or_in_the_ledger() -> None:
     assert used <= recorded
 
 
-def test_an_objective_of_one_s_own_gets_its_panel() -> None:
+def test_a_new_objective_gets_its_panel() -> None:
     data = yaml.safe_load(read.OBJECTIVES.read_text())
     data["slos"] += yaml.safe_load(OWN)
-    made = json.loads(dashboard.build(Objectives.model_validate(data)))
-    added = {one["title"] for one in dashboard.panels(made)} - {one["title"] for one in PANELS}
+    extended = json.loads(dashboard.build(Objectives.model_validate(data)))
+    added = {panel["title"] for panel in dashboard.panels(extended)}
+    added -= {panel["title"] for panel in PANELS}
     assert added == {"checkout: 99.5 %"}
 
 
-def test_runbooks_are_linked_where_they_have_an_address() -> None:
-    assert MADE.get("links", []) == []
+def test_runbooks_are_linked_if_they_have_an_address() -> None:
+    assert GENERATED.get("links", []) == []
     data = yaml.safe_load(read.OBJECTIVES.read_text()) | {
         "x-runbooks": "https://example.test/runbooks/"
     }
-    made = json.loads(dashboard.build(Objectives.model_validate(data)))
-    assert [one["url"] for one in made["links"]] == ["https://example.test/runbooks/"]
+    extended = json.loads(dashboard.build(Objectives.model_validate(data)))
+    assert [link["url"] for link in extended["links"]] == ["https://example.test/runbooks/"]

@@ -1,4 +1,4 @@
-"""The drill's own parts: cases that chaos fails or not, the timeline, and the page."""
+"""Units of the drill: cases that chaos fails or not, the timeline, and the page."""
 
 import re
 import threading
@@ -41,7 +41,7 @@ class Tags(HTMLParser):
 
 
 def report(verdict: Verdict, **changes: Any) -> Report:
-    made: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "verdict": verdict,
         "compress": 30,
         "started": 1_800_000_000.0,
@@ -58,16 +58,16 @@ def report(verdict: Verdict, **changes: Any) -> Report:
         "burn": {"actions": [(1.0, 0.0), (2.0, 20.0), (3.0, float("nan")), (4.0, 5_000.0)]},
         "page_factor": 14.4,
     }
-    return Report(**(made | changes))
+    return Report(**(fields | changes))
 
 
 @pytest.mark.parametrize("fails", [True, False])
 def test_chaos_fails_a_case_or_not_as_requested(fails: bool) -> None:
     for number in range(50):
-        made = make_case(f"drill-{number}", "seed", 10, fails=fails)
-        assert chaos.strikes("seed", UUID(made.action), 10) is fails
-        assert made.since.microsecond % 1_000 == 0, "Alertmanager knows milliseconds"
-        assert made.alert(over=True)["endsAt"]
+        case = make_case(f"drill-{number}", "seed", 10, fails=fails)
+        assert chaos.strikes("seed", UUID(case.action), 10) is fails
+        assert case.since.microsecond % 1_000 == 0, "Alertmanager keeps milliseconds"
+        assert case.alert(over=True)["endsAt"]
 
 
 def test_a_case_that_cannot_fail_is_an_error() -> None:
@@ -75,7 +75,7 @@ def test_a_case_that_cannot_fail_is_an_error() -> None:
         make_case("drill-0", "seed", 0, fails=True)
 
 
-def test_the_page_needs_nothing_and_believes_nothing() -> None:
+def test_the_page_loads_nothing_and_escapes_everything() -> None:
     text = page.page(report(Verdict.of(None)))
     tags = Tags()
     tags.feed(text)
@@ -101,21 +101,21 @@ def test_the_page_names_the_broken_link() -> None:
     assert HOSTILE not in text
 
 
-def test_an_alert_that_is_away_for_a_moment_is_one_firing() -> None:
+def test_a_short_gap_does_not_split_a_firing() -> None:
     assert _stretches([1.0, 2.0, 5.0, 20.0, 21.0]) == [(1.0, 5.0), (20.0, 21.0)]
 
 
 def test_the_timeline_prints_each_moment_as_it_happens() -> None:
-    said: list[str] = []
-    timeline = Timeline(said.append)
+    lines: list[str] = []
+    timeline = Timeline(lines.append)
     timeline.act("Act 1: begins")
     timeline.seen("it holds")
-    assert said[0] == "\n▶ Act 1: begins"
-    assert said[1].endswith("✓ it holds")
-    assert [one.sort for one in timeline.moments] == [Sort.ACT, Sort.SEEN]
+    assert lines[0] == "\n▶ Act 1: begins"
+    assert lines[1].endswith("✓ it holds")
+    assert [moment.sort for moment in timeline.moments] == [Sort.ACT, Sort.SEEN]
 
 
-def test_waiting_has_an_end() -> None:
+def test_waiting_ends_at_its_deadline() -> None:
     assert within(0.01, list) == []
     assert within(5, lambda: [1]) == [1]
 
@@ -133,9 +133,9 @@ def test_waiting_has_an_end() -> None:
         ([{"kind": "action_dry_run", "reason": "dry_run"}], "action_dry_run"),
     ],
 )
-def test_the_decisive_event(events: list[dict[str, Any]], kind: str | None) -> None:
-    found = healing.decisive(events)
-    assert (found[0]["kind"] if found else None) == kind
+def test_a_busy_target_is_not_a_decision(events: list[dict[str, Any]], kind: str | None) -> None:
+    decision = healing.decisive(events)
+    assert (decision[0]["kind"] if decision else None) == kind
 
 
 def test_a_clock_continues_after_failures_and_reports_them() -> None:
@@ -146,7 +146,7 @@ def test_a_clock_continues_after_failures_and_reports_them() -> None:
         nonlocal times
         times += 1
         if fail:
-            raise RuntimeError("away")
+            raise RuntimeError("down")
 
     clock = Clock(work, 0.001)
     thread = threading.Thread(target=clock.run, daemon=True)
@@ -154,7 +154,7 @@ def test_a_clock_continues_after_failures_and_reports_them() -> None:
     thread.start()
     until(lambda: clock.broken, 10)
     assert clock.failures >= MAX_FAILURES
-    assert clock.problem == "RuntimeError: away"
+    assert clock.problem == "RuntimeError: down"
     fail = False
     until(lambda: not clock.problem, 10)
     assert not clock.broken

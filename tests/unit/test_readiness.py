@@ -1,4 +1,4 @@
-"""Checks of readiness, where the value or the answer is made by hand."""
+"""Checks of readiness against values and answers that the tests provide."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ from infra.readiness.cloud import leaks, tables
 from infra.readiness.routing import receivers
 from infra.readiness.target import Target
 
-NAMES = {one.name: one for one in CHECKS}
+NAMES = {check.name: check for check in CHECKS}
 JSON = "application/json"
 Answers = Callable[..., Target]
 
@@ -27,17 +27,19 @@ def rds(service: str) -> Any:
 
 @pytest.fixture
 def answering() -> Iterator[Answers]:
-    """Return what starts an API that gives these answers, by the start of the path: status, type, body."""
+    """Start an API from answers by the start of the path: status, type and body."""
     servers = []
 
     def start(answers: dict[str, tuple[int, str, str]]) -> Target:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                found = next(one for start, one in answers.items() if self.path.startswith(start))
-                self.send_response(found[0])
-                self.send_header("Content-Type", found[1])
+                status, content_type, body = next(
+                    answer for start, answer in answers.items() if self.path.startswith(start)
+                )
+                self.send_response(status)
+                self.send_header("Content-Type", content_type)
                 self.end_headers()
-                self.wfile.write(found[2].encode())
+                self.wfile.write(body.encode())
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -47,9 +49,9 @@ def answering() -> Iterator[Answers]:
         return target(f"http://127.0.0.1:{servers[-1].server_port}")
 
     yield start
-    for one in servers:
-        one.shutdown()
-        one.server_close()
+    for server in servers:
+        server.shutdown()
+        server.server_close()
 
 
 def target(api: str = "", **more: Any) -> Target:
@@ -57,7 +59,7 @@ def target(api: str = "", **more: Any) -> Target:
 
 
 @pytest.mark.parametrize(
-    ("name", "answers", "said"),
+    ("name", "answers", "message"),
     [
         ("health", {"/": (500, "text/plain", "")}, "answers 500"),
         ("health", {"/": (200, JSON, '{"status": "tired"}')}, "lacks actions"),
@@ -80,19 +82,19 @@ def target(api: str = "", **more: Any) -> Target:
         (
             "outbox-lag",
             {"/metrics": (200, "text/plain", "other 1\n")},
-            "the database is away",
+            "the database cannot be reached",
         ),
     ],
 )
-def test_answers_that_are_not_as_they_should_be(
-    answering: Answers, name: str, answers: dict[str, tuple[int, str, str]], said: str
+def test_a_wrong_answer_fails_its_check(
+    answering: Answers, name: str, answers: dict[str, tuple[int, str, str]], message: str
 ) -> None:
-    [found] = run([NAMES[name]], answering(answers))
-    assert (found.state, said in found.found) == (State.FAIL, True), found.found
-    assert found.remedy
+    [finding] = run([NAMES[name]], answering(answers))
+    assert (finding.state, message in finding.found) == (State.FAIL, True), finding.found
+    assert finding.remedy
 
 
-def test_a_console_that_answers_and_one_that_is_not_there(answering: Answers) -> None:
+def test_a_console_passes_and_an_absent_one_is_skipped(answering: Answers) -> None:
     [there] = run(
         [NAMES["console"]],
         answering({"/console": (200, "text/html; charset=utf-8", "<html>")}),
@@ -106,7 +108,7 @@ def test_a_console_that_answers_and_one_that_is_not_there(answering: Answers) ->
 
 
 @pytest.mark.parametrize(("days", "state"), [(0, State.FAIL), (7, State.OK), (None, State.SKIP)])
-def test_backups_of_a_database(
+def test_a_database_must_keep_backups(
     days: int | None, state: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "k")
@@ -114,17 +116,22 @@ def test_backups_of_a_database(
     with mock_aws():
         if days is not None:
             rds("rds").create_db_instance(
-                DBInstanceIdentifier="crm", DBInstanceClass="db.t4g.small", Engine="postgres",
-                AllocatedStorage=20, MasterUsername="u", MasterUserPassword="p" * 12, BackupRetentionPeriod=days,
-            )  # fmt: skip
-        [found] = run([NAMES["backups"]], target())
-    assert found.state is state, found.found
+                DBInstanceIdentifier="crm",
+                DBInstanceClass="db.t4g.small",
+                Engine="postgres",
+                AllocatedStorage=20,
+                MasterUsername="u",
+                MasterUserPassword="p" * 12,
+                BackupRetentionPeriod=days,
+            )
+        [finding] = run([NAMES["backups"]], target())
+    assert finding.state is state, finding.found
     [local] = run([NAMES["backups"]], target(local=True))
     assert local.state is State.SKIP
 
 
 @pytest.mark.parametrize(
-    ("environment", "found"),
+    ("environment", "leaking"),
     [
         ({"DATABASE_URL": "secretsmanager:aetherlink/prod/database-api"}, []),
         ({"DATABASE_URL": "postgresql://host/database"}, ["DATABASE_URL"]),
@@ -134,15 +141,17 @@ def test_backups_of_a_database(
         ({"CURSOR_SECRET": ""}, []),
     ],
 )
-def test_what_a_function_must_not_carry(environment: dict[str, str], found: list[str]) -> None:
-    assert leaks(environment, ["s3cret-text", ""]) == found
+def test_a_secret_in_a_function_s_environment_is_reported(
+    environment: dict[str, str], leaking: list[str]
+) -> None:
+    assert leaks(environment, ["s3cret-text", ""]) == leaking
 
 
-def test_the_tables_that_forget() -> None:
-    found = tables(
+def test_all_tables_expire_except_the_totals() -> None:
+    expiring = tables(
         Settings().changed(idempotency={"table": "keys"}, autoheal_store={"table_prefix": "heal"})
     )
-    assert found == {
+    assert expiring == {
         "keys": True,
         "heal-state": True,
         "heal-actions": True,
@@ -152,7 +161,7 @@ def test_the_tables_that_forget() -> None:
 
 
 @pytest.mark.parametrize(
-    ("matchers", "labels", "told"),
+    ("matchers", "labels", "expected"),
     [
         (['a="x"'], {"a": "x"}, ["child"]),
         (['a="x"'], {"a": "xy"}, ["root"]),
@@ -163,17 +172,19 @@ def test_the_tables_that_forget() -> None:
         ([], {}, ["child"]),
     ],
 )
-def test_who_is_told(matchers: list[str], labels: dict[str, str], told: list[str]) -> None:
+def test_an_alert_goes_to_the_receivers_of_its_route(
+    matchers: list[str], labels: dict[str, str], expected: list[str]
+) -> None:
     assert (
         receivers(
             {"receiver": "root", "routes": [{"receiver": "child", "matchers": matchers}]},
             labels,
         )
-        == told
+        == expected
     )
 
 
-def test_a_route_that_goes_on_tells_several() -> None:
+def test_a_route_that_continues_has_several_receivers() -> None:
     routes = [
         {"receiver": "a", "continue": True},
         {"matchers": ['x="1"'], "routes": []},
@@ -183,7 +194,7 @@ def test_a_route_that_goes_on_tells_several() -> None:
     assert receivers({"receiver": "root", "routes": routes}, {"x": "1"}) == ["a", "root"]
 
 
-def test_what_failed_is_asked_again() -> None:
+def test_a_failed_check_is_repeated() -> None:
     asked: list[str] = []
 
     def late(_: Target) -> str:
@@ -204,17 +215,19 @@ def test_what_failed_is_asked_again() -> None:
         Check("absent", "", "", absent),
         Check("odd", "", "look", unreadable),
     ]
-    said: list[str] = []
-    found = {one.name: one for one in run_until(checks[:2], target(), 30, said.append)}
-    assert (found["late"].state, found["late"].found, found["absent"].state) == (
+    lines: list[str] = []
+    findings = {
+        finding.name: finding for finding in run_until(checks[:2], target(), 30, lines.append)
+    }
+    assert (findings["late"].state, findings["late"].found, findings["absent"].state) == (
         State.OK,
         "now",
         State.SKIP,
     )
-    assert said == ["· waiting for: late"]
+    assert lines == ["· waiting for: late"]
     [odd] = run(checks[2:], target())
     assert (odd.state, odd.found, odd.remedy) == (
         State.FAIL,
-        "the answer cannot be read: KeyError 'key'",
+        "the response cannot be parsed: KeyError 'key'",
         "look",
     )

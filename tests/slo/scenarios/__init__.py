@@ -1,4 +1,4 @@
-"""Synthetic stories for promtool: each alert fires, recovers, and keeps silent where it nearly would fire."""
+"""Scenarios for promtool: each alert fires, recovers, and stays silent in near misses."""
 
 from tests.slo.scenarios import (
     burn,

@@ -14,7 +14,10 @@ ELIGIBLE = 'autoheal_event_total{job="autoheal",kind="action_eligible"}'
 FAILURES = 'autoheal_action_failures_total{job="autoheal",alertname="UptimeProbeFailing"}'
 EXECUTED = 'autoheal_actions_total{job="autoheal",alertname="UptimeProbeFailing",result="executed"}'
 FAILED = 'autoheal_actions_total{job="autoheal",alertname="UptimeProbeFailing",result="failed"}'
-CHAOS = 'autoheal_actions_total{job="autoheal",alertname="UptimeProbeFailing",result="chaos_injected_failure"}'
+CHAOS = (
+    'autoheal_actions_total{job="autoheal",alertname="UptimeProbeFailing",'
+    'result="chaos_injected_failure"}'
+)
 SKIPPED = (
     'autoheal_actions_total{job="autoheal",alertname="UptimeProbeFailing",result="cooldown_skip"}'
 )

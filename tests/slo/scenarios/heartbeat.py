@@ -41,7 +41,7 @@ SUITE = Suite(
             },
         ),
         Scenario(
-            "2 bad slices of time are too few to tell anybody",
+            "2 bad slices of time are too few for an alert",
             {h.EVENT: stalled(10, 18)},
             dict.fromkeys(("17m", "18m", "19m", "20m", "34m", "40m"), ()),
         ),

@@ -45,7 +45,10 @@ def gone(values: Values, begin: float, end: float = 10**7) -> Values:
 
 
 def counter(*phases: tuple[float, float, float], usually: float = 0) -> Values:
-    """Return a counter that grows by `usually` a minute, and by others in phases: after a minute up to another."""
+    """Return a counter that grows by `usually` a minute, and by other amounts in phases.
+
+    A phase begins after one minute and includes the other.
+    """
 
     def value(at: int) -> float:
         grown = usually * at / 60
@@ -59,25 +62,25 @@ def counter(*phases: tuple[float, float, float], usually: float = 0) -> Values:
 
 def encode(values: Sequence[float | None]) -> str:
     """Return samples as promtool reads them: runs of equal steps, `_` where there is none."""
-    parts: list[str] = []
+    runs: list[str] = []
     at = 0
     while at < len(values):
         first = values[at]
         if first is None:
             length = _run(values, at, None)
-            parts.append(f"_x{length}" if length > 1 else "_")
+            runs.append(f"_x{length}" if length > 1 else "_")
             at += length
             continue
         following = values[at + 1] if at + 1 < len(values) else None
         step = 0.0 if following is None else round(following - first, DIGITS)
         length = _run(values, at, step)
-        parts.append(f"{first:.12g}{step:+.12g}x{length - 1}" if length > 1 else f"{first:.12g}")
+        runs.append(f"{first:.12g}{step:+.12g}x{length - 1}" if length > 1 else f"{first:.12g}")
         at += length
-    return " ".join(parts)
+    return " ".join(runs)
 
 
 def _run(values: Sequence[float | None], at: int, step: float | None) -> int:
-    """Return how many samples from `at` on are a run: missing, or each `step` more than the one before."""
+    """Return how many samples from `at` on are missing, or each `step` above its predecessor."""
     length = 1
     while at + length < len(values):
         last = values[at + length - 1]

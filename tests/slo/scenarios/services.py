@@ -1,8 +1,8 @@
-"""Services that the healer restarts: what it is told has to be what its runbooks ask for."""
+"""Services that the healer restarts: alerts have the labels that its runbooks match."""
 
 from tests.slo.scenarios import healthy as h
 from tests.slo.scenarios.series import always, during
-from tests.slo.scenarios.suite import Scenario, Suite, Told
+from tests.slo.scenarios.suite import Notification, Scenario, Suite
 
 TCP = "TcpEndpointDownFast"
 HTTP = "UptimeProbeFailing"
@@ -19,8 +19,8 @@ SUITE = Suite(
             "a service accepts no connections from 2m to 5m",
             {h.TCP: during((2, 5, 0), usually=1)},
             {"1m45s": (), "2m": (), "2m15s": (TCP,), "4m45s": (TCP,), "5m": ()},
-            told=[
-                Told(
+            notifications=[
+                Notification(
                     "3m",
                     TCP,
                     {
@@ -33,14 +33,15 @@ SUITE = Suite(
                     {
                         "autoheal": "true",
                         "summary": "crm-api accepts no connections",
-                        "description": f"{API} did not accept a connection. The healer restarts the service.",
+                        "description": f"{API} did not accept a connection. "
+                        "The healer restarts the service.",
                         "runbook_url": f"{RUNBOOKS}tcpendpointdownfast",
                     },
                 )
             ],
         ),
         Scenario(
-            "one probe is lost",
+            "a single probe is lost",
             {h.TCP: during((2, 2.25, 0), usually=1)},
             {"2m": (), "2m15s": (), "3m": ()},
         ),
@@ -48,8 +49,8 @@ SUITE = Suite(
             "a service does not answer HTTP from 2m to 5m",
             {h.HTTP: during((2, 5, 0), usually=1)},
             {"2m30s": (), "2m45s": (HTTP,), "4m45s": (HTTP,), "5m": ()},
-            told=[
-                Told(
+            notifications=[
+                Notification(
                     "3m",
                     HTTP,
                     {
@@ -61,7 +62,8 @@ SUITE = Suite(
                     {
                         "autoheal": "true",
                         "summary": "crm-api does not answer HTTP",
-                        "description": f"http://{API}/ accepts connections and does not answer 2xx. "
+                        "description": f"http://{API}/ accepts connections "
+                        "and does not answer 2xx. "
                         "The healer restarts the service.",
                         "runbook_url": f"{RUNBOOKS}uptimeprobefailing",
                     },
@@ -77,8 +79,8 @@ SUITE = Suite(
             "an exporter cannot be scraped from 2m to 5m",
             {h.UP: during((2, 5, 0), usually=1)},
             {"2m45s": (), "3m": (STALE,), "4m45s": (STALE,), "5m": ()},
-            told=[
-                Told(
+            notifications=[
+                Notification(
                     "4m",
                     STALE,
                     {
@@ -91,7 +93,8 @@ SUITE = Suite(
                     {
                         "autoheal": "true",
                         "summary": "crm-exporter cannot be scraped",
-                        "description": f"Prometheus gets no metrics from {EXPORTER}. The healer restarts the exporter.",
+                        "description": f"Prometheus gets no metrics from {EXPORTER}. "
+                        "The healer restarts the exporter.",
                         "runbook_url": f"{RUNBOOKS}crmmetricsscrapestale",
                     },
                 )

@@ -15,7 +15,7 @@ def behind(seconds: float) -> Values:
 
 
 def late(event: float, push: float, crm_push: float, waiting: float) -> Series:
-    """Return timestamps so many seconds old; `waiting` is the oldest event's age when that was last told."""
+    """Return timestamps so many seconds old; `waiting` is the oldest event's age at the push."""
     return {
         h.EVENT: behind(event),
         h.PUSH: behind(push),
@@ -28,12 +28,12 @@ def late(event: float, push: float, crm_push: float, waiting: float) -> Series:
 
 def slices(heartbeat: int, availability: int, outbox: int) -> list[Value]:
     """Return how bad each objective's moment has to be."""
-    found = {
+    expected = {
         "heartbeat": heartbeat,
         "availability": availability,
         "outbox_freshness": outbox,
     }
-    return [Value("1m", SLICES, {f'{{slo="{name}"}}': bad for name, bad in found.items()})]
+    return [Value("1m", SLICES, {f'{{slo="{name}"}}': bad for name, bad in expected.items()})]
 
 
 SUITE = Suite(

@@ -26,8 +26,8 @@ class Value:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """One alert exactly as Alertmanager is told of it."""
+class Notification:
+    """One alert exactly as Alertmanager receives it."""
 
     at: str
     alert: str
@@ -43,23 +43,23 @@ class Scenario:
     changes: Series
     firing: Mapping[str, Firing]
     values: Sequence[Value] = ()
-    told: Sequence[Told] = ()
+    notifications: Sequence[Notification] = ()
     empty: bool = False
 
     @property
     def length(self) -> float:
-        """Return after how many seconds the last thing is asked."""
+        """Return after how many seconds the last expectation is checked."""
         times = [
             *self.firing,
-            *(one.at for one in self.values),
-            *(one.at for one in self.told),
+            *(value.at for value in self.values),
+            *(notification.at for notification in self.notifications),
         ]
         return max(_seconds(at) for at in times)
 
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """Scenarios that are evaluated every `every`, on series that have samples every `step`, or as often."""
+    """Scenarios whose rules are evaluated every `every`, on samples every `step`, or as often."""
 
     name: str
     every: str
@@ -69,7 +69,9 @@ class Suite:
     @property
     def evaluations(self) -> int:
         """Return how often all rules are evaluated: what the test costs."""
-        return sum(round(one.length / durations.seconds(self.every)) for one in self.scenarios)
+        return sum(
+            round(scenario.length / durations.seconds(self.every)) for scenario in self.scenarios
+        )
 
     def test(self) -> dict[str, Any]:
         """Return promtool's test file."""
@@ -77,16 +79,16 @@ class Suite:
             "rule_files": [RULES],
             "evaluation_interval": self.every,
             "group_eval_order": list(GROUPS),
-            "tests": [self._one(one) for one in self.scenarios],
+            "tests": [self._test(scenario) for scenario in self.scenarios],
         }
 
-    def _one(self, scenario: Scenario) -> dict[str, Any]:
+    def _test(self, scenario: Scenario) -> dict[str, Any]:
         interval = self.step or self.every
         step = round(durations.seconds(interval))
         samples = round(scenario.length) // step + 1
         series = {} if scenario.empty else healthy()
         series |= scenario.changes
-        found: dict[str, Any] = {
+        test: dict[str, Any] = {
             "name": scenario.name,
             "interval": interval,
             "input_series": [
@@ -98,13 +100,14 @@ class Suite:
                 if values is not None
             ],
         }
-        if scenario.told:
-            found["alert_rule_test"] = [_told(one) for one in scenario.told]
+        if scenario.notifications:
+            test["alert_rule_test"] = [_alert(expected) for expected in scenario.notifications]
         expected = [
             {"expr": FIRING, "eval_time": at, "exp_samples": _firing(alerts)}
             for at, alerts in scenario.firing.items()
         ]
-        return found | {"promql_expr_test": expected + [_value(one) for one in scenario.values]}
+        expected += [_value(value) for value in scenario.values]
+        return test | {"promql_expr_test": expected}
 
 
 def _seconds(text: str) -> float:
@@ -115,19 +118,22 @@ def _seconds(text: str) -> float:
 
 
 def _firing(names: Firing) -> list[dict[str, Any]]:
-    found: dict[str, int] = {}
+    counts: dict[str, int] = {}
     for name in names:
         alert, _, slo = name.partition("/")
         labels = f'{{alertname="{alert}"' + (f', slo="{slo}"' if slo else "") + "}"
-        found[labels] = found.get(labels, 0) + 1
-    return [{"labels": labels, "value": count} for labels, count in found.items()]
+        counts[labels] = counts.get(labels, 0) + 1
+    return [{"labels": labels, "value": count} for labels, count in counts.items()]
 
 
-def _value(one: Value) -> dict[str, Any]:
-    samples = [{"labels": labels, "value": value} for labels, value in one.samples.items()]
-    return {"expr": one.expr, "eval_time": one.at, "exp_samples": samples}
+def _value(value: Value) -> dict[str, Any]:
+    samples = [{"labels": labels, "value": number} for labels, number in value.samples.items()]
+    return {"expr": value.expr, "eval_time": value.at, "exp_samples": samples}
 
 
-def _told(one: Told) -> dict[str, Any]:
-    alert = {"exp_labels": dict(one.labels), "exp_annotations": dict(one.annotations)}
-    return {"eval_time": one.at, "alertname": one.alert, "exp_alerts": [alert]}
+def _alert(expected: Notification) -> dict[str, Any]:
+    alert = {
+        "exp_labels": dict(expected.labels),
+        "exp_annotations": dict(expected.annotations),
+    }
+    return {"eval_time": expected.at, "alertname": expected.alert, "exp_alerts": [alert]}

@@ -83,8 +83,8 @@ ACTIONS = Suite(
             {"25m": (), "30m": ()},
             [
                 *(
-                    Value("24m", f"round({one} by (slo) ({RATIOS}), 0.0001)", _both(0.25))
-                    for one in ("min", "max")
+                    Value("24m", f"round({aggregate} by (slo) ({RATIOS}), 0.0001)", _both(0.25))
+                    for aggregate in ("min", "max")
                 ),
                 Value(
                     "25m",
@@ -206,8 +206,8 @@ OUTBOX = Suite(
             {"15m": (), "20m": (), "40m": ()},
         ),
         Scenario(
-            # What was pushed last tells nothing about now: bad for the budget from 14m on,
-            # and no stall.
+            # The last push says nothing about now: bad for the budget from 14m on, and
+            # no stall.
             "events wait, and metrics are not pushed from 10m to 30m",
             {h.PENDING: always(7), h.CRM_PUSH: stalled(10, 30)},
             {
@@ -219,7 +219,7 @@ OUTBOX = Suite(
             },
         ),
         Scenario(
-            "the database is away from 10m: its gauges are gone for half an hour",
+            "the database cannot be reached from 10m: its gauges are gone for half an hour",
             {
                 h.PENDING: gone(always(0), 10, 40),
                 h.OLDEST: gone(now, 10, 40),

@@ -23,21 +23,21 @@ SPIKE = "AutohealActionFailureSpike/actions"
 SLOW = "AutohealAuditWriteLatencySLOBreach/audit_latency"
 
 
-def plus(*parts: Values) -> Values:
+def plus(*terms: Values) -> Values:
     """Return the sum of series."""
-    return lambda at: sum(part(at) or 0 for part in parts)
+    return lambda at: sum(term(at) or 0 for term in terms)
 
 
 def events(slo: str, good: Values, bad: Values) -> Series:
     """Return the counters of an objective with these good and bad events."""
     every = plus(good, bad)
-    made: dict[str, Series] = {
+    counters: dict[str, Series] = {
         "actions": {h.FAILURES: bad, h.CHAOS: bad, h.EXECUTED: good},
         "audit_latency": {h.AUDIT: every, h.AUDIT_HALF: every, h.AUDIT_QUICK: good},
         "api_success": {h.REQUESTS: good, h.CRASHED: bad, h.REFUSED: None},
         "api_latency": {h.TIMED: every, h.TIMED_SECOND: every, h.TIMED_QUICK: good},
     }
-    return made[slo]
+    return counters[slo]
 
 
 def failing(slo: str, *phases: Phase) -> Series:
@@ -55,22 +55,22 @@ def failing(slo: str, *phases: Phase) -> Series:
 
 def burning(factor: float, begin: float = 0, end: float = FOREVER) -> Series:
     """Return all budgets of events burning at `factor` from one minute to another."""
-    found: Series = {}
+    changes: Series = {}
     for slo, budget in BUDGETS.items():
-        found |= failing(slo, (begin, end, factor * budget))
-    return found
+        changes |= failing(slo, (begin, end, factor * budget))
+    return changes
 
 
 def burst(bad: float, at: float, *, busy: float = 0, more: float = 0) -> Series:
-    """Return `bad` failures at minute `at`, `more` of them every minute, no successes since minute `busy`."""
-    found: Series = {}
+    """Return `bad` failures at minute `at`, then `more` a minute; traffic ends at minute `busy`."""
+    changes: Series = {}
     for slo in BUDGETS:
         before = counter((0, busy, h.PER_MINUTE)) if busy else during()
         failures = plus(during((at, FOREVER, bad)), counter((at, FOREVER, more)))
-        found |= events(slo, plus(before, during((at, FOREVER, 0.2))), failures)
-    return found
+        changes |= events(slo, plus(before, during((at, FOREVER, 0.2))), failures)
+    return changes
 
 
 def waiting(begin: float, end: float = FOREVER) -> Series:
-    """Return an outbox whose oldest event is from minute `begin`, until it is published at minute `end`."""
+    """Return an outbox whose oldest event waits from minute `begin` to minute `end`."""
     return {h.PENDING: during((begin, end, 7)), h.OLDEST: stalled(begin, end)}

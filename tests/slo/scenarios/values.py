@@ -1,4 +1,4 @@
-"""What is recorded, over every window, by plain counting of the bad moments in it."""
+"""The recorded values of every window, checked by counting its bad moments."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -37,12 +37,12 @@ Spans = tuple[tuple[int, int], ...]
 
 def bad(spans: Spans) -> Series:
     """Return every objective failing in `spans`, each by its share."""
-    found: Series = {}
+    changes: Series = {}
     for slo in EVENTS:
-        found |= failing(slo, *((begin, end, SHARES[slo]) for begin, end in spans))
+        changes |= failing(slo, *((begin, end, SHARES[slo]) for begin, end in spans))
     moments = tuple((begin + STEP, end + STEP) for begin, end in spans)
     off = during(*((begin, end, 400) for begin, end in moments))
-    return found | {
+    return changes | {
         h.PROBE: during(*((begin, end, 0.5) for begin, end in moments), usually=1),
         h.EVENT: lambda at: now(at) - (off(at) or 0),
         h.PENDING: during(*((begin, end, 1) for begin, end in moments)),
@@ -52,7 +52,7 @@ def bad(spans: Spans) -> Series:
 
 
 def share(spans: Spans, at: int, window: int, every: int) -> float:
-    """Return which part of the moments of the `window` before `at` is bad; both ends belong to it. All in minutes."""
+    """Return the share of bad moments in a `window` up to `at`, both ends included (minutes)."""
     moments = [moment for moment in range(0, at + 1, every) if at - window <= moment]
     return sum(_is_bad(spans, moment) for moment in moments) / len(moments)
 
@@ -66,38 +66,38 @@ def _rounded(value: float, digits: int) -> float:
 
 
 def ratios(spans: Spans, windows: Iterable[str], at: str, every: int) -> list[Value]:
-    """Return what the error ratios over `windows` have to be at `at`, rules being evaluated `every` so many minutes."""
-    found = []
+    """Return the expected error ratios at `at` of rules evaluated every `every` minutes."""
+    values = []
     for window in windows:
         minutes = round(durations.seconds(window) / 60)
         end = round(durations.seconds(at) / 60)
         name = f"autoheal:sli_error:ratio_rate{window}"
         # The shortest window is that in which events are counted, and no mean.
-        parts = {
+        shares = {
             slo: share(spans, end, 0 if slo in EVENTS and window == "5m" else minutes, every)
             for slo in SHARES
         }
-        samples = {_slo(slo): _rounded(parts[slo] * most, 4) for slo, most in SHARES.items()}
-        found.append(Value(at, f"round({name}, 0.0001)", samples))
-    return found
+        samples = {_slo(slo): _rounded(shares[slo] * worst, 4) for slo, worst in SHARES.items()}
+        values.append(Value(at, f"round({name}, 0.0001)", samples))
+    return values
 
 
 def burns(spans: Spans, name: str, windows: tuple[str, str], at: str, every: int) -> Value:
-    """Return what a burn rate has to be: the smaller one of two windows."""
+    """Return the expected burn rate: the smaller of two windows."""
     minutes = [round(durations.seconds(window) / 60) for window in windows]
     part = min(share(spans, round(durations.seconds(at) / 60), window, every) for window in minutes)
-    samples = {_slo(slo): _rounded(part * most / BUDGETS[slo], 2) for slo, most in SHARES.items()}
+    samples = {_slo(slo): _rounded(part * worst / BUDGETS[slo], 2) for slo, worst in SHARES.items()}
     return Value(at, f"round(autoheal:burn_{name}, 0.01)", samples)
 
 
 def counts(spans: Spans, window: str, at: str, every: int) -> Value:
-    """Return what the numbers of bad events and slices in `window` have to be; events count as if every minute."""
+    """Return the expected numbers of bad events and slices in `window`."""
     minutes = round(durations.seconds(window) / 60)
     end = round(durations.seconds(at) / 60)
     moments = sum(
         _is_bad(spans, moment) for moment in range(0, end + 1, every) if end - minutes <= moment
     )
-    each = {slo: most * (h.PER_MINUTE if slo in EVENTS else 1) for slo, most in SHARES.items()}
+    each = {slo: worst * (h.PER_MINUTE if slo in EVENTS else 1) for slo, worst in SHARES.items()}
     return Value(
         at,
         f"round(autoheal:bad_events:{window}, 0.01)",
@@ -106,10 +106,10 @@ def counts(spans: Spans, window: str, at: str, every: int) -> Value:
 
 
 def left(spans: Spans, at: str, every: int) -> Value:
-    """Return what has to be left of the budgets of 30 days."""
+    """Return what is expected to be left of the budgets of 30 days."""
     part = share(spans, round(durations.seconds(at) / 60), 30 * 24 * 60, every)
     samples = {
-        _slo(slo): _rounded(1 - part * most / BUDGETS[slo], 2) for slo, most in SHARES.items()
+        _slo(slo): _rounded(1 - part * worst / BUDGETS[slo], 2) for slo, worst in SHARES.items()
     }
     return Value(at, "round(autoheal:error_budget_remaining:ratio, 0.01)", samples)
 
@@ -138,17 +138,17 @@ LONGEST: Spans = ((0, 3 * DAY), (15 * DAY, 16 * DAY), (30 * DAY, 32 * DAY))
 
 
 def growing() -> Series:
-    """Return four times the traffic from 20 minutes on: 1,000 good and 100 bad events a minute before."""
+    """Return 1,000 good and 100 bad events a minute, and four times as many from 20m on."""
     good = counter((20, FOREVER, 4 * h.PER_MINUTE), usually=h.PER_MINUTE)
     bad = counter((20, FOREVER, 0.4 * h.PER_MINUTE), usually=0.1 * h.PER_MINUTE)
-    found: Series = {}
+    changes: Series = {}
     for slo in EVENTS:
-        found |= events(slo, good, bad)
-    return found
+        changes |= events(slo, good, bad)
+    return changes
 
 
 def rates(at: str, mean: float) -> list[Value]:
-    """Return what has to be counted at `at`: `mean` times 1,000 good and 100 bad events a minute."""
+    """Return the expected rates at `at`: `mean` times 1,000 good and 100 bad events a minute."""
     return [
         Value(
             at,
@@ -200,16 +200,16 @@ SUITES = (
     ),
     Suite(
         "values_days",
-        "30m",
+        "1h",
         (
             Scenario(
                 "bad hours within 7 days",
                 bad(LONG),
                 {},
                 [
-                    *ratios(LONG, ("6h", "3d"), "7d", 30),
-                    burns(LONG, "trickle", ("6h", "3d"), "7d", 30),
-                    counts(LONG, "3d", "7d", 30),
+                    *ratios(LONG, ("6h", "3d"), "7d", 60),
+                    burns(LONG, "trickle", ("6h", "3d"), "7d", 60),
+                    counts(LONG, "3d", "7d", 60),
                 ],
             ),
         ),
@@ -217,13 +217,13 @@ SUITES = (
     ),
     Suite(
         "values_month",
-        "4h",
+        "8h",
         (
             Scenario(
                 "bad days within 34",
                 bad(LONGEST),
                 {},
-                [*ratios(LONGEST, ("30d",), "34d", 240), left(LONGEST, "34d", 240)],
+                [*ratios(LONGEST, ("30d",), "34d", 480), left(LONGEST, "34d", 480)],
             ),
         ),
         step="5m",
