@@ -23,6 +23,9 @@ logs: $(READY)  ## show the services' logs (SERVICE=kafka for one service, FOLLO
 demo: $(READY)  ## walk through the main use case: requests go in, Kafka records come out
 	@$(BIN)/python -m infra.local demo
 
+seed: $(READY)  ## write sample accounts, contacts and jobs into the local stack (ARGS="--accounts 50")
+	@$(BIN)/python -m infra.local.seed $(ARGS)
+
 drill: $(READY)  ## break the local stack and check that alerts fire and services are healed
 	@$(BIN)/python -m infra.drill $(ARGS)
 
@@ -84,4 +87,4 @@ $(READY): requirements-dev.txt
 	@mkdir -p .local && touch $@
 	@echo "✓ tools installed"
 
-.PHONY: help up down status logs demo drill readiness token dev up-compose test faults fuzz lint slo slo-mutants fmt package lock clean
+.PHONY: help up down status logs demo seed drill readiness token dev up-compose test faults fuzz lint slo slo-mutants fmt package lock clean

@@ -20,7 +20,6 @@ from chalicelib.entrypoints.operation import (
     WRITE_ERRORS,
     Operation,
     Parameter,
-    Tag,
 )
 from chalicelib.entrypoints.schemas import STRING, count_up_to, enum_of, page_of, text_of
 
@@ -50,6 +49,11 @@ LIST_PARAMETERS = (
 )
 
 
+def tag_of(kind: EntityType[Any]) -> str:
+    """Return the group of the operations of `kind` in the OpenAPI document."""
+    return kind.collection.capitalize()
+
+
 def create_operation(
     kind: EntityType[Any],
     *,
@@ -60,7 +64,7 @@ def create_operation(
     """Return the operation that creates an entity; `links` are what can be done with it."""
     return Operation(
         summary=summary,
-        tag=_tag(kind),
+        tag=tag_of(kind),
         request=kind.create,
         example=example,
         response=kind.model,
@@ -79,7 +83,7 @@ def list_operation(kind: EntityType[Any], *, summary: str) -> Operation:
     """Return the operation that lists entities, a page at a time."""
     return Operation(
         summary=summary,
-        tag=_tag(kind),
+        tag=tag_of(kind),
         description="Pages through the tenant's own items, in order of creation.",
         parameters=(*_filters(kind), *LIST_PARAMETERS),
         response=page_of(kind.model),
@@ -92,7 +96,7 @@ def read_operation(kind: EntityType[Any], *, summary: str) -> Operation:
     """Return the operation that reads one entity."""
     return Operation(
         summary=summary,
-        tag=_tag(kind),
+        tag=tag_of(kind),
         response=kind.model,
         response_description="The current version.",
         response_headers=("ETag",),
@@ -106,7 +110,7 @@ def change_operation(
     """Return the operation that changes some fields of an entity."""
     return Operation(
         summary=summary,
-        tag=_tag(kind),
+        tag=tag_of(kind),
         description="A JSON merge patch (RFC 7396): absent fields stay, `null` clears a field.",
         request=kind.change,
         example=example,
@@ -124,7 +128,7 @@ def delete_operation(kind: EntityType[Any], *, summary: str, description: str = 
     """Return the operation that deletes an entity."""
     return Operation(
         summary=summary,
-        tag=_tag(kind),
+        tag=tag_of(kind),
         description=description,
         response_description="Deleted.",
         status=204,
@@ -132,10 +136,6 @@ def delete_operation(kind: EntityType[Any], *, summary: str, description: str = 
         if_match="optional",
         idempotent=True,
     )
-
-
-def _tag(kind: EntityType[Any]) -> Tag:
-    return Tag(kind.collection.capitalize())
 
 
 def _stored(kind: EntityType[Any], example: Mapping[str, Any]) -> Mapping[str, Any]:

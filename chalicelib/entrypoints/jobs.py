@@ -25,9 +25,10 @@ from chalicelib.entrypoints.crm_operations import (
     delete_operation,
     list_operation,
     read_operation,
+    tag_of,
 )
 from chalicelib.entrypoints.endpoint import endpoint
-from chalicelib.entrypoints.operation import WRITE_ERRORS, Operation, Tag
+from chalicelib.entrypoints.operation import WRITE_ERRORS, Operation
 from chalicelib.shared.schema import parse
 
 routes = Blueprint(__name__)
@@ -97,7 +98,7 @@ def delete_job(call: Call) -> Answer:
     routes,
     Operation(
         summary="Move a job to another status",
-        tag=Tag.JOBS,
+        tag=tag_of(JOB),
         description="The problem document of an illegal change lists the allowed statuses.",
         request=MoveJob,
         example={"status": "Scheduled"},

@@ -20,11 +20,8 @@ WRITE_ERRORS = (400, 401, 403, 409, 413, 415, 422, 429, 503)
 
 
 class Tag(StrEnum):
-    """The groups of operations in the OpenAPI document."""
+    """The groups of operations in the OpenAPI document, beside one for each CRM entity."""
 
-    ACCOUNTS = "Accounts"
-    CONTACTS = "Contacts"
-    JOBS = "Jobs"
     OUTBOX = "Outbox"
     AUTOHEAL = "Autoheal"
     ALERTS = "Alerts"
@@ -72,7 +69,7 @@ class Operation:
     """
 
     summary: str
-    tag: Tag
+    tag: str
     description: str = ""
     parameters: tuple[Parameter, ...] = ()
     request: type[Model] | None = None

@@ -38,9 +38,10 @@ def vendor(archive: Path, version: str, folder: Path = FOLDER) -> None:
     """
     with tarfile.open(archive) as release:
         stated = json.loads(_read(release, "package.json"))
-        for name, expected in (("name", PACKAGE), ("version", version), ("license", LICENCE)):
-            if stated.get(name) != expected:
-                raise ValueError(f"the package's {name} is {stated.get(name)}, not {expected}")
+        expected = {"name": PACKAGE, "version": version, "license": LICENCE}
+        for name, value in expected.items():
+            if stated.get(name) != value:
+                raise ValueError(f"the package's {name} is {stated.get(name)}, not {value}")
         contents = {name: _read(release, name) for name in FILES}
     for name, content in contents.items():
         (folder / name).write_bytes(content)
@@ -48,9 +49,13 @@ def vendor(archive: Path, version: str, folder: Path = FOLDER) -> None:
         "package": PACKAGE,
         "version": version,
         "licence": LICENCE,
-        "sha256": {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()},
+        "sha256": {name: _digest(content) for name, content in contents.items()},
     }
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _read(release: tarfile.TarFile, name: str) -> bytes:
@@ -62,7 +67,7 @@ def _read(release: tarfile.TarFile, name: str) -> bytes:
 
 def main() -> int:
     """Download and vendor a release; return the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m infra.docs.viewer", description=__doc__)
+    parser = argparse.ArgumentParser("python -m infra.docs.viewer", description=__doc__)
     parser.add_argument("version", help="the release, such as 5.35.0")
     version = parser.parse_args().version
     with tempfile.TemporaryDirectory() as temporary:

@@ -30,6 +30,8 @@ GENERATED = (
 WRITTEN = ("app.py", "chalicelib/", "infra/", ".chalice/")
 NOT_NEEDED = {
     "infra/local/demo.py",  # shows the first events of a job
+    "infra/local/seed.py",  # writes sample data
+    "infra/local/seed_data.py",  # sample data
     "infra/docs/openapi/document.py",  # introduces the API in a sentence
     "chalicelib/crm/__init__.py",
     "chalicelib/entrypoints/accounts.py",  # the example of a request

@@ -1,9 +1,12 @@
 """The OpenAPI 3.1 document as a whole. `make fmt` writes it."""
 
 import importlib
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
+from chalicelib.crm.entities import ENTITIES
+from chalicelib.entrypoints.crm_operations import tag_of
 from chalicelib.entrypoints.operation import OPERATIONS, Operation, Tag
 from infra.docs.openapi import schemas
 from infra.docs.openapi.paths import paths
@@ -14,10 +17,8 @@ DESCRIPTION = (
     "with self-healing operations. Errors are problem documents (RFC 9457). Requests that "
     "change the CRM can be repeated safely with an `Idempotency-Key`."
 )
-TAGS: Mapping[Tag, str] = {
-    Tag.ACCOUNTS: "The companies that jobs are done for.",
-    Tag.CONTACTS: "People, at an account or independent.",
-    Tag.JOBS: "Work for an account, from `Open` to `Completed` or `Cancelled`.",
+TAGS: Mapping[str, str] = {
+    **{tag_of(kind): (inspect.getdoc(kind.model) or "").partition("\n")[0] for kind in ENTITIES},
     Tag.OUTBOX: "The transactional outbox: its backlog, parked streams and replays.",
     Tag.AUTOHEAL: "Automatic remediation of alerts: webhook, approvals and configuration.",
     Tag.ALERTS: "Firing alerts, acknowledgements and silences.",
@@ -29,7 +30,7 @@ SECURITY_SCHEMES = {
         "type": "http",
         "scheme": "bearer",
         "bearerFormat": "JWT",
-        "description": "A token of the OpenID Connect issuer. Locally, `make token` prints one.",
+        "description": "A token of the issuer; locally, `make token` prints one.",
     },
     "webhook": {
         "type": "http",

@@ -36,13 +36,18 @@ def _operation(
     return {
         "operationId": name,
         "summary": operation.summary,
-        "description": f"{operation.description}\n\n{_callers(path, method, operation)}".strip(),
+        "description": _description(path, method, operation),
         "tags": [operation.tag],
         "parameters": parameters(path, operation),
         "responses": responses(operation, operations),
         **_security(path, method, operation),
         **_request_body(operation),
     }
+
+
+def _description(path: str, method: str, operation: Operation) -> str:
+    callers = _callers(path, method, operation)
+    return f"{operation.description}\n\n{callers}".strip()
 
 
 def _callers(path: str, method: str, operation: Operation) -> str:
