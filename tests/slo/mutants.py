@@ -36,7 +36,7 @@ class Hunt:
     """Runs the tests on mutants.
 
     The order is: the file that caught this mutant before, those that caught others of its
-    rule, those that name its alert, the cheap ones.
+    rule, those that name it, the cheap ones.
     """
 
     groups: Sequence[Group]
@@ -76,12 +76,11 @@ class Hunt:
     def _order(self, mutant: Mutant) -> list[str]:
         before = self.record.get(_key(mutant))
         caught = self.catchers[mutant.rule]
-        names_alert = {
-            test.name: f'alertname="{mutant.rule}"' in test.read_text() for test in self.tests
-        }
+        rule = mutant.rule.partition("{")[0]
+        names_rule = {test.name: rule in test.read_text() for test in self.tests}
         return sorted(
-            names_alert,
-            key=lambda name: (name != before, -caught.count(name), not names_alert[name]),
+            names_rule,
+            key=lambda name: (name != before, -caught.count(name), not names_rule[name]),
         )
 
 
