@@ -57,9 +57,9 @@ PAUSE_SECONDS: Final = 0.1
 DURATION: Final = re.compile(
     r"(?:(\d{1,2})d)?(?:(\d{1,4})h)?(?:(\d{1,5})m)?(?:(\d{1,6})s)?", re.ASCII
 )
-Comment = Annotated[str, Text(500, blank=True)]
+Comment = Annotated[str, Text(500, blank=True, multiline=True)]
 PLAIN: Final = r"^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]*$"
-Label = Annotated[str, Text(MAX_LABEL_LENGTH, blank=True)]
+Label = Annotated[str, Text(MAX_LABEL_LENGTH, blank=True, exact=True)]
 Labels = Annotated[
     dict[str, Label],
     WithJsonSchema(

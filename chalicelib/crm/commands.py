@@ -11,11 +11,24 @@ from pydantic import Field
 
 from chalicelib.crm.model import JobStatus
 from chalicelib.shared.schema import WHOLE, Model, Moment, Text
+from chalicelib.shared.text import HIDDEN_CLASS, JOINERS_CLASS, SELECTORS_CLASS
 
-CONTROL = r"\x00-\x1f\x7f-\x9f"
-"""Regex dialects disagree on which of these are white space, so the patterns name them."""
-EMAIL = rf"^[ \t\r\n]*[^@\s{CONTROL}]+@[^@\s.{CONTROL}]+(\.[^@\s.{CONTROL}]+)+[ \t\r\n]*$"
-WEBSITE = rf"^[ \t\r\n]*https?://[^\s{CONTROL}]+[ \t\r\n]*$"
+UNSEEN = rf"\s{HIDDEN_CLASS}{JOINERS_CLASS}{SELECTORS_CLASS}"
+DOTS = r"\u3002\uff0e\uff61"
+"""Full stops of other scripts, which some programs read as a dot."""
+LOCAL_PART = rf'[^@\u037e\uff20\ufe6b<>()\[\]\\,;:"{UNSEEN}]+'
+NOT_IN_DOMAIN = (
+    r"\u0000-\u002c\u002e\u002f\u003a-\u0040\u005b-\u005e\u0060\u007b-\u007f"
+    rf"{DOTS}\u037e\u1fef\uff20\ufe6b{UNSEEN}"
+)
+LABEL_END = rf"[^{NOT_IN_DOMAIN}\u002d]"
+LABEL = rf"{LABEL_END}([^{NOT_IN_DOMAIN}]*{LABEL_END})?"
+AROUND = r"[ \t\r\n]*"
+EMAIL = rf"^{AROUND}{LOCAL_PART}@{LABEL}(\.{LABEL})+{AROUND}$"
+"""No quotes, brackets, comments or second @; no empty label in the domain."""
+WEBSITE = rf"^{AROUND}https?://[^\s{HIDDEN_CLASS}]+{AROUND}$"
+MAX_EMAIL_LENGTH = 254
+"""Characters; RFC 5321 allows 254 octets."""
 CURRENCY = r"^[A-Z]{3}$"
 MAX_CENTS = 2**53 - 1
 """The largest amount that every JSON reader holds exactly."""
@@ -23,10 +36,18 @@ MAX_CENTS = 2**53 - 1
 Name = Annotated[str, Text(200)]
 ShortText = Annotated[str, Text(100)]
 Phone = Annotated[str, Text(40)]
-Email = Annotated[str, Text(254, pattern=EMAIL, reason="must be an email address")]
+Email = Annotated[
+    str,
+    Text(
+        MAX_EMAIL_LENGTH,
+        identifier=True,
+        pattern=EMAIL,
+        reason="must be an address such as ada@example.com, without name or angle brackets",
+    ),
+]
 Website = Annotated[str, Text(2_048, pattern=WEBSITE, reason="must be an http or https address")]
 Title = Annotated[str, Text(200)]
-Description = Annotated[str, Text(10_000, blank=True)]
+Description = Annotated[str, Text(10_000, blank=True, multiline=True)]
 Currency = Annotated[
     str, Text(3, pattern=CURRENCY, reason="must be three capital letters such as CHF")
 ]

@@ -105,7 +105,7 @@ CONTACT = EntityType(
     searched=("name", "email", "title"),
     filters=(
         Filter("account_id", "Only contacts of this account."),
-        Filter("email", "Only contacts with this email address.", ignore_case=True),
+        Filter("email", "Only contacts with this email address, in any case.", ignore_case=True),
     ),
     references={"account_id": "account"},
     unique=("email",),

@@ -1,12 +1,13 @@
 """The base of every value that is read or written as JSON, and the field types they share.
 
 Keys are camelCase on the wire and snake_case in code. Unknown keys are refused, values are
-never coerced (`"1"` is not a number), and text that PostgreSQL cannot store (a NUL
-character) is refused here, with the name of the field.
+never coerced (`"1"` is not a number), and text is normalised or refused here, with the name of
+the field.
 """
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -21,22 +22,29 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
-    ValidatorFunctionWrapHandler,
     WithJsonSchema,
-    WrapValidator,
 )
 from pydantic import ValidationError as PydanticError
 from pydantic.alias_generators import to_camel
 
-from chalicelib.shared.errors import FieldError, Invalid
-from chalicelib.shared.validation import BODY, describe, field_errors
+from chalicelib.shared.errors import Invalid
+from chalicelib.shared.text import (
+    HIDDEN_CLASS,
+    LAYOUT,
+    WHITE_SPACE_CLASS,
+    invisible,
+    name_of,
+    normalise,
+)
+from chalicelib.shared.validation import BODY, describe, field_errors, summary
 
 M = TypeVar("M", bound="Model")
 
-RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)")
-VISIBLE = re.compile(r"[^\s\u0000-\u001f\u0085]")
+RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 NO_NUL = r"^[^\u0000]*$"
-NO_NUL_NOR_BLANK = rf"^[^\u0000]*{VISIBLE.pattern}[^\u0000]*$"
+NO_NUL_NOR_BLANK = rf"^[^\u0000]*[^\u0000{WHITE_SPACE_CLASS}][^\u0000]*$"
+SPACES = f"[{WHITE_SPACE_CLASS}]*"
+LINE_CHARACTERS = frozenset(name_of(character) for character in LAYOUT)
 YEARS = r"^(19|20|21)\d\d-"
 EARLIEST = datetime(1899, 12, 31, tzinfo=UTC)
 LATEST = datetime(2200, 1, 2, tzinfo=UTC)
@@ -59,20 +67,12 @@ class Model(BaseModel):
         return self.model_dump_json(by_alias=True).encode()
 
 
-def _stripped(text: str, *, blank: bool) -> str:
-    if "\x00" in text:
-        raise ValueError("must not contain a NUL character")
-    if not blank and not VISIBLE.search(text):
-        raise ValueError("must not be empty")
-    return text.strip()
-
-
 def _rfc3339(value: Any) -> Any:
-    if isinstance(value, str) and RFC3339.fullmatch(value):
-        # An impossible date raises a ValueError of its own.
-        return datetime.fromisoformat(value.upper())
     if isinstance(value, datetime):
         return value
+    if isinstance(value, str) and RFC3339.fullmatch(value):
+        with suppress(ValueError):  # a date or an offset that does not exist
+            return datetime.fromisoformat(value.upper())
     raise ValueError("must be an RFC 3339 time such as 2030-01-31T09:00:00Z")
 
 
@@ -86,43 +86,71 @@ def _within_years(moment: datetime) -> datetime:
     return moment.astimezone(UTC)
 
 
-def _with_reason(value: Any, validate: ValidatorFunctionWrapHandler, *, reason: str) -> Any:
-    """Validate `value`; where it does not match the pattern, say `reason` instead."""
-    try:
-        return validate(value)
-    except PydanticError as problem:
-        if any(error["type"] == "string_pattern_mismatch" for error in describe(problem)):
-            raise ValueError(reason) from None
-        raise
-
-
 @dataclass(frozen=True, slots=True)
 class Text(GroupedMetadata):
-    """Marks a text without NUL characters; white space at its ends is removed.
+    """Marks a text that people type: it is normalised, and has only characters that can be seen.
+
+    White space at its ends is removed, and Unicode's composed form (NFC) is kept. The JSON Schema
+    states the same, except for what no pattern can say: invisible characters beyond U+FFFF,
+    joiners and variation selectors that are out of place, and the length after normalising.
 
     Attributes:
-        max_length: in characters, white space included.
+        max_length: in characters, white space included, as sent and after normalising.
         blank: the text may be empty.
-        pattern: what the text must look like. It must exclude NUL itself.
+        multiline: tabs and line breaks are allowed.
+        identifier: it is compared as a whole, so that not even joiners are allowed.
+        exact: it comes from a machine, and is kept as it is; only NUL is refused.
+        pattern: what the text must look like, for Python and JSON Schema alike.
         reason: the error message where the text does not match the pattern.
     """
 
     max_length: int
     blank: bool = False
+    multiline: bool = False
+    identifier: bool = False
+    exact: bool = False
     pattern: str | None = None
     reason: str = "does not have the expected format"
 
     def __iter__(self) -> Iterator[Any]:
         """Yield the validators, in order, and the JSON Schema that states the same."""
-        yield StringConstraints(max_length=self.max_length, pattern=self.pattern, strict=True)
-        if self.pattern:
-            yield WrapValidator(partial(_with_reason, reason=self.reason))
-        yield AfterValidator(partial(_stripped, blank=self.blank))
-        pattern = self.pattern or (NO_NUL if self.blank else NO_NUL_NOR_BLANK)
+        yield StringConstraints(max_length=self.max_length, strict=True)
+        yield AfterValidator(partial(_typed, rules=self))
         minimum = {} if self.blank else {"minLength": 1}
+        pattern = self.pattern or self._visible_pattern()
         yield WithJsonSchema(
             {"type": "string", **minimum, "maxLength": self.max_length, "pattern": pattern}
         )
+
+    def _visible_pattern(self) -> str:
+        if self.exact:
+            return NO_NUL
+        layout = "" if self.multiline else r"\t\n\r"
+        allowed = f"[^{HIDDEN_CLASS}{layout}]"
+        visible = f"[^{HIDDEN_CLASS}{WHITE_SPACE_CLASS}]"
+        text = f"{visible}({allowed}*{visible})?{SPACES}"
+        return f"^{SPACES}({text})?$" if self.blank else f"^{SPACES}{text}$"
+
+
+def _typed(text: str, *, rules: Text) -> str:
+    """Return `text`, normalised, if it keeps the `rules`; raise ValueError otherwise."""
+    if "\x00" in text:
+        raise ValueError("must not contain a NUL character")
+    if rules.exact:
+        return text
+    typed = normalise(text)
+    if not typed and not rules.blank:
+        raise ValueError("must not be empty")
+    hidden = invisible(typed, multiline=rules.multiline, identifier=rules.identifier)
+    if hidden in LINE_CHARACTERS:
+        raise ValueError("must be one line, without tabs")
+    if hidden:
+        raise ValueError(f"must not contain the invisible character {hidden}")
+    if len(typed) > rules.max_length:
+        raise ValueError(f"must have at most {rules.max_length} characters in the form NFC")
+    if rules.pattern and not all(re.fullmatch(rules.pattern, form) for form in (text, typed)):
+        raise ValueError(rules.reason)
+    return typed
 
 
 Moment = Annotated[
@@ -154,13 +182,8 @@ def _invalid(problem: PydanticError) -> Invalid:
     if any(error["type"] == "json_invalid" for error in describe(problem)):
         detail = f"The body {errors[0].message}."
         return Invalid(detail, code="invalid-json", errors=errors)
-    return Invalid(_summary(errors), code="validation-failed", errors=errors)
-
-
-def _summary(errors: list[FieldError]) -> str:
-    names = ", ".join(error.field for error in errors)
-    if len(errors) == 1:
-        subject = "body is" if names == BODY else f"field {names} is"
+    if errors[0].field == BODY:
+        detail = "The body is not valid. See errors."
     else:
-        subject = f"fields {names} are"
-    return f"The {subject} not valid. See errors."
+        detail = summary("field", errors, problem.error_count())
+    return Invalid(detail, code="validation-failed", errors=errors)

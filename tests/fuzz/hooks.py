@@ -13,27 +13,53 @@ import schemathesis
 from schemathesis import Case, HookContext, Response
 from schemathesis.openapi.checks import RejectedPositiveData
 
+from chalicelib.shared.text import (
+    HIDDEN_BEYOND_CLASS,
+    JOINERS_CLASS,
+    SELECTORS_BEYOND_CLASS,
+    SELECTORS_CLASS,
+)
+
 RECORD = "AETHERLINK_FUZZ_RECORD"
 """The environment variable with the file that records every response."""
 KEY = re.compile(r"[\x21\x23-\x7e]{1,255}")
 REPEATED_KEYS = 0.2
 ETAG_OR_ANY = re.compile(r'"\d{1,9}"|\*')
 UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+CONTEXTUAL = re.compile(
+    f"[{HIDDEN_BEYOND_CLASS}{JOINERS_CLASS}{SELECTORS_CLASS}{SELECTORS_BEYOND_CLASS}]"
+)
 _writing = Lock()
 
 
 @schemathesis.hook
 def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -> None:
-    """Drop cursors from valid requests, and repeat only a few idempotency keys.
+    """Make valid requests valid in what the document cannot state; repeat few idempotency keys.
 
-    Only the API can make a valid cursor. A repeated key with another request is refused.
+    Only the API can make a valid cursor. A text must have characters that can be seen. A repeated
+    key with another request is refused.
     """
     is_valid = bool(case.meta and case.meta.generation.mode.is_positive)
+    if is_valid and isinstance(case.body, dict):
+        case.body = visible(case.body)
     if is_valid and case.query:
         case.query.pop("cursor", None)
     key = case.headers.get("Idempotency-Key") if case.headers else None
     if key and KEY.fullmatch(key) and not (is_valid and random.random() < REPEATED_KEYS):
         case.headers["Idempotency-Key"] = secrets.token_hex(8)
+
+
+def visible(value: Any) -> Any:
+    """Return a JSON value with `x` for each character that may be invisible, by its context.
+
+    Those are invisible characters beyond U+FFFF, joiners and variation selectors. The document's
+    patterns exclude all others, and those must be refused or accepted as it says.
+    """
+    if isinstance(value, dict):
+        return {name: visible(member) for name, member in value.items()}
+    if isinstance(value, list):
+        return [visible(member) for member in value]
+    return CONTEXTUAL.sub("x", value) if isinstance(value, str) else value
 
 
 @schemathesis.hook

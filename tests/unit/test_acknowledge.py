@@ -43,6 +43,13 @@ def test_the_server_builds_exact_matchers_of_identifying_labels(world: HealerWor
     assert (event["kind"], event["by"], event["silence_id"]) == ("ack", "ada", silence_id)
 
 
+def test_a_label_is_matched_as_the_alert_has_it(world: HealerWorld) -> None:
+    labels = {"alertname": TCP, "service": " Zoe\u0308 \u200b", "instance": "\u00adx"}
+    acknowledgement = Acknowledgement(labels=labels)
+    silence = world.alertmanager.created[world.acknowledger.acknowledge(acknowledgement, "ada")]
+    assert {matcher["name"]: matcher["value"] for matcher in silence["matchers"]} == labels
+
+
 def test_acknowledging_twice_creates_one_silence(world: HealerWorld) -> None:
     first = world.acknowledger.acknowledge(ACKNOWLEDGEMENT, "ada")
     assert world.acknowledger.acknowledge(ACKNOWLEDGEMENT, "bob") == first
