@@ -14,7 +14,13 @@ from uuid import UUID
 from chalicelib.crm.entities import EntityType
 from chalicelib.entrypoints import schemas
 from chalicelib.entrypoints.call import PATCH_TYPES
-from chalicelib.entrypoints.listing import DEFAULT_LIMIT, MAX_LIMIT, MAX_SEARCH_LENGTH, SORTS
+from chalicelib.entrypoints.listing import (
+    DEFAULT_LIMIT,
+    MAX_FILTER_LENGTH,
+    MAX_LIMIT,
+    MAX_SEARCH_LENGTH,
+    SORTS,
+)
 from chalicelib.entrypoints.operation import (
     READ_ERRORS,
     WRITE_ERRORS,
@@ -22,6 +28,7 @@ from chalicelib.entrypoints.operation import (
     Parameter,
 )
 from chalicelib.entrypoints.schemas import STRING, count_up_to, enum_of, page_of, text_of
+from chalicelib.shared.schema import NO_NUL_NOR_BLANK
 
 EXAMPLE_ID = UUID("0197a3c0-6a11-7d52-8f0e-5d1c9e2b7a40")
 EXAMPLE_TENANT = UUID("0197a3c0-5f3e-7cc4-9d0a-2b8b6f0f1e11")
@@ -38,8 +45,9 @@ LIST_PARAMETERS = (
     ),
     Parameter(
         "q",
-        text_of(MAX_SEARCH_LENGTH, min_length=1),
-        "Text to search for, in upper or lower case.",
+        {**text_of(MAX_SEARCH_LENGTH, min_length=1), "pattern": NO_NUL_NOR_BLANK},
+        "Text that a searched field contains, in upper or lower case. It is compared in Unicode's"
+        " composed form (NFC), without white space at its ends.",
     ),
     Parameter(
         "sort",
@@ -168,4 +176,4 @@ def _filter_schema(value_type: type) -> Mapping[str, Any]:
         return schemas.UUID
     if issubclass(value_type, StrEnum):
         return enum_of(value_type)
-    return text_of(MAX_SEARCH_LENGTH)
+    return text_of(MAX_FILTER_LENGTH)

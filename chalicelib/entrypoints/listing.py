@@ -1,5 +1,6 @@
 """Lists over HTTP: query parameters to a `Query`, and a page to an answer."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
@@ -7,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from chalicelib.bootstrap import container
+from chalicelib.crm.commands import MAX_EMAIL_LENGTH
 from chalicelib.crm.entities import EntityType
 from chalicelib.crm.model import Entity
 from chalicelib.entrypoints.answer import Answer
@@ -14,11 +16,15 @@ from chalicelib.entrypoints.call import Call
 from chalicelib.entrypoints.parameters import invalid_parameters, unknown_parameters
 from chalicelib.shared.errors import FieldError
 from chalicelib.shared.paging import Position, Query
+from chalicelib.shared.text import normalise
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 100
 MAX_SEARCH_LENGTH = 200
+MAX_FILTER_LENGTH = MAX_EMAIL_LENGTH
+"""The longest text that a filter has to find."""
 SORTS = ("createdAt", "-createdAt")
+UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
 
 
 def query_of(call: Call, kind: EntityType[Any]) -> Query:
@@ -34,9 +40,9 @@ def query_of(call: Call, kind: EntityType[Any]) -> Query:
     query = Query(
         limit=int(parameters.get("limit", DEFAULT_LIMIT)),
         descending=parameters.get("sort", SORTS[0]).startswith("-"),
-        search=parameters.get("q"),
+        search=normalise(parameters["q"]) if "q" in parameters else None,
         filters={
-            field: parameters[name]
+            field: _filter_value(kind.value_type(field), parameters[name])
             for name, field in _filter_fields(kind).items()
             if name in parameters
         },
@@ -89,17 +95,22 @@ def _filter_fields(kind: EntityType[Any]) -> dict[str, str]:
     return {kind.wire_name(filter_.field): filter_.field for filter_ in kind.filters}
 
 
+def _filter_value(value_type: type, value: str) -> str:
+    return normalise(value) if value_type is str else value
+
+
 def _errors(parameters: Mapping[str, str], kind: EntityType[Any]) -> Iterator[FieldError]:
     filter_fields = _filter_fields(kind)
     yield from unknown_parameters(parameters, {"limit", "cursor", "q", "sort", *filter_fields})
     limit = parameters.get("limit", str(DEFAULT_LIMIT))
-    if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:4]) <= MAX_LIMIT):
+    if not (re.fullmatch("[0-9]{1,3}", limit) and 1 <= int(limit) <= MAX_LIMIT):
         yield FieldError("limit", f"must be from 1 to {MAX_LIMIT}")
     if parameters.get("sort", SORTS[0]) not in SORTS:
         yield FieldError("sort", f"must be one of: {', '.join(SORTS)}")
-    search = parameters.get("q")
-    if search is not None and not (1 <= len(search) <= MAX_SEARCH_LENGTH and "\x00" not in search):
-        yield FieldError("q", f"must have 1 to {MAX_SEARCH_LENGTH} characters and no NUL character")
+    if "q" in parameters:
+        message = _invalid_text(parameters["q"], MAX_SEARCH_LENGTH)
+        if message or not normalise(parameters["q"]):
+            yield FieldError("q", message or "must not be empty")
     for name, field in filter_fields.items():
         if name in parameters:
             message = _invalid_value(kind.value_type(field), parameters[name])
@@ -107,15 +118,26 @@ def _errors(parameters: Mapping[str, str], kind: EntityType[Any]) -> Iterator[Fi
                 yield FieldError(name, message)
 
 
-def _invalid_value(value_type: type, value: str) -> str | None:
-    """Return what is wrong with the value of a filter, or None."""
-    if "\x00" in value or len(value) > MAX_SEARCH_LENGTH:
-        return f"must have at most {MAX_SEARCH_LENGTH} characters and no NUL character"
+def _invalid_value(value_type: type, value: str) -> str:
+    """Return what is wrong with the value of a filter, or an empty text."""
     if value_type is UUID:
         try:
             UUID(value)
         except ValueError:
             return "must be a UUID"
+        return ""
     if issubclass(value_type, StrEnum) and value not in set(value_type):
         return f"must be one of: {', '.join(value_type)}"
-    return None
+    return _invalid_text(value, MAX_FILTER_LENGTH)
+
+
+def _invalid_text(text: str, max_length: int) -> str:
+    """Return what is wrong with a text to look for, or an empty text.
+
+    Characters that cannot be seen are allowed: what was stored earlier may have them.
+    """
+    if UNSTORABLE.search(text):
+        return "must not contain a NUL character or half of a surrogate pair"
+    if max(len(text), len(normalise(text))) > max_length:
+        return f"must have at most {max_length} characters"
+    return ""

@@ -189,6 +189,47 @@ def test_an_email_is_unique_within_the_tenant_in_any_case(suite: Suite) -> None:
 
 
 @pytest.mark.parametrize(
+    ("email", "variant", "equal"),
+    [
+        ("İrem@x.example", "irem@x.example", True),
+        ("İrem@x.example", "i\u0307rem@x.example", False),
+        ("groẞ@x.example", "groß@x.example", True),
+        ("groß@x.example", "gross@x.example", False),
+        ("ΝΙΚΟΣ@x.example", "νικοσ@x.example", True),
+        ("ΝΙΚΟΣ@x.example", "νικος@x.example", False),
+        ("ŉ@x.example", "ʼn@x.example", False),
+        ("Zoë@x.example", "ZOË@x.example", True),
+        ("ada@x.example", "ADA@X.EXAMPLE", True),
+    ],
+)
+def test_letters_fold_as_in_the_unique_index(
+    suite: Suite, email: str, variant: str, equal: bool
+) -> None:
+    contact = suite.create_contact(email=email)
+    assert suite.find(CONTACT, Query(filters={"email": email})) == [contact]
+    expected = [contact] if equal else []
+    assert suite.find(CONTACT, Query(filters={"email": variant})) == expected
+    assert suite.find(CONTACT, Query(search=variant)) == expected
+    if equal:
+        with pytest.raises(Conflict):
+            suite.create_contact(email=variant)
+    else:
+        suite.create_contact(email=variant)
+
+
+def test_a_kelvin_sign_that_was_stored_earlier_is_a_k(suite: Suite) -> None:
+    old = builders.contact(suite.tenant, email="\u212aim@x.example")
+    with suite.begin() as uow:
+        uow.repository(CONTACT).add(old)
+        uow.commit()
+    assert suite.find(CONTACT, Query(filters={"email": "KIM@x.example"})) == [old]
+    with pytest.raises(Conflict):
+        suite.create_contact(email="kim@x.example")
+    changed = suite.change(CONTACT, old.id, ChangeContact(phone="1"))
+    assert changed.email == "\u212aim@x.example"
+
+
+@pytest.mark.parametrize(
     ("field", "wire_name"), [("account_id", "accountId"), ("contact_id", "contactId")]
 )
 def test_a_reference_to_an_unknown_id_is_refused_by_name(

@@ -18,6 +18,14 @@ E = TypeVar("E", bound=Entity)
 BY_NAME = {kind.name: kind for kind in ENTITIES}
 
 
+def fold(text: str) -> str:
+    """Return `text` in lower case as PostgreSQL's `lower()` does: one character for each.
+
+    Python makes two of `İ`, and gives a sigma at the end of a word another form.
+    """
+    return "".join(character.lower()[0] for character in text)
+
+
 @dataclass
 class Memory:
     """What units of work share: entities by kind and id, and the committed events."""
@@ -81,7 +89,7 @@ class FakeRepository(Generic[E]):
         if search is None:
             return True
         texts = [getattr(row, name) or "" for name in self._kind.searched]
-        return any(search.lower() in text.lower() for text in texts)
+        return any(fold(search) in fold(text) for text in texts)
 
     def _check_references(self, entity: E) -> None:
         for name, target in self._kind.references.items():
@@ -96,8 +104,8 @@ class FakeRepository(Generic[E]):
         others = [row for row in self._own(self._kind).values() if row.id != entity.id]
         for name in self._kind.unique:
             value = getattr(entity, name)
-            taken = {getattr(row, name).lower() for row in others if getattr(row, name)}
-            if value and value.lower() in taken:
+            taken = {fold(getattr(row, name)) for row in others if getattr(row, name)}
+            if value and fold(value) in taken:
                 error = FieldError(
                     self._kind.wire_name(name), f"is already used by another {self._kind.name}"
                 )
@@ -151,7 +159,7 @@ def _passes(row: Entity, filters: list[tuple[Filter, str]]) -> bool:
         stored = str(getattr(row, filter_.field) or "")
         equal = stored == value
         if filter_.ignore_case:
-            equal = stored.lower() == value.lower()
+            equal = fold(stored) == fold(value)
         if not equal:
             return False
     return True

@@ -112,7 +112,7 @@ class PostgresRepository(Generic[E]):
     def _matches(self, filter_: Filter, value: str) -> ColumnElement[bool]:
         column = self._table.c[filter_.field]
         if filter_.ignore_case:
-            return func.lower(column) == value.lower()
+            return func.lower(column) == func.lower(value)
         if self._kind.value_type(filter_.field) is UUID:
             return column == UUID(value)
         return column == value
