@@ -107,7 +107,7 @@ def next_cursor(query: AuditQuery, page: AuditPage) -> str | None:
 def _value_errors(parameters: Mapping[str, str]) -> list[FieldError]:
     errors = []
     count = parameters.get("n", str(DEFAULT_EVENTS))
-    if not (count.isascii() and count.isdigit() and 1 <= int(count[:5]) <= MAX_EVENTS):
+    if not (re.fullmatch("[0-9]{1,4}", count) and 1 <= int(count) <= MAX_EVENTS):
         errors.append(FieldError("n", f"must be from 1 to {MAX_EVENTS}"))
     for name in TEXT_FILTERS:
         text = parameters.get(name)

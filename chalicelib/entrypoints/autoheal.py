@@ -1,5 +1,7 @@
 """The self-healing over HTTP: Alertmanager's webhook, remediations, and the mode."""
 
+import re
+
 from chalice.app import Blueprint
 
 from chalicelib.autoheal.actions import State
@@ -89,7 +91,7 @@ def list_actions(call: Call) -> Answer:
     state = call.query.get("state")
     cursor = call.query.get("cursor", "")
     errors = unknown_parameters(call.query, [parameter.name for parameter in LIST_PARAMETERS])
-    if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:4]) <= MAX_LISTED):
+    if not (re.fullmatch("[0-9]{1,3}", limit) and 1 <= int(limit) <= MAX_LISTED):
         errors.append(FieldError("limit", f"must be from 1 to {MAX_LISTED}"))
     if state is not None and state not in set(State):
         errors.append(FieldError("state", f"must be one of: {', '.join(State)}"))

@@ -68,6 +68,7 @@ def test_the_audit_is_filtered_and_paged(api: Api) -> None:
     "query",
     [
         "n=0",
+        "n=0000100000",
         "n=5001",
         "n=x",
         "since=yesterday",

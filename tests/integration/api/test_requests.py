@@ -54,6 +54,7 @@ def test_a_bad_id_is_refused(api: Api, wrong: str) -> None:
     ("query", "field"),
     [
         ("limit=0", "limit"),
+        ("limit=00500", "limit"),
         ("limit=101", "limit"),
         ("limit=1e1", "limit"),
         ("sort=name", "sort"),
