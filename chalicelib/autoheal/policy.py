@@ -78,7 +78,8 @@ class AutohealPolicy:
     public_url: str = setting(
         "AUTOHEAL_PUBLIC_URL",
         "",
-        "Where people reach this API, for the links in messages, e.g. `https://host/api`.",
+        "Where people reach this API, for the links in messages, e.g. `https://host/api`. "
+        "Empty: PUBLIC_URL.",
     )
     dispatch_grace_seconds: int = 60
     verify_grace_seconds: int = 600

@@ -56,7 +56,7 @@ class AutohealServices:
         clock = self._container.clock
         dynamodb, tables = self.tables
         patience = settings.autoheal_store.audit_patience_seconds
-        public_url = settings.autoheal.public_url.rstrip("/")
+        public_url = settings.autoheal.public_url.rstrip("/") or settings.http.public_url
         return Dependencies(
             store=DynamoHealStore(dynamodb, tables, clock),
             audit=DynamoAudit(dynamodb, tables, patience_seconds=patience),

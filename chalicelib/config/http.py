@@ -8,6 +8,11 @@ from chalicelib.shared.setting import number, secret, setting, words
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?")
 
 
+_PUBLIC_URL = re.compile(
+    r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?(/[A-Za-z0-9._~%!$&'()*+,;=:@/-]*)?"
+)
+
+
 def _origins(text: str) -> tuple[str, ...]:
     origins = words(text)
     for origin in origins:
@@ -16,6 +21,15 @@ def _origins(text: str) -> tuple[str, ...]:
                 f"{origin} is not an origin such as https://crm.example.com, without a path"
             )
     return origins
+
+
+def _public_url(text: str) -> str:
+    if text and not _PUBLIC_URL.fullmatch(text):
+        raise ValueError(
+            "expected an http or https address without user, query and fragment, "
+            "such as https://crm.example.com/api"
+        )
+    return text.rstrip("/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +41,13 @@ class HttpSettings:
         1_000_000,
         "Largest request body accepted, in bytes.",
         number(int, 1_000, 6_000_000),
+    )
+    public_url: str = setting(
+        "PUBLIC_URL",
+        "",
+        "Where callers reach this API, e.g. `https://crm.example.com/api`; every link starts "
+        "with it. Empty: links are relative references.",
+        _public_url,
     )
     cors_allowed_origins: tuple[str, ...] = setting(
         "CORS_ALLOWED_ORIGINS",

@@ -4,6 +4,8 @@
 `chalicelib/static/docs` (docs/decisions/0009-docs-viewer.md).
 """
 
+import json
+from functools import cache
 from pathlib import Path
 
 from chalice.app import Blueprint
@@ -11,6 +13,7 @@ from chalice.app import Blueprint
 from chalicelib.entrypoints.answer import Answer
 from chalicelib.entrypoints.call import Call
 from chalicelib.entrypoints.endpoint import endpoint
+from chalicelib.entrypoints.links import link, public_url
 from chalicelib.entrypoints.operation import Operation, Tag
 from chalicelib.entrypoints.schemas import ANY_OBJECT, STRING, object_schema
 from chalicelib.shared.errors import NotFound
@@ -66,9 +69,9 @@ routes = Blueprint(__name__)
     ),
 )
 def openapi(call: Call) -> Answer:
-    """Return the OpenAPI document."""
+    """Return the OpenAPI document; its server is PUBLIC_URL or, without that, where it is."""
     return Answer(
-        (STATIC / "openapi.json").read_bytes(),
+        _document(public_url()),
         headers={"Cache-Control": PAGE_CACHE},
     )
 
@@ -90,7 +93,7 @@ def openapi(call: Call) -> Answer:
 def docs(call: Call) -> Answer:
     """Return the page. Its links are relative to `/docs`, so that it works under any stage."""
     if str((call.request.context or {}).get("path") or "").endswith("/"):
-        return Answer(status=308, headers={"Location": "../docs"})
+        return Answer(status=308, headers={"Location": link(call, "/docs")})
     return Answer(
         PAGE.read_bytes(),
         headers={"Content-Security-Policy": POLICY, "Cache-Control": PAGE_CACHE},
@@ -110,3 +113,14 @@ def docs_asset(call: Call) -> Answer:
         headers={"Cache-Control": ASSET_CACHE},
         content_type=ASSETS[name],
     )
+
+
+@cache
+def _document(server: str) -> bytes:
+    """Return the document with the address `server`; as it was generated if that is empty."""
+    generated = (STATIC / "openapi.json").read_bytes()
+    if not server:
+        return generated
+    document = json.loads(generated)
+    document["servers"] = [{"url": server}]
+    return json.dumps(document, indent=1).encode()

@@ -3,7 +3,6 @@
 import json
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urlencode
 
 from chalice.app import Blueprint
 
@@ -17,6 +16,7 @@ from chalicelib.entrypoints.answer import Answer, json_answer
 from chalicelib.entrypoints.autoheal_schemas import ACKNOWLEDGED
 from chalicelib.entrypoints.call import Call
 from chalicelib.entrypoints.endpoint import endpoint
+from chalicelib.entrypoints.links import link
 from chalicelib.entrypoints.operation import READ_ERRORS, Operation, Parameter, Tag
 from chalicelib.entrypoints.schemas import STRING, page_of
 from chalicelib.security.signing import Links
@@ -141,7 +141,7 @@ def acknowledge(call: Call) -> Answer:
 def confirm_acknowledgement(call: Call) -> Answer:
     """Return the page that asks for confirmation; changes nothing."""
     labels, duration = _verified_link(call)
-    action = f"{call.base_path}/ack?{urlencode({'token': call.query['token']})}"
+    action = link(call, "/ack", {"token": call.query["token"]})
     return confirmation_page(labels, duration, action)
 
 
@@ -177,5 +177,6 @@ def _verified_link(call: Call) -> tuple[dict[str, str], str]:
 def _with_link(call: Call, raw: dict[str, Any]) -> dict[str, Any]:
     alert = read(raw)
     token = link_token(dict(alert.labels)) if isinstance(alert, Alert) else None
-    base = container().settings.autoheal.public_url.rstrip("/") or call.base_path
-    return {**raw, "ackUrl": f"{base}/ack?{urlencode({'token': token})}" if token else None}
+    base = container().settings.autoheal.public_url.rstrip("/")
+    ack_url = link(call, "/ack", {"token": token}, base) if token else None
+    return {**raw, "ackUrl": ack_url}

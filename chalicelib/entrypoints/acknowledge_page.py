@@ -4,6 +4,7 @@ import hashlib
 import html
 from base64 import b64encode
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 from chalicelib.entrypoints.answer import Answer
 
@@ -32,7 +33,7 @@ DONE = "<p>Notifications about this alert have stopped for {duration}.</p>"
 def confirmation_page(labels: Mapping[str, str], duration: str, action: str) -> Answer:
     """Return the page that asks whether to acknowledge; its form posts to `action`."""
     content = FORM.format(duration=html.escape(duration), action=html.escape(action))
-    return _page("Acknowledge this alert?", labels, content)
+    return _page("Acknowledge this alert?", labels, content, _origin(action))
 
 
 def acknowledged_page(labels: Mapping[str, str], duration: str) -> Answer:
@@ -40,7 +41,14 @@ def acknowledged_page(labels: Mapping[str, str], duration: str) -> Answer:
     return _page("Alert acknowledged", labels, DONE.format(duration=html.escape(duration)))
 
 
-def _page(title: str, labels: Mapping[str, str], content: str) -> Answer:
+def _origin(url: str) -> str:
+    """Return the origin of `url`; empty where it is a relative reference."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}" if parts.netloc else ""
+
+
+def _page(title: str, labels: Mapping[str, str], content: str, form_origin: str = "") -> Answer:
+    """Return a page whose forms may go to itself and to `form_origin`."""
     rows = "".join(
         f"<tr><td><b>{html.escape(name)}</b></td><td>{html.escape(value)}</td></tr>"
         for name, value in labels.items()
@@ -50,7 +58,7 @@ def _page(title: str, labels: Mapping[str, str], content: str) -> Answer:
         (
             "default-src 'none'",
             f"style-src 'sha256-{style}'",
-            "form-action 'self'",
+            f"form-action 'self' {form_origin}".rstrip(),
             "frame-ancestors 'none'",
             "base-uri 'none'",
         )

@@ -1,7 +1,6 @@
 """The audit log over HTTP: filters, pages, JSON and CSV."""
 
 import json
-from urllib.parse import urlencode
 
 from chalice.app import Blueprint
 
@@ -12,6 +11,7 @@ from chalicelib.entrypoints.audit_query import FORMATS, PARAMETERS, audit_query,
 from chalicelib.entrypoints.autoheal_schemas import AUDIT_PAGE
 from chalicelib.entrypoints.call import Call
 from chalicelib.entrypoints.endpoint import endpoint
+from chalicelib.entrypoints.links import link
 from chalicelib.entrypoints.operation import READ_ERRORS, Operation, Tag
 
 routes = Blueprint(__name__)
@@ -43,9 +43,9 @@ def read_audit(call: Call) -> Answer:
     if call.query.get("format", FORMATS[0]) == "csv":
         headers = {"Content-Disposition": 'attachment; filename="audit.csv"'}
         if cursor:
-            parameters = urlencode({**call.query, "cursor": cursor})
             headers["X-Next-Cursor"] = cursor
-            headers["Link"] = f'<{call.base_path}/audit?{parameters}>; rel="next"'
+            next_page = link(call, "/audit", {**call.query, "cursor": cursor})
+            headers["Link"] = f'<{next_page}>; rel="next"'
         return Answer(
             as_csv(page.events).encode(),
             headers=headers,

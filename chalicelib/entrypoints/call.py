@@ -51,14 +51,6 @@ class Call:
         return self.request.query_params or {}
 
     @property
-    def base_path(self) -> str:
-        """Return the prefix that API Gateway puts before the path, such as `/api`, for links."""
-        context = self.request.context or {}
-        stage = str(context.get("stage") or "")
-        full_path = str(context.get("path") or "")
-        return f"/{stage}" if stage and full_path.startswith(f"/{stage}/") else ""
-
-    @property
     def seconds_left(self) -> float:
         """Return how many seconds this request may still take."""
         context = self.request.lambda_context

@@ -11,6 +11,7 @@ from chalicelib.crm.model import Entity
 from chalicelib.crm.ports import UnitOfWork
 from chalicelib.entrypoints.answer import Answer
 from chalicelib.entrypoints.call import PATCH_TYPES, Call
+from chalicelib.entrypoints.links import link
 from chalicelib.entrypoints.listing import page_answer, query_of
 from chalicelib.idempotency.ports import ResponseRecorder
 from chalicelib.outbox.headers import TRACEPARENT
@@ -78,7 +79,7 @@ def entity_answer(entity: Entity) -> Answer:
 
 
 def _created(call: Call, kind: EntityType[Any], entity: Entity) -> Answer:
-    location = f"{call.base_path}{BASE}/{kind.collection}/{entity.id}"
+    location = link(call, f"{BASE}/{kind.collection}/{entity.id}")
     return Answer(entity.to_json(), 201, {"Location": location, "ETag": _etag(entity)})
 
 

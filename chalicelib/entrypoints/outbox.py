@@ -9,6 +9,7 @@ from chalicelib.bootstrap import container
 from chalicelib.entrypoints.answer import Answer, json_answer
 from chalicelib.entrypoints.call import Call
 from chalicelib.entrypoints.endpoint import endpoint
+from chalicelib.entrypoints.links import link
 from chalicelib.entrypoints.operation import READ_ERRORS, Operation, Parameter, Tag
 from chalicelib.entrypoints.schemas import INTEGER, STRING, array_of, object_schema, page_of
 from chalicelib.outbox.admin import (
@@ -158,7 +159,7 @@ def request_replay(call: Call) -> Answer:
     """Store a replay, which the scheduled replayer carries out."""
     request = parse(ReplayRequest, call.body())
     replay = container().outbox.admin.request_replay(_operator(call), request)
-    location = f"{call.base_path}/api/outbox/replay/{replay.id}"
+    location = link(call, f"/api/outbox/replay/{replay.id}")
     return json_answer(
         {"count": replay.total, **_to_dict(replay)},
         status=202,

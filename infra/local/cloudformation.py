@@ -11,10 +11,13 @@ from botocore.exceptions import BotoCoreError, ClientError, WaiterError
 from infra.aws.package import PackagedApp
 from infra.local.emulator import Emulator
 from infra.local.errors import ServiceFailed
+from infra.local.ports import LOOPBACK
 
 STACK = "aetherlink-local"
 BUCKET = "aetherlink-deployments"
 API_STAGE = "api"
+DOMAIN = LOOPBACK
+BASE_PATH = "aetherlink"
 UNKNOWN_TYPES = ("AWS::SSM::Document",)
 """Resources that the emulator does not know; the local Systems Manager has the documents."""
 NO_CHANGE = "No updates are to be performed"
@@ -41,9 +44,27 @@ def deploy(emulator: Emulator, app: PackagedApp) -> str:
     except (BotoCoreError, ClientError, WaiterError) as error:
         reason = str(error)[:MAX_ERROR_LENGTH]
         raise _failed(emulator, f"deployment failed: {reason}") from error
-    api_url = f"{emulator.url}/restapis/{api_id}/{API_STAGE}/_user_request_"
+    api_url = publish(emulator, api_id)
     _await_answer(emulator, f"{api_url}/health/live")
     return api_url
+
+
+def publish(emulator: Emulator, api_id: str) -> str:
+    """Return the URL of the API `api_id`: the same for each deployment and each emulator.
+
+    The emulator gives an API another id whenever it is created. So the API is mapped to a base
+    path of a custom domain, as in production; the domain is the emulator's own address.
+    LocalStack, which Docker Compose runs, does not serve custom domains.
+    """
+    if not emulator.healthy():  # it is not MiniStack
+        return f"{emulator.url}/restapis/{api_id}/{API_STAGE}/_user_request_"
+    gateway = emulator.client("apigateway")
+    if DOMAIN not in {item["domainName"] for item in gateway.get_domain_names()["items"]}:
+        gateway.create_domain_name(domainName=DOMAIN)
+    gateway.create_base_path_mapping(
+        domainName=DOMAIN, basePath=BASE_PATH, restApiId=api_id, stage=API_STAGE
+    )
+    return f"{emulator.url}/{BASE_PATH}"
 
 
 def _template(app: PackagedApp) -> dict[str, Any]:

@@ -58,6 +58,32 @@ def test_only_complete_origins_are_accepted(origin: str) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "crm.example.com",
+        "/api",
+        "ftp://crm.example.com",
+        "https://",
+        "https://user@crm.example.com",
+        "https://user:1@crm.example.com",
+        "https://crm.example.com/api?x=1",
+        "https://crm.example.com/api#x",
+        "https://crm.example.com/a b",
+        "https://crm.example.com/<api>",
+    ],
+)
+def test_the_public_address_must_be_absolute(url: str) -> None:
+    with pytest.raises(Misconfigured, match="PUBLIC_URL"):
+        from_env({"PUBLIC_URL": url})
+
+
+@pytest.mark.parametrize("url", ["https://crm.example.com", "http://[::1]:8000/api/v1", ""])
+def test_the_public_address_is_read_without_a_slash_at_its_end(url: str) -> None:
+    assert from_env({"PUBLIC_URL": url}).http.public_url == url
+    assert from_env({"PUBLIC_URL": f"{url}/" if url else ""}).http.public_url == url
+
+
 @pytest.mark.parametrize("missing", ["OIDC_ISSUER", "OIDC_AUDIENCE"])
 def test_sign_in_needs_an_issuer_and_an_audience(missing: str) -> None:
     with pytest.raises(Misconfigured, match=missing):

@@ -69,7 +69,7 @@ def document() -> dict[str, Any]:
             "description": DESCRIPTION,
             "license": {"name": "MIT", "identifier": "MIT"},
         },
-        "servers": [{"url": "/api", "description": "API Gateway, stage `api`"}],
+        "servers": [{"url": ".", "description": "Where this document is."}],
         "tags": [{"name": tag, "description": about} for tag, about in TAGS.items()],
         "paths": paths(routes, stated),
         "components": {

@@ -1,5 +1,6 @@
 """Accounts, contacts and jobs over HTTP."""
 
+from urllib.parse import urljoin
 from uuid import uuid4
 
 from infra.local.postgres import Postgres
@@ -33,7 +34,8 @@ def test_a_job_can_be_created_read_changed_moved_listed_and_deleted(api: Api) ->
         {"accountId": account["id"], "contactId": contact["id"], "title": "Meter"},
     )
     job = created.json_body
-    assert created.headers["Location"].endswith(f"/api/crm/jobs/{job['id']}")
+    address = urljoin("https://crm.example.test/api/crm/jobs", created.headers["Location"])
+    assert address == f"https://crm.example.test/api/crm/jobs/{job['id']}"
     assert (created.headers["ETag"], job["version"], job["status"], job["currency"]) == (
         '"1"',
         1,
