@@ -85,7 +85,7 @@ class Answer:
         for target in re.findall(r"<([^>]*)>", self.headers.get("Link", "")):
             yield "GET", target
         if self.headers["Content-Type"].startswith("text/html"):
-            for target in re.findall(r'href="([^"#]*)"', self.body):
+            for target in re.findall(r'href="(?!data:)([^"#]*)"', self.body):
                 yield "GET", unescape(target)
             for target in re.findall(r'action="([^"]*)"', self.body):
                 yield "POST", unescape(target)
