@@ -6,7 +6,7 @@ import sys
 
 from chalicelib.crm.events import TYPES
 from infra import dependencies
-from infra.docs import access, configuration, decisions, deployment, events
+from infra.docs import access, collection, configuration, decisions, deployment, events
 from infra.docs.openapi.document import document
 from infra.paths import ROOT
 
@@ -23,6 +23,7 @@ def documents() -> dict[str, str]:
         "docs/asyncapi.json": events.asyncapi(),
         "docs/licences.md": dependencies.page(dependencies.run()),
         "chalicelib/static/openapi.json": json.dumps(openapi, indent=1) + "\n",
+        **collection.files(openapi),
         **schemas,
     }
 

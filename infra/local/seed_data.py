@@ -17,7 +17,8 @@ PLACES = (
     "Alpine", "Amber", "Atlantic", "Beacon", "Bluewater", "Cedar", "Copper", "Crescent",
     "Eastgate", "Evergreen", "Fairview", "Granite", "Harbour", "Highland", "Ironbridge",
     "Juniper", "Kestrel", "Lakeside", "Maple", "Meridian", "Northwind", "Orchard",
-    "Pinnacle", "Quayside", "Riverside", "Silverline", "Summit", "Westfield", "Willow",
+    "Pinnacle", "Quayside", "Riverside",
+    "Silverline", "Summit", "Westfield", "Willow",
 )  # fmt: skip
 TRADES = (
     ("Energy", "Utilities"),
