@@ -7,6 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 from uuid import UUID, uuid4
 
 import pytest
@@ -112,6 +113,26 @@ def test_the_gateway_passes_problems_on(client: Client) -> None:
     foreign = client.send("GET", f"/api/crm/accounts/{account['id']}")
     assert problem(foreign, 404)["code"] == "not-found"
     client.tenant = tenant
+
+
+def test_links_lead_to_what_they_name_at_each_address_of_the_api(client: Client) -> None:
+    fixed = f"{client.stack.emulator.url}/aetherlink"
+    assert client.api == fixed, "the address does not depend on the API's id"
+    gateway = client.stack.emulator.client("apigateway")
+    api_id = gateway.get_base_path_mapping(domainName="127.0.0.1", basePath="aetherlink")[
+        "restApiId"
+    ]
+    by_id = f"{client.stack.emulator.url}/restapis/{api_id}/api/_user_request_"
+    for client.api in (by_id, fixed):
+        created = client.send("POST", "/api/crm/accounts", {"name": "Northwind"})
+        client.accepted += 1
+        address = urljoin(created.url, created.headers["Location"])
+        assert address == f"{client.api}/api/crm/accounts/{created.json()['id']}"
+        read = client.send("GET", address.removeprefix(client.api))
+        assert (read.status_code, read.json()) == (200, created.json())
+        document = client.send("GET", "/openapi.json")
+        server = urljoin(document.url, document.json()["servers"][0]["url"])
+        assert server == f"{client.api}/"
 
 
 def _logs(client: Client) -> str:
@@ -244,7 +265,7 @@ def test_whatever_is_killed_accepted_events_arrive_after_the_repair(client: Clie
     stack.emulator.kill()
     with pytest.raises(requests.ConnectionError):
         client.send("GET", "/health/live")
-    client.api = stack.up()
+    assert stack.up() == client.api, "an emulator that died does not change the address"
     client.create("after the emulator came back")
 
     accounts = client.send("GET", "/api/crm/accounts").json()["items"]
