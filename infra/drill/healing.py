@@ -1,12 +1,13 @@
 """Act 1: a service is killed, and the healer has to bring it back without help."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from infra.drill.clocks import Clocks
 from infra.drill.site import Site
 from infra.drill.targets import Targets
-from infra.drill.timeline import Timeline
+from infra.drill.timeline import Step, Timeline
 from infra.drill.verdict import Broken, within
 
 ALERT = "TcpEndpointDownFast"
@@ -31,6 +32,7 @@ def heal_a_killed_service(site: Site, clocks: Clocks, targets: Targets, timeline
     target = targets.main
     timeline.act(f"Act 1: {target} is killed; the alert has to bring it back")
     failed_deliveries = site.failed_deliveries()
+    timeline.breaks()
     targets.services.kill(target)
     timeline.done(f"{target} killed")
     _await_alert(site, target, timeline)
@@ -47,7 +49,7 @@ def _await_alert(site: Site, target: str, timeline: Timeline) -> None:
         lambda: site.prometheus.query(probe),
         "Prometheus sees it",
         f"no probe reports that {target} is down",
-        "is the blackbox exporter up? `make status`, `make logs PART=blackbox`",
+        "is the blackbox exporter up? `make status`, `make logs SERVICE=blackbox`",
     )
     timeline.seen("Prometheus sees it: the probe fails")
     _require(
@@ -61,9 +63,11 @@ def _await_alert(site: Site, target: str, timeline: Timeline) -> None:
         lambda: site.at_alertmanager(ALERT, service=target),
         "Alertmanager has it",
         "the alert fires in Prometheus but has not reached Alertmanager",
-        "Status > Runtime in Prometheus lists its Alertmanagers; `make logs PART=alertmanager`",
+        "Status > Runtime in Prometheus lists its Alertmanagers; `make logs SERVICE=alertmanager`",
     )
     timeline.seen("Alertmanager has it")
+    for alert in site.at_alertmanager(ALERT, service=target):
+        timeline.reached(Step.DETECT, datetime.fromisoformat(alert["startsAt"]).timestamp())
 
 
 def _await_delivery(site: Site, target: str, failed_before: float, timeline: Timeline) -> None:
@@ -80,13 +84,13 @@ def _await_delivery(site: Site, target: str, failed_before: float, timeline: Tim
         raise Broken(
             DELIVERY,
             "Alertmanager has the alert, but the audit has no event about it",
-            "check its route to the receiver autoheal: `make logs PART=alertmanager`",
+            "check its route to the receiver autoheal: `make logs SERVICE=alertmanager`",
         )
     status = site.refusal_status()
     if status in ("401", "403"):
         remedy = "Alertmanager's token must be in AUTOHEAL_WEBHOOK_TOKENS: `make up` writes both"
     else:
-        remedy = "`make logs PART=alertmanager`, `make logs PART=emulator`"
+        remedy = "`make logs SERVICE=alertmanager`, `make logs SERVICE=emulator`"
     reason = f"is refused with {status}" if status else "gets no answer from the webhook"
     raise Broken(DELIVERY, f"the alert is sent, but {reason}", remedy)
 
@@ -96,6 +100,7 @@ def _await_command(site: Site, target: str, timeline: Timeline) -> None:
     events = within(LINK_SECONDS, lambda: decisive(_events(site, target)))
     if not events or events[0]["kind"] != "action_sent":
         raise _no_command(site, events)
+    timeline.reached(Step.ACT, events[0]["ts"])
     timeline.seen(f"the healer acts: {events[0].get('cmd', '')}")
 
 
@@ -143,14 +148,14 @@ def _await_recovery(site: Site, targets: Targets, timeline: Timeline) -> None:
         lambda: targets.services.answers(target),
         "Systems Manager restarts the service",
         f"the command was sent, but {target} does not answer",
-        "`make logs PART=ssm`, `make logs PART=services`",
+        "`make logs SERVICE=ssm`, `make logs SERVICE=services`",
     )
     timeline.seen(f"{target} answers again")
     _require(
         lambda: not site.alerts(ALERT, service=target),
         "the alert is over",
         f"{target} answers, but {ALERT} is still active",
-        "does Prometheus still probe it? `make logs PART=prometheus`",
+        "does Prometheus still probe it? `make logs SERVICE=prometheus`",
     )
     timeline.seen(f"{ALERT} is over")
 
@@ -170,11 +175,11 @@ def _await_verification(site: Site, clocks: Clocks, target: str, timeline: Timel
         raise Broken(
             VERIFICATION,
             f"the service is back, but the healer has not noticed: {cause}",
-            "look at the function autoheal_tick: `make logs PART=emulator`",
+            "look at the function autoheal_tick: `make logs SERVICE=emulator`",
         )
     if events[0]["kind"] != "action_ok":
         detail = events[0].get("detail", "")
-        raise Broken(VERIFICATION, f"the action failed: {detail}", "`make logs PART=ssm`")
+        raise Broken(VERIFICATION, f"the action failed: {detail}", "`make logs SERVICE=ssm`")
     kinds = [event["kind"] for event in _events(site, target)]
     steps = [kinds.index(kind) for kind in ACTION_KINDS if kind in kinds]
     if len(steps) != len(ACTION_KINDS) or steps != sorted(steps):
@@ -183,6 +188,7 @@ def _await_verification(site: Site, clocks: Clocks, target: str, timeline: Timel
             f"the audit has {', '.join(kinds)}, not {', '.join(ACTION_KINDS)} in this order",
             f"GET /audit?contains={target}",
         )
+    timeline.reached(Step.VERIFY, events[0]["ts"])
     timeline.seen(f"the remedy is verified; the audit has each step: {', '.join(kinds)}")
 
 

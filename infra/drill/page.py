@@ -6,10 +6,15 @@ from pathlib import Path
 
 from infra.drill import plot
 from infra.drill.report import Budget, Report
-from infra.drill.timeline import Moment
+from infra.drill.timeline import Moment, Step
 
 STYLE = Path(__file__).with_suffix(".css")
 HOUR = 3_600
+STEPS = {
+    Step.DETECT: "until the alert fires",
+    Step.ACT: "until the healer sends the command",
+    Step.VERIFY: "until the healer has verified the remedy",
+}
 
 
 def page(report: Report) -> str:
@@ -27,9 +32,10 @@ def page(report: Report) -> str:
 <h1>AetherLink drill</h1>
 <p class="soft">{_conditions(report)}</p>
 {_verdict(report)}
+{_response(report)}
 <h2>Burn rates and alerts</h2>
 {plot.plot(report)}
-<p class="legend soft">{plot.legend(report)}</p>
+<p class="soft">{plot.legend(report)}</p>
 <h2>What it cost</h2>
 {_budgets(report)}
 <h2>Timeline</h2>
@@ -54,6 +60,26 @@ def _verdict(report: Report) -> str:
     remedy = escape(verdict.remedy)
     text = f"<b>The drill failed at: {link}</b><br>{what}<br><b>Remedy:</b> {remedy}"
     return f'<p class="verdict bad">{text}</p>'
+
+
+def _response(report: Report) -> str:
+    """Return how fast the system responded to the break of act 1; nothing without this act."""
+    if not report.response:
+        return ""
+    cells = "".join(
+        f'<div><dt>Time to {step}</dt><dd class="number">{_seconds(report, step)}</dd>'
+        f"<dd><small>{until}</small></dd></div>"
+        for step, until in STEPS.items()
+    )
+    note = (
+        "From the moment at which act 1 kills a service. The rules' waiting times are"
+        f" {report.compress} times shorter than in production; the healer works at its usual pace."
+    )
+    return f'<dl class="response">{cells}</dl><p class="soft">{note}</p>'
+
+
+def _seconds(report: Report, step: Step) -> str:
+    return f"{report.response[step]:.1f} s" if step in report.response else "never"
 
 
 def _budgets(report: Report) -> str:

@@ -1,133 +1,145 @@
-"""The report's plot, as SVG: burn rates, and below them when alerts were pending and firing."""
+"""The report's plot: a lane for each objective's burn rate, then one for each alert.
+
+Each lane has its name beside it, or above it on a narrow screen, so nothing depends on colour: a
+pending alert is a thin outline, a firing one a thick bar. Lanes are stretched to the width there
+is, and their texts are not part of them, so these keep their size.
+"""
 
 import math
 from collections.abc import Iterable
 from html import escape
-from typing import Final
 
 from infra.drill.report import Firing, Report
 from infra.drill.timeline import Sort
 
-WIDTH = 1_040
-LEFT = 330
-RIGHT = 24
-TOP = 28
-BURN_HEIGHT = 170
-LANE = 20
-AXIS = 24
+WIDTH = 1_000
+"""Of a lane, in its own units; it is stretched."""
+BURN_HEIGHT = 44
+ALERT_HEIGHT = 18
 LOWEST = 0.1
 HIGHEST = 1_000.0
-MAX_NAME_LENGTH = 50
-COLOURS: Final = (
-    "#0b6bcb",
-    "#c2410c",
-    "#15803d",
-    "#7c3aed",
-    "#be185d",
-    "#0f766e",
-    "#854d0e",
-    "#475569",
-)
+EDGE = 90.0
+"""Marks further right than this, in percent, end at their place instead of beginning there."""
+MIN_BAR = 2.0
 
 
 def plot(report: Report) -> str:
     """Return the plot of `report`."""
-    lanes = list(dict.fromkeys((firing.alert, firing.about) for firing in report.firings))
-    height = TOP + BURN_HEIGHT + AXIS + LANE * len(lanes) + AXIS
-    label = "Burn rates and alerts over the time of the drill"
-    parts = [f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{label}">']
-    parts += [
-        *_times(report, height),
-        *_acts(report, height),
-        *_scale(report),
-        *_burns(report),
+    alerts = list(dict.fromkeys((firing.alert, firing.about) for firing in report.firings))
+    parts = [
+        '<div class="plot">',
+        _axis("acts", _acts(report)),
+        *(_burn(report, slo) for slo in report.burn),
+        *(_alert(report, alert) for alert in alerts),
+        _axis("times", _times(report)),
+        "</div>",
     ]
-    for number, lane in enumerate(lanes):
-        parts += _lane(report, lane, TOP + BURN_HEIGHT + AXIS + LANE * number)
-    return "\n".join([*parts, "</svg>"])
+    return "\n".join(parts)
 
 
 def legend(report: Report) -> str:
-    """Return what the plot's colours mean."""
-    pairs = zip(COLOURS, report.burn, strict=False)
-    lines = [
-        f'<span><i style="background:{colour}"></i>{escape(slo)}</span>' for colour, slo in pairs
-    ]
-    for name, colour in (("pending", "wait"), ("firing", "bad")):
-        lines.append(f'<span><i class="box" style="background:var(--{colour})"></i>{name}</span>')
-    return "".join(lines)
+    """Return how to read the plot."""
+    factor = f"{report.page_factor:g}"
+    return (
+        f"Each line is a burn rate, from {LOWEST:g} to {HIGHEST:g} times what the budget allows,"
+        f" on a logarithmic scale; a page is sent above the dashed line, {factor} times."
+        ' Alerts: <span class="key pending"></span> pending,'
+        ' <span class="key firing"></span> firing.'
+    )
+
+
+def _share(report: Report, seconds: float) -> float:
+    return max(0.0, min(1.0, seconds / max(report.seconds, 1.0)))
 
 
 def _x(report: Report, seconds: float) -> float:
-    share = max(0.0, min(1.0, seconds / max(report.seconds, 1.0)))
-    return LEFT + (WIDTH - LEFT - RIGHT) * share
+    return WIDTH * _share(report, seconds)
 
 
 def _y(value: float) -> float:
     share = math.log(max(LOWEST, min(HIGHEST, value)) / LOWEST) / math.log(HIGHEST / LOWEST)
-    return TOP + BURN_HEIGHT * (1 - share)
+    return 1 + (BURN_HEIGHT - 2) * (1 - share)
 
 
-def _line(x1: float, y1: float, x2: float, y2: float, colour: str, dashes: str = "") -> str:
-    dashed = f' stroke-dasharray="{dashes}"' if dashes else ""
-    ends = f'x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"'
-    return f'<line {ends} stroke="var(--{colour})"{dashed}/>'
+def _axis(sort: str, marks: Iterable[tuple[float, str]]) -> str:
+    texts = "".join(
+        f'<span class="{"late" if share * 100 > EDGE else "mark"}" style="left:{share:.1%}">'
+        f"{escape(text)}</span>"
+        for share, text in marks
+    )
+    return (
+        f'<div class="lane {sort}"><span class="name"></span><div class="axis">{texts}</div></div>'
+    )
 
 
-def _text(x: float, y: float, text: str, anchor: str = "start", title: str = "") -> str:
-    more = f"<title>{escape(title)}</title>" if title else ""
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{more}{escape(text)}</text>'
-
-
-def _times(report: Report, height: int) -> Iterable[str]:
-    every = 30 if report.seconds <= 240 else 60
-    for seconds in range(0, int(report.seconds) + 1, every):
-        at = _x(report, seconds)
-        yield _line(at, TOP, at, height - AXIS, "line")
-        yield _text(at, height - 6, f"{seconds} s", "middle")
-
-
-def _acts(report: Report, height: int) -> Iterable[str]:
+def _acts(report: Report) -> Iterable[tuple[float, str]]:
     for moment in report.moments:
         name, colon, _ = moment.text.partition(":")
         if moment.sort is Sort.ACT and colon:
-            at = _x(report, moment.seconds)
-            yield _line(at, TOP - 8, at, height - AXIS, "ink", "3 3")
-            yield _text(at + 4, TOP - 12, name)
+            yield _share(report, moment.seconds), name
 
 
-def _scale(report: Report) -> Iterable[str]:
-    for value in (LOWEST, 1, 10, 100, HIGHEST):
-        yield _line(LEFT, _y(value), WIDTH - RIGHT, _y(value), "line")
-        yield _text(LEFT - 6, _y(value) + 4, f"{value:g}x", "end")
-    at = _y(report.page_factor)
-    yield _line(LEFT, at, WIDTH - RIGHT, at, "bad", "6 4")
-    yield _text(LEFT - 44, at + 4, f"pages above {report.page_factor:g}x", "end")
+def _times(report: Report) -> Iterable[tuple[float, str]]:
+    every = 30 if report.seconds <= 150 else 60 if report.seconds <= 300 else 120
+    for seconds in range(0, int(report.seconds) + 1, every):
+        yield _share(report, seconds), f"{seconds} s"
 
 
-def _burns(report: Report) -> Iterable[str]:
-    for colour, points in zip(COLOURS, report.burn.values(), strict=False):
-        drawn = " ".join(
-            f"{_x(report, at):.1f},{_y(value):.1f}" for at, value in points if not math.isnan(value)
-        )
-        yield f'<polyline points="{drawn}" fill="none" stroke="{colour}" stroke-width="1.6"/>'
+def _lane(report: Report, name: str, label: str, height: int, drawing: str) -> str:
+    acts = "".join(
+        _line(WIDTH * share, 0, WIDTH * share, height, "act") for share, _ in _acts(report)
+    )
+    return (
+        f'<div class="lane"><span class="name">{name}</span>'
+        f'<svg viewBox="0 0 {WIDTH} {height}" preserveAspectRatio="none" role="img"'
+        f' style="height:{height}px" aria-label="{escape(label)}">{acts}{drawing}</svg></div>'
+    )
 
 
-def _lane(report: Report, lane: tuple[str, str], at: float) -> Iterable[str]:
-    alert, about = lane
-    name = f"{alert} ({about})" if about else alert
-    shown = name if len(name) <= MAX_NAME_LENGTH else f"{name[: MAX_NAME_LENGTH - 1]}…"
-    yield _text(LEFT - 6, at + 13, shown, "end", name)
-    for firing in report.firings:
-        if (firing.alert, firing.about) == lane:
-            yield _bar(report, firing, at)
+def _line(x1: float, y1: float, x2: float, y2: float, sort: str) -> str:
+    ends = f'x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"'
+    return f'<line {ends} class="{sort}"/>'
 
 
-def _bar(report: Report, firing: Firing, at: float) -> str:
+def _burn(report: Report, slo: str) -> str:
+    points = [(at, value) for at, value in report.burn[slo] if not math.isnan(value)]
+    peak = max((value for _, value in points), default=0.0)
+    allowed = _y(report.page_factor)
+    drawn = " ".join(f"{_x(report, at):.1f},{_y(value):.1f}" for at, value in points)
+    lines = _line(0, allowed, WIDTH, allowed, "page") + f'<polyline points="{drawn}"/>'
+    return _lane(
+        report,
+        f"{escape(slo)} <small>peak {_times_allowed(peak)}</small>",
+        f"Burn rate of {slo}: at most {_times_allowed(peak)} what the budget allows",
+        BURN_HEIGHT,
+        lines,
+    )
+
+
+def _times_allowed(value: float) -> str:
+    return f"{value:.0f}×" if value >= 10 else f"{value:.1f}×"
+
+
+def _alert(report: Report, alert: tuple[str, str]) -> str:
+    name, about = alert
+    firings = [firing for firing in report.firings if (firing.alert, firing.about) == alert]
+    return _lane(
+        report,
+        f"{escape(name)} <small>{escape(about)}</small>",
+        "; ".join(_words(firing) for firing in firings),
+        ALERT_HEIGHT,
+        "".join(_bar(report, firing) for firing in firings),
+    )
+
+
+def _words(firing: Firing) -> str:
+    return f"{firing.alert} {firing.state} from {firing.begin:.0f} s to {firing.end:.0f} s"
+
+
+def _bar(report: Report, firing: Firing) -> str:
     left = _x(report, firing.begin)
-    right = _x(report, firing.end)
-    fill = "bad" if firing.state == "firing" else "wait"
-    title = escape(f"{firing.alert} {firing.state} from {firing.begin:.0f} s to {firing.end:.0f} s")
-    width = max(2.0, right - left)
-    box = f'x="{left:.1f}" y="{at + 3}" width="{width:.1f}" height="{LANE - 7}" rx="2"'
-    return f'<rect {box} fill="var(--{fill})"><title>{title}</title></rect>'
+    width = max(MIN_BAR, _x(report, firing.end) - left)
+    top, height = (3, ALERT_HEIGHT - 6) if firing.state == "firing" else (6, ALERT_HEIGHT - 12)
+    box = f'x="{left:.1f}" y="{top}" width="{width:.1f}" height="{height}"'
+    title = escape(_words(firing))
+    return f'<rect {box} class="{escape(firing.state)}"><title>{title}</title></rect>'

@@ -1,12 +1,12 @@
 """A drill's report: verdict, timeline, firing alerts, and what it cost of the error budgets."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import requests
 
 from infra.drill.site import Site
-from infra.drill.timeline import Moment, Timeline
+from infra.drill.timeline import Moment, Step, Timeline
 from infra.drill.verdict import Verdict
 from infra.slo import durations, read
 
@@ -53,6 +53,8 @@ class Report:
     budgets: list[Budget]
     burn: dict[str, list[tuple[float, float]]]
     page_factor: float
+    response: dict[Step, float] = field(default_factory=dict)
+    """How many seconds after the break of act 1 each step was taken."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain data."""
@@ -69,11 +71,12 @@ def gather(site: Site, timeline: Timeline, verdict: Verdict, compress: int) -> R
     try:
         fired = _firings(site, timeline, seconds)
         burns = {
-            one["metric"]["slo"]: _points(one, timeline)
-            for one in _range(site, BURN, timeline, seconds)
+            series["metric"]["slo"]: _points(series, timeline)
+            for series in _range(site, BURN, timeline, seconds)
         }
         ratios = {
-            one["metric"]["slo"]: float(one["value"][1]) for one in site.prometheus.query(_RATIO)
+            series["metric"]["slo"]: float(series["value"][1])
+            for series in site.prometheus.query(_RATIO)
         }
         lived = seconds * compress / durations.seconds(objectives.period)
         budgets = [
@@ -103,6 +106,7 @@ def gather(site: Site, timeline: Timeline, verdict: Verdict, compress: int) -> R
         budgets,
         burns,
         page,
+        dict(timeline.response),
     )
 
 
@@ -110,24 +114,24 @@ _RATIO = "autoheal:sli_error:ratio_rate30d"
 
 
 def _firings(site: Site, timeline: Timeline, seconds: float) -> list[Firing]:
-    found = []
+    firings = []
     for series in _range(site, "ALERTS", timeline, seconds):
         labels = series["metric"]
         about = labels.get("slo") or labels.get("env") or labels.get("service", "")
         for begin, end in _stretches([at for at, _ in _points(series, timeline)]):
-            found.append(Firing(labels["alertname"], about, labels["alertstate"], begin, end))
-    return sorted(found, key=lambda one: (one.begin, one.alert, one.about))
+            firings.append(Firing(labels["alertname"], about, labels["alertstate"], begin, end))
+    return sorted(firings, key=lambda firing: (firing.begin, firing.alert, firing.about))
 
 
 def _stretches(times: list[float]) -> list[tuple[float, float]]:
     """Return where `times` go on without a gap."""
-    found: list[tuple[float, float]] = []
+    stretches: list[tuple[float, float]] = []
     for at in times:
-        if found and at - found[-1][1] <= GAP_SECONDS:
-            found[-1] = (found[-1][0], at)
+        if stretches and at - stretches[-1][1] <= GAP_SECONDS:
+            stretches[-1] = (stretches[-1][0], at)
         else:
-            found.append((at, at))
-    return found
+            stretches.append((at, at))
+    return stretches
 
 
 def _range(site: Site, query: str, timeline: Timeline, seconds: float) -> list[dict[str, Any]]:

@@ -17,6 +17,14 @@ class Sort(StrEnum):
     BROKEN = "broken"
 
 
+class Step(StrEnum):
+    """What the system does about a break, in this order."""
+
+    DETECT = "detect"
+    ACT = "act"
+    VERIFY = "verify"
+
+
 MARKS = {Sort.ACT: "\n▶", Sort.DONE: "·", Sort.SEEN: "✓", Sort.ALERT: "!", Sort.BROKEN: "✗"}
 
 
@@ -35,8 +43,11 @@ class Timeline:
 
     say: Callable[[str], None]
     moments: list[Moment] = field(default_factory=list)
+    response: dict[Step, float] = field(default_factory=dict)
+    """How many seconds after the break the system had taken each step."""
     started: float = field(default_factory=time.time)
     """When it began, Unix seconds."""
+    _broke: float = 0.0
     _began: float = field(default_factory=time.monotonic)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -55,6 +66,14 @@ class Timeline:
                 else f"{self.moments[-1].seconds:7.1f} s  {mark} {text}"
             )
             self.say(line)
+
+    def breaks(self) -> None:
+        """Note that something is broken now."""
+        self._broke = time.time()
+
+    def reached(self, step: Step, at: float) -> None:
+        """Note that the system took `step` about the break at `at`, in Unix seconds."""
+        self.response[step] = round(max(0.0, at - self._broke), 1)
 
     def act(self, text: str) -> None:
         """Begin an act."""

@@ -71,6 +71,8 @@ def test_the_whole_drill_passes_and_leaves_a_report(
     result = json.loads(capsys.readouterr().out)
     assert result["verdict"]["passed"]
     assert result["seconds"] < 360
+    times = [result["response"][step] for step in ("detect", "act", "verify")]
+    assert times == sorted(times), "detected, then acted upon, then verified"
     fired = {firing["alert"] for firing in result["firings"] if firing["state"] == "firing"}
     assert {
         "TcpEndpointDownFast",

@@ -2,6 +2,7 @@
 
 import re
 import threading
+import time
 from html.parser import HTMLParser
 from typing import Any
 from uuid import UUID
@@ -13,7 +14,7 @@ from infra.drill import healing, page
 from infra.drill.clocks import MAX_FAILURES, Clock
 from infra.drill.report import Budget, Firing, Report, _stretches
 from infra.drill.targets import make_case
-from infra.drill.timeline import Moment, Sort, Timeline
+from infra.drill.timeline import Moment, Sort, Step, Timeline
 from infra.drill.verdict import Broken, Verdict, within
 from tests.e2e.waiting import until
 
@@ -99,6 +100,33 @@ def test_the_page_names_the_broken_link() -> None:
     assert "The drill failed at: the healer acts" in text
     assert "switch it on" in text
     assert HOSTILE not in text
+
+
+def test_the_page_begins_with_the_times_to_detect_to_act_and_to_verify() -> None:
+    times = {Step.DETECT: 2.4, Step.ACT: 5.1}
+    text = page.page(report(Verdict.of(None), response=times))
+    top, _, rest = text.partition("<h2>")
+    for words in ("Time to detect", "2.4 s", "Time to act", "5.1 s", "Time to verify", "never"):
+        assert words in top
+    assert rest
+    assert "Time to detect" not in page.page(report(Verdict.of(None))), "act 1 was not played"
+
+
+def test_the_time_of_a_step_counts_from_the_break() -> None:
+    timeline = Timeline(lambda _: None)
+    timeline.breaks()
+    timeline.reached(Step.DETECT, time.time() + 3)
+    assert timeline.response[Step.DETECT] == pytest.approx(3, abs=0.5)
+
+
+def test_the_plot_says_without_colour_which_line_is_whose_and_which_alert_fires() -> None:
+    burn = {"actions": [(1.0, 2.0), (2.0, 20.0)], "api_latency": [(1.0, 1.0)]}
+    text = page.page(report(Verdict.of(None), burn=burn))
+    assert text.count("<polyline") == 2
+    for slo in burn:
+        assert re.search(rf'class="name">{slo} .*?</span><svg[^>]*>.*?<polyline', text)
+    heights = dict(re.findall(r'height="(\d+)" class="(\w+)"', text))
+    assert set(heights.values()) == {"pending", "firing"}, "their bars differ in height"
 
 
 def test_a_short_gap_does_not_split_a_firing() -> None:
