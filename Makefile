@@ -1,4 +1,4 @@
-# Every task of the project. All of them need python3 (3.11 or newer) and make, and install the rest into .venv.
+# Every task of the project. All of them need python3 (3.11 to 3.14) and make, and install the rest into .venv.
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 BIN := .venv/bin
@@ -33,7 +33,7 @@ readiness: $(READY)  ## check whether the running stack is fit for production
 	@$(BIN)/python -m infra.readiness --wait $(or $(WAIT),75) $(ARGS)
 
 token: $(READY)  ## print an access token (ROLE=admin, ops or sales; TENANT=uuid)
-	@$(BIN)/python -m infra.local token --role $(or $(ROLE),sales) $(if $(TENANT),--tenant $(TENANT))
+	@$(BIN)/python -m infra.local token --role "$(or $(ROLE),sales)" $(if $(TENANT),--tenant "$(TENANT)")
 
 dev: $(READY)  ## serve the checkout and reload it on every change (PORT=8001)
 	@$(BIN)/python -m infra.local dev $(if $(PORT),--port $(PORT))
@@ -81,10 +81,10 @@ clean: $(READY)  ## stop the local stack and delete its data and everything that
 $(READY): requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; set PYTHON=python3.11")'
 	@echo "· installing the tools into .venv"
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
 	@$(BIN)/python -m pip -q --disable-pip-version-check install uv
 	@$(BIN)/uv pip sync -q --python $(BIN)/python requirements-dev.txt
-	@mkdir -p .local && touch $@
+	@touch $@
 	@echo "✓ tools installed"
 
 .PHONY: help up down status logs demo seed drill readiness token dev up-compose test faults fuzz lint slo slo-mutants fmt package lock clean

@@ -41,7 +41,7 @@ def failures(site: Site, clocks: Clocks, targets: Targets, timeline: Timeline, s
         raise Broken(
             "people are notified",
             "the alerts fire but have not reached Alertmanager",
-            "`make logs PART=alertmanager`",
+            "`make logs SERVICE=alertmanager`",
         )
     timeline.seen("Alertmanager has them, for people")
     _set_chaos(site, 0)

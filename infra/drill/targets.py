@@ -49,9 +49,10 @@ def demo_targets(stack: Stack) -> Iterator[Targets]:
     main = f"drill-{mark}-main"
     many = tuple(f"drill-{mark}-{number}" for number in range(MANY))
     names = (main, *many)
-    services.join({name: free_port() for name in names})
-    machines = ssm.enrol(names)
+    machines: list[str] = []
     try:
+        services.join({name: free_port() for name in names})
+        machines = ssm.enrol(names)
         services.restart(main)
         yield Targets(services, main, many)
     finally:

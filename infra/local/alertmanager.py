@@ -5,8 +5,6 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import requests
-
 from infra.local.service import Service, ServiceSpec
 from infra.paths import ROOT
 
@@ -60,6 +58,8 @@ class Alertmanager(Service):
 
     def reload(self) -> None:
         """Load the configuration again. Raises `requests.HTTPError` where it is refused."""
+        import requests  # slow to import
+
         requests.post(f"{self.url}/-/reload", timeout=RELOAD_SECONDS).raise_for_status()
 
     def command(self) -> Sequence[str]:

@@ -9,6 +9,7 @@ import requests
 from botocore.exceptions import BotoCoreError, ClientError, WaiterError
 
 from infra.aws.package import PackagedApp
+from infra.local import starts
 from infra.local.emulator import Emulator
 from infra.local.errors import ServiceFailed
 from infra.local.ports import LOOPBACK
@@ -150,6 +151,7 @@ def _await_answer(emulator: Emulator, url: str) -> None:
     deadline = time.monotonic() + ANSWER_SECONDS
     answer = "no answer"
     while time.monotonic() < deadline:
+        starts.check()
         try:
             response = requests.get(url, timeout=CALL_SECONDS)
             if response.ok:

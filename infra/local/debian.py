@@ -13,7 +13,7 @@ MAX_ERROR_LENGTH = 500
 
 def available(package: str, name: str, cache: Path) -> bool:
     """Return whether the program `name` of `package` is installed, or already in `cache`."""
-    return bool(shutil.which(name)) or _unpacked(package, name, cache).exists()
+    return bool(_installed(name)) or _unpacked(package, name, cache).exists()
 
 
 def program(package: str, name: str, cache: Path) -> Path:
@@ -22,13 +22,20 @@ def program(package: str, name: str, cache: Path) -> Path:
     Raises:
         ServiceFailed: it is not installed and cannot be downloaded.
     """
-    installed = shutil.which(name)
+    installed = _installed(name)
     if installed:
         return Path(installed)
     unpacked = _unpacked(package, name, cache)
     if not unpacked.exists():
         _download(package, _folder(package, cache))
     return unpacked
+
+
+def _installed(name: str) -> str | None:
+    """Return the path of an installed program, under Debian's name or its makers'."""
+    upstream = name.removeprefix("prometheus-")
+    names = (name, upstream, upstream.replace("-", "_"))
+    return next(filter(None, map(shutil.which, names)), None)
 
 
 def _folder(package: str, cache: Path) -> Path:
@@ -58,12 +65,14 @@ def _download(package: str, folder: Path) -> None:
 
 
 def _run(package: str, command: list[str], folder: Path) -> None:
-    result = subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, timeout=DOWNLOAD_SECONDS
-    )
-    if result.returncode:
-        raise ServiceFailed(
-            package,
-            result.stderr.strip()[-MAX_ERROR_LENGTH:],
-            remedy=f"install {package}",
+    remedy = f"install {package}, or run `apt-get update` and try again"
+    try:
+        result = subprocess.run(
+            command, cwd=folder, capture_output=True, text=True, timeout=DOWNLOAD_SECONDS
         )
+    except subprocess.TimeoutExpired:
+        reason = f"`{command[0]}` did not end within {DOWNLOAD_SECONDS} s"
+        raise ServiceFailed(package, reason, remedy=remedy) from None
+    if result.returncode:
+        *_, reason = result.stderr.strip().splitlines() or [f"`{' '.join(command)}` failed"]
+        raise ServiceFailed(package, reason[-MAX_ERROR_LENGTH:], remedy=remedy)

@@ -12,8 +12,9 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from infra.local import starts
 from infra.local.errors import ServiceFailed
-from infra.local.ports import LOOPBACK, listening
+from infra.local.ports import LOOPBACK, listening, port_setting
 from infra.local.process import Process
 from infra.local.service import Service, ServiceSpec
 from infra.paths import ROOT
@@ -30,6 +31,11 @@ class DemoService(Service):
         """Keep its pid file, log and lock in `home`; listen on loopback `port`."""
         self.spec = ServiceSpec(name=name, label=name, remedy="read the log")
         super().__init__(home, port)
+
+    @property
+    def port_setting(self) -> str:
+        """The name of the setting that moves the demo services: one for all of them."""
+        return port_setting("services")
 
     def restart(self) -> None:
         """Restart it and wait until it answers; concurrent restarts happen one after the other.
@@ -126,8 +132,8 @@ class DemoServices:
 
     def stop(self) -> None:
         """Stop every service, and those that a drill left behind."""
-        for file in self.home.glob("*.pid"):
-            Process(file.stem, self.home).stop()
+        for name in {*self.ports, *(file.stem for file in self.home.glob("*.pid"))}:
+            Process(name, self.home).stop()
 
     def restart(self, name: str) -> None:
         """Restart one service and wait until it answers. Raises `ServiceFailed`."""
@@ -147,6 +153,8 @@ class DemoServices:
 
     def _start(self, name: str) -> None:
         """Start a service through its control: the starter of a process has to reap it."""
+        with starts.spawning(self.service(name).process):
+            pass  # the control starts it, but an interrupted command has to stop it
         result = subprocess.run(
             [self.bin / "service-control", "restart", name], capture_output=True, text=True
         )

@@ -8,8 +8,6 @@ from hashlib import sha256
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
-import requests
-
 from chalicelib.security.identity import Role
 from infra.local.errors import ServiceFailed
 from infra.local.identity import CLIENT, DEFAULT_TENANT
@@ -63,6 +61,8 @@ class Issuer(Service):
         Raises:
             ServiceFailed: the issuer does not answer, or refuses.
         """
+        import requests  # slow to import
+
         verifier = secrets.token_urlsafe(VERIFIER_BYTES)
         try:
             discovery = requests.get(
@@ -81,6 +81,8 @@ class Issuer(Service):
 
 def _authorize(endpoint: str, role: Role, tenant_id: UUID, verifier: str) -> str:
     """Return an authorization code. Raises `requests.RequestException`, `KeyError`."""
+    import requests  # slow to import
+
     challenge = urlsafe_b64encode(sha256(verifier.encode()).digest()).decode().rstrip("=")
     query = {
         "response_type": "code",
@@ -99,6 +101,8 @@ def _authorize(endpoint: str, role: Role, tenant_id: UUID, verifier: str) -> str
 
 def _redeem(endpoint: str, code: str, verifier: str) -> str:
     """Return the access token for a code. Raises `requests.RequestException`, `KeyError`."""
+    import requests  # slow to import
+
     form = {
         "grant_type": "authorization_code",
         "client_id": CLIENT,

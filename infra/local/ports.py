@@ -86,10 +86,24 @@ def free_port() -> int:
 
 
 def require_free(service: str, port: int, setting: str) -> None:
-    """Raise `ServiceFailed` where `port` is taken; `setting` is what moves us."""
-    if listening(port):
+    """Raise `ServiceFailed` where `port` cannot be used; `setting` is what moves us."""
+    reason = "is taken by another program" if listening(port) else _refusal(port)
+    if reason:
         raise ServiceFailed(
             service,
-            f"port {port} is taken by another program",
-            remedy=f"stop it, or choose another port with {setting}",
+            f"port {port} {reason}",
+            remedy=f"stop what uses it, or choose another port with {setting}",
         )
+
+
+def _refusal(port: int) -> str:
+    """Return why nothing can listen on `port`, or an empty text."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except PermissionError:
+            return "is open to the superuser alone"
+        except OSError:
+            return "is taken by another program"
+    return ""

@@ -5,6 +5,7 @@ import os
 import secrets
 import shutil
 import signal
+import socket
 import subprocess
 import sysconfig
 import tempfile
@@ -15,7 +16,7 @@ from urllib.parse import quote
 
 from infra.local import unprivileged
 from infra.local.errors import ServiceFailed
-from infra.local.ports import LOOPBACK, listening
+from infra.local.ports import LOOPBACK
 from infra.local.service import HEALTH_SECONDS, Service, ServiceSpec
 
 if TYPE_CHECKING:
@@ -27,6 +28,10 @@ ROLES = (OWNER, "aetherlink_api", "aetherlink_relay")
 INITIALISE_SECONDS = 120
 PASSWORD_BYTES = 18
 MAX_ERROR_LENGTH = 500
+STARTUP = bytes(4) + (196_608).to_bytes(4, "big") + b"user\0postgres\0database\0postgres\0\0"
+"""A client's first message, in version 3.0 of the protocol; its length is filled in."""
+AUTHENTICATION = b"R"
+"""What the server's answer begins with; one that is starting up or stopping answers an error."""
 SETTINGS = (
     "-c",
     "max_connections=200",
@@ -73,23 +78,13 @@ class Postgres(Service):
         return f"PostgreSQL {self.version} at {self.address}"
 
     def healthy(self) -> bool:
-        """Return whether the server accepts our superuser."""
-        import pg8000.dbapi
-
-        if not listening(self.port):
-            return False
+        """Return whether the server asks a client for its password: it does once it is ready."""
         try:
-            pg8000.dbapi.connect(
-                user="postgres",
-                password=self.passwords()["postgres"],
-                host=LOOPBACK,
-                port=self.port,
-                database="postgres",
-                timeout=HEALTH_SECONDS,
-            ).close()
-        except (pg8000.dbapi.Error, OSError):
+            with socket.create_connection((LOOPBACK, self.port), HEALTH_SECONDS) as connection:
+                connection.sendall(len(STARTUP).to_bytes(4, "big") + STARTUP[4:])
+                return connection.recv(1) == AUTHENTICATION
+        except OSError:
             return False
-        return True
 
     def prepare(self) -> None:
         """Make the data directory the first time. Raises `ServiceFailed`."""

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -11,8 +12,11 @@ from pathlib import Path
 
 import psutil
 
+from infra.local import starts
 from infra.local.errors import ServiceFailed
 
+MARK = "AETHERLINK_PID_FILE"
+"""The variable with which a process, and all that it starts, says whose it is."""
 POLL_SECONDS = 0.05
 END_POLL_SECONDS = 0.01
 STOP_SECONDS = 10.0
@@ -43,11 +47,17 @@ class Process:
         """Start `command` in a session of its own and wait until it is `ready`.
 
         Raises:
-            ServiceFailed: it exited, or was not ready within `seconds`.
+            ServiceFailed: it cannot be started, exited, or was not ready within `seconds`.
+            Cancelled: the command that starts it was interrupted.
         """
-        child = self._spawn(command, env)
+        try:
+            child = self._spawn(command, env)
+        except OSError as error:
+            program = error.filename or command[0]
+            raise self._failed(f"cannot start {program}: {error.strerror}", remedy) from None
         deadline = time.monotonic() + seconds
         while not ready():
+            starts.check()
             if child.poll() is not None:
                 self._pid_file.unlink(missing_ok=True)
                 raise self._failed(f"exited with {child.returncode}", remedy)
@@ -67,6 +77,7 @@ class Process:
             _send([process], with_signal)
             _await_end([process], seconds)
             _kill(family)
+        self._kill_strays()
         self._pid_file.unlink(missing_ok=True)
 
     def kill(self) -> None:
@@ -74,6 +85,7 @@ class Process:
         process = self._process()
         if process is not None:
             _kill(_family(process))
+        self._kill_strays()
         self._pid_file.unlink(missing_ok=True)
 
     def pause(self) -> None:
@@ -88,18 +100,28 @@ class Process:
         self, command: Sequence[str], env: Mapping[str, str] | None
     ) -> subprocess.Popen[bytes]:
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        with self.log.open("ab") as log:
+        with starts.spawning(self), self.log.open("ab") as log:
             child = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, **(env or {})},
+                env={**os.environ, **(env or {}), MARK: str(self._pid_file)},
                 start_new_session=True,
                 cwd="/",
             )
-        self._pid_file.write_text(json.dumps({"pid": child.pid, "born": _born(child.pid)}))
+            self._pid_file.write_text(json.dumps({"pid": child.pid, "born": _born(child.pid)}))
         return child
+
+    def _kill_strays(self) -> None:
+        """Kill what bears our mark: a starter that was killed may not have recorded it."""
+        for process in psutil.process_iter():
+            try:
+                ours = process.environ().get(MARK) == str(self._pid_file)
+            except psutil.Error:
+                continue
+            if ours and process.pid != os.getpid():
+                _kill(_family(process))
 
     def _failed(self, reason: str, remedy: str) -> ServiceFailed:
         return ServiceFailed(self.name, reason, remedy=remedy, log=self.log)
@@ -126,7 +148,12 @@ class Process:
 
 
 def _born(pid: int) -> int:
-    """Return when a process began, in ticks since boot: setting the clock does not change it."""
+    """Return when a process began.
+
+    On Linux it is in ticks since boot: setting the clock does not change it.
+    """
+    if sys.platform != "linux":
+        return round(psutil.Process(pid).create_time())
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
 
 
@@ -145,7 +172,7 @@ def _send(family: list[psutil.Process], number: signal.Signals) -> None:
 
 def _kill(family: list[psutil.Process]) -> None:
     """Kill `family`, and what its first member has started in its group meanwhile."""
-    with suppress(ProcessLookupError):
+    with suppress(ProcessLookupError, PermissionError):
         os.killpg(family[0].pid, signal.SIGKILL)
     _send(family, signal.SIGKILL)
     _await_end(family, STOP_SECONDS)
@@ -168,6 +195,8 @@ def _alive(process: psutil.Process) -> bool:
     with suppress(psutil.NoSuchProcess, FileNotFoundError):
         if not process.is_running():
             return False
+        if sys.platform != "linux":
+            return process.status() != psutil.STATUS_ZOMBIE
         threads = list(Path(f"/proc/{process.pid}/task").iterdir())
         return process.status() != psutil.STATUS_ZOMBIE or len(threads) > 1
     return False

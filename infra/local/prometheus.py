@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import requests
-
 from infra.local.service import Service, ServiceSpec
 from infra.paths import CACHE, ROOT
 
@@ -85,10 +83,14 @@ class Prometheus(Service):
         Raises:
             requests.HTTPError: Prometheus refuses them and goes on with those that it had.
         """
+        import requests  # slow to import
+
         requests.post(f"{self.url}/-/reload", timeout=CALL_SECONDS).raise_for_status()
 
     def query(self, expression: str) -> list[dict[str, Any]]:
         """Return the series of `expression`, with `metric` and `value` as in the API."""
+        import requests  # slow to import
+
         response = requests.get(
             f"{self.url}/api/v1/query", params={"query": expression}, timeout=CALL_SECONDS
         )

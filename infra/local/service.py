@@ -3,6 +3,8 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 from infra.local import debian
@@ -55,6 +57,24 @@ class Service(ABC):
         """Where it listens, `host:port`."""
         return f"{LOOPBACK}:{self.port}"
 
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """The ports that it needs; none where it chooses one itself."""
+        return (self.port,) if self.port else ()
+
+    @property
+    def port_setting(self) -> str:
+        """The name of the setting that moves it to another port."""
+        return port_setting(self.spec.name)
+
+    def require_ports(self) -> None:
+        """Raise `ServiceFailed` where it does not run and its ports are taken."""
+        if self.process.running():
+            return
+        self.process.kill()  # a starter that was killed may have left it unrecorded
+        for port in self.ports:
+            require_free(self.spec.name, port, self.port_setting)
+
     def describe(self) -> str:
         """Return in a few words what it is and where."""
         return f"{self.spec.label} at {self.url}"
@@ -73,12 +93,13 @@ class Service(ABC):
         """Start it unless it is running; return whether it had to be started.
 
         Raises:
-            ServiceFailed: its port is taken, or it exits, or it does not become healthy in time.
+            ServiceFailed: a port is taken, or it exits, or it does not become healthy in time.
+            Cancelled: the command that starts it was interrupted.
         """
         if self.running():
             return False
         self.process.kill()
-        require_free(self.spec.name, self.port, port_setting(self.spec.name))
+        self.require_ports()
         self.launch()
         return True
 
@@ -117,12 +138,14 @@ class Service(ABC):
         """Return whether it answers as a healthy one does; it need not be our process."""
         if not self.spec.health_path:
             return listening(self.port)
-        import requests  # slow to import, and the demo services' control needs none of it
-
+        connection = HTTPConnection(LOOPBACK, self.port, timeout=HEALTH_SECONDS)
         try:
-            return requests.get(self.url + self.spec.health_path, timeout=HEALTH_SECONDS).ok
-        except requests.RequestException:
+            connection.request("GET", self.spec.health_path)
+            return connection.getresponse().status < HTTPStatus.BAD_REQUEST
+        except (OSError, HTTPException):
             return False
+        finally:
+            connection.close()
 
     def prepare(self) -> None:
         """Make whatever has to be there before the process starts."""

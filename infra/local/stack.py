@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from infra.aws import secrets as secret_names
-from infra.local import isolation, kafka
+from infra.local import isolation, kafka, preflight
 from infra.local.emulator import Emulator
 from infra.local.healing import Healing
 from infra.local.issuer import Issuer
@@ -108,6 +108,7 @@ class Stack:
         from infra.local.deployment import deploy
 
         with self._lock(), ThreadPoolExecutor() as pool:
+            preflight.require_ports(self._all_services())
             environment = pool.submit(self._start_emulator)
             machines = pool.submit(self._start_machines)
             self._start_data()
@@ -131,6 +132,8 @@ class Stack:
             ServiceFailed: names the service, its log and the remedy.
         """
         with self._lock():
+            own = (self.postgres, self.kafka, self.issuer)
+            preflight.require_ports(service for service in own if isinstance(service, Service))
             self._start_data()
 
     def down(self) -> None:
@@ -152,12 +155,22 @@ class Stack:
         for name, service in self.healing.monitoring.items():
             if not service.process.log.exists():
                 del services[name]
+        with ThreadPoolExecutor() as pool:
+            running = dict(zip(services, pool.map(_running, services.values()), strict=True))
         states: dict[str, dict[str, Any]] = {
-            name: {"running": service.running(), "address": service.address}
+            name: {"running": running[name], "address": service.address}
             for name, service in services.items()
         }
         states["kafka"]["kind"] = self.kafka.kind
         return {"parts": states, "deployed": bool(deployed), "api": deployed.get("api_url")}
+
+    def _all_services(self) -> list[Service]:
+        """Return the services that are processes of ours, each demo service among them."""
+        demo_services = self.healing.services
+        return [
+            *(service for service in self.services().values() if isinstance(service, Service)),
+            *(demo_services.service(name) for name in demo_services.ports),
+        ]
 
     def logs(self) -> dict[str, Path]:
         """Return the log file of each service that has one."""
@@ -182,8 +195,12 @@ class Stack:
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
-        """Hold the stack's lock; wait for another process that works on the same stack."""
-        self.home.mkdir(parents=True, exist_ok=True)
+        """Hold the stack's lock; wait for another process that works on the same stack.
+
+        Raises:
+            ServiceFailed: the stack's folder cannot be used.
+        """
+        preflight.require_storage(self.home)
         with (self.home / "lock").open("w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -250,3 +267,7 @@ class Stack:
             "RELAY_DATABASE_URL": self.postgres.database_url("aetherlink_relay"),
             **self.healing.secrets(),
         }
+
+
+def _running(service: Runnable) -> bool:
+    return service.running()

@@ -17,7 +17,8 @@ import boto3
 from chalicelib.config.reader import from_env
 from infra.local.ports import Ports
 from infra.local.stack import Stack
-from infra.paths import ROOT
+from infra.local.starts import Interrupted, interruptible
+from infra.paths import HOME
 from infra.readiness import cloud, data, routing, service, switches, watching
 from infra.readiness.check import Finding, State, run_until
 from infra.readiness.target import Target
@@ -35,8 +36,20 @@ MAX_WAIT_SECONDS = 600.0
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Check; return the exit code: 0 nothing failed, 1 something did, 2 nothing to check."""
+    """Check; return the exit code: 0 nothing failed, 1 something did, 2 nothing to check.
+
+    It is 128 and the number of the signal where one interrupted it.
+    """
     options = _parser().parse_args(arguments)
+    try:
+        with interruptible():
+            return _check(options)
+    except Interrupted as interruption:
+        print(f"\n✗ interrupted by {interruption}", file=sys.stderr)
+        return interruption.code
+
+
+def _check(options: argparse.Namespace) -> int:
     target = _elsewhere(options) if options.api else _here(options)
     if isinstance(target, str):
         print(f"✗ {target}", file=sys.stderr)
@@ -128,7 +141,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--home",
         type=Path,
-        default=ROOT / ".local",
+        default=HOME,
         help="where the local stack's state is kept",
     )
     return parser

@@ -88,7 +88,7 @@ def choose(home: Path, port: int, cache: Path, kind: str | None = None) -> Broke
     servers = os.environ.get("KAFKA_BOOTSTRAP_SERVERS", "")
     kind = kind or os.environ.get("KAFKA_BROKER") or ("external" if servers else None)
     if kind is None:
-        kind, servers = _remembered(home) or (_best(), "")
+        kind, servers = _remembered(home) or (_best(home, port, cache), "")
     if kind == "external":
         return ExternalKafka(servers)
     if kind == "apache":
@@ -121,8 +121,11 @@ def _remembered(home: Path) -> tuple[str, str] | None:
     return str(kind), str(servers)
 
 
-def _best() -> str:
-    return "apache" if shutil.which("mvn") and _java_version() >= MIN_JAVA else "embedded"
+def _best(home: Path, port: int, cache: Path) -> str:
+    """Return the best kind there is; Maven is needed only for the first start of Apache Kafka."""
+    fetched = not ApacheKafka(home, port, cache).needs_download()
+    usable = (fetched or shutil.which("mvn")) and _java_version() >= MIN_JAVA
+    return "apache" if usable else "embedded"
 
 
 def _java_version() -> int:

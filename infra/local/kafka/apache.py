@@ -83,6 +83,11 @@ class ApacheKafka(Service):
         self._jars = cache / f"kafka-{self.version}-{digest}"
 
     @property
+    def ports(self) -> tuple[int, ...]:
+        """The broker's port and its controller's."""
+        return (self.port, self.port + 1)
+
+    @property
     def bootstrap_servers(self) -> str:
         """Where clients connect."""
         return self.address
@@ -181,13 +186,13 @@ class ApacheKafka(Service):
                 text=True,
                 timeout=MAVEN_SECONDS,
             )
-        except (subprocess.SubprocessError, FileNotFoundError) as error:
-            output = str(getattr(error, "stdout", "") or error).strip().splitlines()
-            reason = output[0] if output else error
+        except (subprocess.SubprocessError, OSError) as error:
+            text = str(getattr(error, "stdout", "") or getattr(error, "stderr", "") or error)
+            reason = next(iter(text.strip().splitlines()), type(error).__name__)
             raise ServiceFailed(
                 "kafka",
-                f"Maven could not fetch Apache Kafka {self.version}: {reason}",
-                remedy="check Maven's network settings, or set KAFKA_BROKER=embedded",
+                f"Maven could not fetch Apache Kafka {self.version}: {reason[:MAX_ERROR_LENGTH]}",
+                remedy="mend Maven, or set KAFKA_BROKER=embedded to do without it",
             ) from None
 
     def _format(self) -> None:
@@ -202,10 +207,12 @@ class ApacheKafka(Service):
             "-c",
             str(self._properties),
         ]
-        result = subprocess.run(command, capture_output=True, text=True, timeout=FORMAT_SECONDS)
-        if result.returncode:
-            raise ServiceFailed(
-                "kafka",
-                f"cannot format its storage: {result.stderr.strip()[-MAX_ERROR_LENGTH:]}",
-                remedy="`make clean` starts over",
+        try:
+            subprocess.run(
+                command, capture_output=True, text=True, timeout=FORMAT_SECONDS, check=True
             )
+        except (subprocess.SubprocessError, OSError) as error:
+            reason = str(getattr(error, "stderr", "") or error).strip()[-MAX_ERROR_LENGTH:]
+            raise ServiceFailed(
+                "kafka", f"cannot format its storage: {reason}", remedy=self.spec.remedy
+            ) from None

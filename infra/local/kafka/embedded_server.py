@@ -4,6 +4,7 @@ import ctypes
 import json
 import sys
 import threading
+from itertools import chain
 from pathlib import Path
 
 import confluent_kafka
@@ -13,8 +14,10 @@ ERROR_BYTES = 512
 
 
 def _library() -> ctypes.CDLL:
-    folder = Path(confluent_kafka.__file__).parent.parent / "confluent_kafka.libs"
-    library = ctypes.CDLL(str(next(folder.glob("librdkafka*.so*"))))
+    package = Path(confluent_kafka.__file__).parent
+    linux = package.parent.glob("confluent_kafka.libs/librdkafka*.so*")
+    macos = package.glob(".dylibs/librdkafka*.dylib")
+    library = ctypes.CDLL(str(next(chain(linux, macos))))
     for function in ("rd_kafka_conf_new", "rd_kafka_new", "rd_kafka_mock_cluster_new"):
         getattr(library, function).restype = ctypes.c_void_p
     library.rd_kafka_new.argtypes = (
