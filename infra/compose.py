@@ -27,6 +27,12 @@ PROBE_SECONDS = 30
 PASSWORD = "local-development"  # noqa: S105 -- of containers on loopback, in the compose file too
 STAGE = "local"
 NO_DOCKER = 2
+DIFFERENCES = """
+  API  {api}/
+  What differs from `make up`:
+  sign-in        no issuer: send X-Tenant-Id and X-Roles; no `make token`, no `make demo`
+  demo services  none, so no `make drill`
+  Grafana        http://127.0.0.1:3000 (AETHERLINK_GRAFANA_PORT)"""
 
 
 def main() -> int:
@@ -86,9 +92,7 @@ def up() -> None:
         topics.ensure(Settings().changed(kafka=kafka))
     with progress.step("building and deploying the functions", "functions deployed"):
         api_url = _deploy(Emulator(ROOT / ".local" / "compose", ports.emulator))
-    print(f"\n  API  {api_url}/")
-    print("  Development sign-in: send X-Tenant-Id and X-Roles.")
-    print("  `make up` has an issuer of real tokens.", flush=True)
+    print(DIFFERENCES.format(api=api_url), flush=True)
 
 
 def _url(role: str, address: str, database: str = "aetherlink") -> str:

@@ -4,7 +4,7 @@ import subprocess
 import pytest
 import yaml
 
-from infra.compose import FILE, unavailable
+from infra.compose import DIFFERENCES, FILE, unavailable
 from infra.local.ports import Ports
 from infra.paths import ROOT
 
@@ -40,8 +40,20 @@ def test_the_services_listen_where_the_local_stack_does() -> None:
         ("postgres", ports.postgres),
         ("kafka", ports.kafka),
         ("localstack", ports.emulator),
+        ("prometheus", ports.prometheus),
+        ("alertmanager", ports.alertmanager),
+        ("pushgateway", ports.pushgateway),
+        ("blackbox", ports.blackbox),
     ):
         assert f":-{port}}}" in COMPOSE["services"][name]["ports"][0]
+
+
+def test_the_file_and_the_command_say_what_differs_from_the_local_stack() -> None:
+    head = FILE.read_text().partition("name:")[0]
+    for subject in ("Kafka", "OIDC", "demo services", "Grafana", "Ports"):
+        assert subject in head
+    for subject in ("X-Tenant-Id", "demo services", "Grafana"):
+        assert subject in DIFFERENCES
 
 
 def test_every_mounted_file_exists() -> None:
