@@ -150,7 +150,7 @@ def _print_urls(stack: Stack, api_url: str) -> None:
     for title, lines in addresses(stack, api_url).items():
         print(f"  {title}")
         for name, text in lines.items():
-            print(f"    {name:12} {text}")
+            print(f"    {name:14} {text}")
         print()
 
 

@@ -189,11 +189,16 @@ class ApacheKafka(Service):
         except (subprocess.SubprocessError, OSError) as error:
             text = str(getattr(error, "stdout", "") or getattr(error, "stderr", "") or error)
             reason = next(iter(text.strip().splitlines()), type(error).__name__)
-            raise ServiceFailed(
-                "kafka",
-                f"Maven could not fetch Apache Kafka {self.version}: {reason[:MAX_ERROR_LENGTH]}",
-                remedy="mend Maven, or set KAFKA_BROKER=embedded to do without it",
-            ) from None
+            raise self._not_fetched(reason) from None
+        if not (folder / "jars").exists():
+            raise self._not_fetched("it ended well, but left no files")
+
+    def _not_fetched(self, reason: str) -> ServiceFailed:
+        return ServiceFailed(
+            "kafka",
+            f"Maven could not fetch Apache Kafka {self.version}: {reason[:MAX_ERROR_LENGTH]}",
+            remedy="mend Maven, or set KAFKA_BROKER=embedded to do without it",
+        )
 
     def _format(self) -> None:
         command = [
