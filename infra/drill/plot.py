@@ -21,6 +21,8 @@ HIGHEST = 1_000.0
 EDGE = 90.0
 """Marks further right than this, in percent, end at their place instead of beginning there."""
 MIN_BAR = 2.0
+MAX_TIMES = 5
+"""More texts below the lanes would overlap on a narrow screen."""
 
 
 def plot(report: Report) -> str:
@@ -80,7 +82,7 @@ def _acts(report: Report) -> Iterable[tuple[float, str]]:
 
 
 def _times(report: Report) -> Iterable[tuple[float, str]]:
-    every = 30 if report.seconds <= 150 else 60 if report.seconds <= 300 else 120
+    every = next((step for step in (30, 60) if report.seconds <= MAX_TIMES * step), 120)
     for seconds in range(0, int(report.seconds) + 1, every):
         yield _share(report, seconds), f"{seconds} s"
 

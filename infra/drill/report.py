@@ -94,18 +94,16 @@ def gather(site: Site, timeline: Timeline, verdict: Verdict, compress: int) -> R
             f"the report is incomplete, Prometheus cannot be reached: {type(problem).__name__}"
         )
     fast = next(iter(objectives.windows.values()))
-    moments = list(timeline.moments)
-    page = float(fast.page or 0)
     return Report(
         verdict,
         compress,
         timeline.started,
         round(seconds, 1),
-        moments,
+        list(timeline.moments),
         fired,
         budgets,
         burns,
-        page,
+        float(fast.page or 0),
         dict(timeline.response),
     )
 

@@ -15,13 +15,13 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from chalicelib.security.identity import Role
-from infra.local.__main__ import HOME
 from infra.local.errors import ServiceFailed
 from infra.local.identity import DEFAULT_TENANT
 from infra.local.ports import Ports
 from infra.local.seed_data import MAX_ACCOUNTS, AccountPlan, Fields, JobPlan, plans
 from infra.local.seed_transport import HttpTransport, Reply, SeedFailed, Transport
 from infra.local.stack import Stack
+from infra.paths import HOME
 
 DEFAULT_ACCOUNTS = 60
 DEFAULT_WORKERS = 4

@@ -143,7 +143,7 @@ def check() -> None:
 def _settle(work: Callable[[], Result], done: "Future[Result]") -> None:
     try:
         done.set_result(work())
-    except BaseException as error:  # noqa: BLE001 -- raised again by whoever waits for the result
+    except BaseException as error:  # noqa: BLE001 -- raised again where the result is read
         done.set_exception(error)
 
 

@@ -78,7 +78,7 @@ class ApacheKafka(Service):
         super().__init__(home, port, cache)
         self._advertised = advertised_port or port
         self._extra = extra
-        self.version = re.search(r"<kafka\.version>(.*?)<", POM.read_text())[1]  # type: ignore[index]
+        [self.version] = re.findall(r"<kafka\.version>(.*?)<", POM.read_text())
         digest = hashlib.sha256(POM.read_bytes()).hexdigest()[:8]
         self._jars = cache / f"kafka-{self.version}-{digest}"
 
