@@ -16,10 +16,12 @@ from chalicelib.entrypoints import (
     methods,
     metrics,
     outbox,
+    response,
     schedule,
 )
 
 app = Chalice(app_name="aetherlink")
+app.api.binary_types = [*app.api.binary_types, *response.BINARY_TYPES]
 app.register_blueprint(about.routes)
 app.register_blueprint(health.routes)
 app.register_blueprint(accounts.routes)

@@ -16,6 +16,7 @@ from chalicelib.autoheal.modes import Config, Mode
 from chalicelib.autoheal.records import action_event, change_record
 from chalicelib.shared.clock import rfc3339
 from chalicelib.shared.errors import Conflict, NotFound, PreconditionFailed
+from chalicelib.shared.preconditions import NO_PRECONDITION, Precondition, stale_version
 from chalicelib.shared.schema import Model
 from chalicelib.telemetry.increments import Increments
 
@@ -58,9 +59,9 @@ class AutohealAdmin:
         return self._config_to_dict(self._dependencies.config())
 
     def change(
-        self, change: ConfigChange, by: str, *, expected: int | None = None
+        self, change: ConfigChange, by: str, *, precondition: Precondition = NO_PRECONDITION
     ) -> dict[str, Any]:
-        """Change the config; `expected` is the version that was read.
+        """Change the config, if its version meets `precondition`.
 
         Raises:
             errors.PreconditionFailed: it has been changed in the meantime.
@@ -68,8 +69,8 @@ class AutohealAdmin:
         dependencies = self._dependencies
         now = dependencies.clock.now()
         before = dependencies.config()
-        if expected is not None and expected != before.version:
-            raise _stale(before.version)
+        if not precondition.allows(before.version):
+            raise stale_version(before.version)
         percent = before.chaos_percent
         until = before.chaos_until
         if change.chaos is not None:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
+from chalicelib.shared import schema
 from chalicelib.shared.clock import rfc3339
 from chalicelib.shared.errors import FieldError, Invalid
 
@@ -80,10 +81,7 @@ def parse_delivery(body: bytes) -> Delivery:
     Raises:
         errors.Invalid: the body is not a payload of Alertmanager's.
     """
-    try:
-        payload = json.loads(body)
-    except (ValueError, RecursionError):
-        raise Invalid("The body is not valid JSON.", code="invalid-json") from None
+    payload = schema.read(body)
     if not isinstance(payload, dict):
         raise _wrong("(body)", "must be an object")
     listed = payload.get("alerts")

@@ -10,9 +10,10 @@ from chalicelib.crm.events import JobStatusChanged
 from chalicelib.crm.model import Entity, Job
 from chalicelib.crm.ports import Repository, UnitOfWork
 from chalicelib.shared.clock import Clock
-from chalicelib.shared.errors import Conflict, NotFound, PreconditionFailed
+from chalicelib.shared.errors import Conflict, NotFound
 from chalicelib.shared.ids import uuid7
 from chalicelib.shared.paging import Query
+from chalicelib.shared.preconditions import Precondition, stale_version
 
 E = TypeVar("E", bound=Entity)
 
@@ -66,21 +67,21 @@ def change(
     kind: EntityType[E],
     entity_id: UUID,
     patch: Patch,
-    expected: int | None,
+    precondition: Precondition,
     uow: UnitOfWork,
     clock: Clock,
 ) -> E:
-    """Change an entity whose version is `expected` (None: any version).
+    """Change an entity whose version meets `precondition`.
 
     Raises:
         errors.NotFound: it does not exist.
-        errors.PreconditionFailed: it has another version.
+        errors.PreconditionFailed: its version does not meet `precondition`.
         errors.Conflict: a unique field has a value that another entity has.
         errors.Unprocessable: it refers to an entity that does not exist.
     """
     with uow:
         repository = uow.repository(kind)
-        before = _locked(kind, repository, entity_id, expected)
+        before = _locked(kind, repository, entity_id, precondition)
         values = {
             name: value for name, value in patch.values().items() if getattr(before, name) != value
         }
@@ -97,21 +98,21 @@ def change(
 def move_job(
     job_id: UUID,
     command: MoveJob,
-    expected: int | None,
+    precondition: Precondition,
     moved_by: str,
     uow: UnitOfWork,
     clock: Clock,
 ) -> Job:
-    """Move a job whose version is `expected` (None: any version) to another status.
+    """Move a job whose version meets `precondition` to another status.
 
     Raises:
         errors.NotFound: it does not exist.
-        errors.PreconditionFailed: it has another version.
+        errors.PreconditionFailed: its version does not meet `precondition`.
         errors.Conflict: the move is illegal.
     """
     with uow:
         jobs = uow.repository(JOB)
-        before = _locked(JOB, jobs, job_id, expected)
+        before = _locked(JOB, jobs, job_id, precondition)
         after = before.moved(command.status, clock.now())
         jobs.save(after)
         uow.record(JobStatusChanged.of(before, after, moved_by))
@@ -122,21 +123,21 @@ def move_job(
 def delete(
     kind: EntityType[Any],
     entity_id: UUID,
-    expected: int | None,
+    precondition: Precondition,
     uow: UnitOfWork,
     clock: Clock,
 ) -> None:
-    """Delete an entity, and clear the optional references to it.
+    """Delete an entity whose version meets `precondition`, and clear the optional references to it.
 
     Raises:
         errors.NotFound: it does not exist.
-        errors.PreconditionFailed: it has another version.
+        errors.PreconditionFailed: its version does not meet `precondition`.
         errors.Conflict: an entity with a required reference to it exists, or too many
             references would have to be cleared.
     """
     with uow:
         repository = uow.repository(kind)
-        entity = _locked(kind, repository, entity_id, expected)
+        entity = _locked(kind, repository, entity_id, precondition)
         references = list(references_to(kind))
         for other, field in references:
             if not other.is_optional(field):
@@ -150,17 +151,13 @@ def delete(
 
 
 def _locked(
-    kind: EntityType[E], repository: Repository[E], entity_id: UUID, expected: int | None
+    kind: EntityType[E], repository: Repository[E], entity_id: UUID, precondition: Precondition
 ) -> E:
     entity = repository.get(entity_id, lock=True)
     if entity is None:
         raise _not_found(kind, entity_id)
-    if expected is not None and expected != entity.version:
-        raise PreconditionFailed(
-            f"The current version is {entity.version}, not {expected}."
-            " Read it again and repeat the change.",
-            headers={"ETag": f'"{entity.version}"'},
-        )
+    if not precondition.allows(entity.version):
+        raise stale_version(entity.version)
     return entity
 
 

@@ -4,6 +4,7 @@
 `chalicelib/static/docs` (docs/decisions/0009-docs-viewer.md).
 """
 
+import hashlib
 import json
 from functools import cache
 from pathlib import Path
@@ -66,14 +67,16 @@ routes = Blueprint(__name__)
         tag=Tag.SERVICE,
         response={**DOCUMENT, "additionalProperties": True},
         response_description="The OpenAPI 3.1 document.",
+        response_headers=("ETag",),
+        errors=(400, 412),
+        cacheable=True,
     ),
 )
 def openapi(call: Call) -> Answer:
     """Return the OpenAPI document; its server is PUBLIC_URL or, without that, where it is."""
-    return Answer(
-        _document(public_url()),
-        headers={"Cache-Control": PAGE_CACHE},
-    )
+    document = _document(public_url())
+    etag = f'"{hashlib.sha256(document).hexdigest()[:32]}"'
+    return Answer(document, headers={"Cache-Control": PAGE_CACHE, "ETag": etag})
 
 
 @routes.route("/docs", methods=["GET"])

@@ -11,6 +11,7 @@ from chalicelib.bootstrap import container
 from chalicelib.security.identity import Principal, Role
 from chalicelib.shared.errors import AetherLinkError, Forbidden, Unauthenticated
 from chalicelib.telemetry import logs, names
+from chalicelib.telemetry.harmless import harmless
 
 
 class System(frozenset[Role]):
@@ -23,6 +24,8 @@ class System(frozenset[Role]):
 Rule = frozenset[Role] | Literal["public", "own credential"]
 """Any of these roles; or everyone; or the holder of a credential that the view itself checks."""
 
+CHALLENGE: Final = "WWW-Authenticate"
+REALM: Final = 'Bearer realm="aetherlink"'
 PUBLIC: Final = "public"
 OWN_CREDENTIAL: Final = "own credential"
 WRITERS: Final = frozenset({Role.SALES, Role.ADMIN})
@@ -120,19 +123,34 @@ def authorize(roles: frozenset[Role], headers: Mapping[str, str]) -> Principal:
     return principal
 
 
+def challenge(headers: Mapping[str, str]) -> str:
+    """Return the header `WWW-Authenticate` of a 401 (RFC 6750, 3).
+
+    It has an error code only where a bearer token was sent.
+
+    Args:
+        headers: the request's headers, with names in lower case.
+    """
+    scheme, _, token = headers.get("authorization", "").strip().partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        return REALM
+    return f'{REALM}, error="invalid_token"'
+
+
 def note_refusal(problem: AetherLinkError, *, request_id: str, method: str, path: str) -> None:
     """Log and count a 401 or 403. Other problems are ignored. The token is never logged."""
     if not isinstance(problem, Unauthenticated | Forbidden):
         return
-    logs.warning(
-        names.ACCESS_REFUSED,
-        request_id=request_id,
-        method=method,
-        path=path,
-        status=problem.status,
-        code=problem.code,
-        cause=problem.cause,
-    )
+    with harmless():
+        logs.warning(
+            names.ACCESS_REFUSED,
+            request_id=request_id,
+            method=method,
+            path=path,
+            status=problem.status,
+            code=problem.code,
+            cause=problem.cause,
+        )
     meter = container().telemetry.api_meter
     meter.count(
         names.ACCESS_UNAUTHENTICATED

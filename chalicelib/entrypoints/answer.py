@@ -10,6 +10,10 @@ from chalicelib.shared.errors import AetherLinkError
 
 PROBLEM_TYPE = "https://aetherlink.dev/problems/"
 MAX_INSTANCE_LENGTH = 2_048
+MAX_DETAIL_LENGTH = 2_000
+MAX_FIELD_LENGTH = 200
+MAX_ERRORS = 50
+"""How much of a request a problem document can repeat."""
 CONTENT_TYPE = "Content-Type"
 
 
@@ -41,11 +45,17 @@ def problem_document(problem: AetherLinkError, path: str, request_id: str) -> An
         "type": PROBLEM_TYPE + problem.code,
         "title": problem.title,
         "status": problem.status,
-        "detail": problem.detail,
+        "detail": shortened(problem.detail, MAX_DETAIL_LENGTH),
         "instance": path[:MAX_INSTANCE_LENGTH],
         "code": problem.code,
         "requestId": request_id,
-        "errors": [{"field": error.field, "message": error.message} for error in problem.errors],
+        "errors": [
+            {
+                "field": shortened(error.field, MAX_FIELD_LENGTH),
+                "message": shortened(error.message, MAX_DETAIL_LENGTH),
+            }
+            for error in problem.errors[:MAX_ERRORS]
+        ],
         **problem.extra,
     }
     return Answer(
@@ -54,3 +64,8 @@ def problem_document(problem: AetherLinkError, path: str, request_id: str) -> An
         headers=problem.headers,
         content_type="application/problem+json",
     )
+
+
+def shortened(text: str, length: int) -> str:
+    """Return `text` with at most `length` characters; an ellipsis stands for the rest."""
+    return text if len(text) <= length else f"{text[: length - 1]}…"

@@ -4,7 +4,7 @@ import json
 
 from chalice.app import Blueprint
 
-from chalicelib.autoheal.audit import as_csv
+from chalicelib.autoheal.audit import AuditPage, AuditPosition, as_csv
 from chalicelib.bootstrap import container
 from chalicelib.entrypoints.answer import Answer
 from chalicelib.entrypoints.audit_query import FORMATS, PARAMETERS, audit_query, next_cursor
@@ -13,6 +13,7 @@ from chalicelib.entrypoints.call import Call
 from chalicelib.entrypoints.endpoint import endpoint
 from chalicelib.entrypoints.links import link
 from chalicelib.entrypoints.operation import READ_ERRORS, Operation, Tag
+from chalicelib.entrypoints.size import fitting
 
 routes = Blueprint(__name__)
 
@@ -38,9 +39,11 @@ routes = Blueprint(__name__)
 def read_audit(call: Call) -> Answer:
     """Return a page of the audit log, newest first."""
     query = audit_query(call.query)
+    is_csv = call.query.get("format", FORMATS[0]) == "csv"
     page = container().autoheal.dependencies.audit.find(query, container().clock.now())
+    page = _fitting(page, is_csv=is_csv)
     cursor = next_cursor(query, page)
-    if call.query.get("format", FORMATS[0]) == "csv":
+    if is_csv:
         headers = {"Content-Disposition": 'attachment; filename="audit.csv"'}
         if cursor:
             headers["X-Next-Cursor"] = cursor
@@ -55,3 +58,16 @@ def read_audit(call: Call) -> Answer:
     return Answer(
         json.dumps({"count": len(events), "events": events, "nextCursor": cursor}).encode()
     )
+
+
+def _fitting(page: AuditPage, *, is_csv: bool) -> AuditPage:
+    """Return the page, ended earlier where more events would not fit into one answer."""
+    events = page.events
+    rows = (
+        as_csv([event], header=False) if is_csv else json.dumps(event.to_dict()) for event in events
+    )
+    count = fitting(row.encode() for row in rows)
+    if count == len(events):
+        return page
+    last = events[count - 1]
+    return AuditPage(events[:count], AuditPosition(last.time, last.id))

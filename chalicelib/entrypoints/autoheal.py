@@ -1,5 +1,6 @@
 """The self-healing over HTTP: Alertmanager's webhook, remediations, and the mode."""
 
+import json
 import re
 
 from chalice.app import Blueprint
@@ -16,6 +17,7 @@ from chalicelib.entrypoints.endpoint import endpoint
 from chalicelib.entrypoints.operation import READ_ERRORS, Operation, Parameter, Tag
 from chalicelib.entrypoints.parameters import invalid_parameters, unknown_parameters
 from chalicelib.entrypoints.schemas import STRING, count_up_to, enum_of, page_of
+from chalicelib.entrypoints.size import fitting
 from chalicelib.security.signing import bearer_is
 from chalicelib.shared.errors import FieldError, Unauthenticated
 from chalicelib.shared.schema import parse
@@ -56,9 +58,7 @@ routes = Blueprint(__name__)
 def receive_alerts(call: Call) -> Answer:
     """Handle a notification of Alertmanager, and return the outcome of each alert."""
     if not bearer_is(call.headers, container().secrets.accepted("shared_secrets.webhook_tokens")):
-        raise Unauthenticated(
-            "Send the webhook's bearer token.", headers={"WWW-Authenticate": "Bearer"}
-        )
+        raise Unauthenticated("Send the webhook's bearer token.")
     body = call.body(max_bytes=MAX_DELIVERY)
     received = Healer(container().autoheal.dependencies).receive(body, seconds=call.seconds_left)
     results = [outcome.to_dict() for outcome in received.outcomes]
@@ -99,9 +99,12 @@ def list_actions(call: Call) -> Answer:
         errors.append(FieldError("cursor", "is not a cursor of this list"))
     if errors:
         raise invalid_parameters(errors)
-    items, next_cursor = _admin().listed(
-        State(state) if state else None, limit=int(limit), after=cursor
-    )
+    admin = _admin()
+    only = State(state) if state else None
+    items, next_cursor = admin.listed(only, limit=int(limit), after=cursor)
+    count = fitting(json.dumps(item).encode() for item in items)
+    if count < len(items):
+        items, next_cursor = admin.listed(only, limit=count, after=cursor)
     return json_answer({"items": items, "nextCursor": next_cursor or None})
 
 
@@ -165,7 +168,8 @@ def reject_action(call: Call) -> Answer:
         response=CONFIG,
         response_description="The configuration in force.",
         response_headers=("ETag",),
-        errors=READ_ERRORS,
+        errors=(400, 412, *READ_ERRORS),
+        cacheable=True,
     ),
 )
 def read_config(call: Call) -> Answer:
@@ -194,8 +198,8 @@ def read_config(call: Call) -> Answer:
 def change_config(call: Call) -> Answer:
     """Change the mode or the deliberate failures."""
     change = parse(ConfigChange, call.body())
-    expected = call.expected_version()
-    return _versioned(_admin().change(change, call.principal.subject, expected=expected))
+    precondition = call.precondition()
+    return _versioned(_admin().change(change, call.principal.subject, precondition=precondition))
 
 
 def _admin() -> AutohealAdmin:

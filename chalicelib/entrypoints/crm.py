@@ -44,19 +44,19 @@ def read_entity(call: Call, kind: EntityType[Any]) -> Answer:
 def change_entity(call: Call, kind: EntityType[Any]) -> Answer:
     """Apply the body, a merge patch, to the entity that the path names."""
     entity_id = call.id
-    expected = call.expected_version(required=True)
+    precondition = call.precondition(required=True)
     patch = parse(kind.change, call.body(PATCH_TYPES))
     uow = unit_of_work(call, entity_answer)
-    entity = use_cases.change(kind, entity_id, patch, expected, uow, container().clock)
+    entity = use_cases.change(kind, entity_id, patch, precondition, uow, container().clock)
     return entity_answer(entity)
 
 
 def delete_entity(call: Call, kind: EntityType[Any]) -> Answer:
     """Delete the entity that the path names."""
     entity_id = call.id
-    expected = call.expected_version()
+    precondition = call.precondition()
     uow = unit_of_work(call, _no_content)
-    use_cases.delete(kind, entity_id, expected, uow, container().clock)
+    use_cases.delete(kind, entity_id, precondition, uow, container().clock)
     return _no_content()
 
 

@@ -108,7 +108,8 @@ def read_operation(kind: EntityType[Any], *, summary: str) -> Operation:
         response=kind.model,
         response_description="The current version.",
         response_headers=("ETag",),
-        errors=(400, 404, *READ_ERRORS),
+        errors=(400, 404, 412, *READ_ERRORS),
+        cacheable=True,
     )
 
 

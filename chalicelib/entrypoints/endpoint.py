@@ -14,24 +14,20 @@ from functools import wraps
 from chalice.app import Blueprint, Chalice, Request, Response
 
 from chalicelib.bootstrap import container
-from chalicelib.entrypoints import access, cors
-from chalicelib.entrypoints.answer import CONTENT_TYPE, Answer, problem_document
+from chalicelib.entrypoints import access, conditional
+from chalicelib.entrypoints.answer import Answer, problem_document
 from chalicelib.entrypoints.call import Call
 from chalicelib.entrypoints.idempotent import run_idempotent
 from chalicelib.entrypoints.operation import OPERATIONS, Operation
+from chalicelib.entrypoints.response import request_headers, respond
+from chalicelib.entrypoints.size import fits
 from chalicelib.outbox.envelope import TRACEPARENT
-from chalicelib.shared.errors import AetherLinkError
+from chalicelib.shared.errors import AetherLinkError, AnswerTooLarge, Unauthenticated
 from chalicelib.shared.ids import uuid7
+from chalicelib.shared.preconditions import NO_PRECONDITION
 from chalicelib.telemetry import logs, names
+from chalicelib.telemetry.harmless import harmless
 
-SECURITY_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Strict-Transport-Security": "max-age=63072000; includeSubDomains",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Cache-Control": "no-store",
-}
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,128}")
 
 View = Callable[[Call], Answer]
@@ -75,51 +71,75 @@ def _respond(
 ) -> Response:
     started = container().clock.monotonic()
     path = str((request.context or {}).get("path") or request.path)
-    headers = {name.lower(): value for name, value in (request.headers or {}).items()}
+    headers = request_headers(request)
     request_id = headers.get("x-request-id", "")
     if not REQUEST_ID.fullmatch(request_id):
         request_id = str(uuid7())
 
     def run() -> Answer:
-        applicable = rule or access.RULES.get((request.method, request.path))
+        applicable = rule or access.RULES.get((_method_of_rule(request.method), request.path))
         caller = access.admit(applicable, headers)
         call = Call(request, request_id, _traceparent(headers), caller, path_parameters, headers)
-        if operation is not None and operation.idempotent:
-            return run_idempotent(call, view, path, creates=operation.creates)
-        return view(call)
+        answer = _answer(call, view, operation, path)
+        if fits(answer.body):
+            return answer
+        raise AnswerTooLarge(
+            "The answer is larger than the gateway can pass on. Ask for less: a smaller limit,"
+            " or a narrower filter."
+        )
 
-    answer = _with_errors_mapped(run, request.method, path, request_id)
+    answer = _with_errors_mapped(run, request.method, path, request_id, headers)
+    response = respond(request, headers, request_id, answer)
     seconds = container().clock.monotonic() - started
     _record(request, path, request_id, answer.status, seconds)
-    response_headers = {
-        **SECURITY_HEADERS,
-        CONTENT_TYPE: answer.content_type,
-        "X-Request-Id": request_id,
-        **cors.headers(headers),
-        **answer.headers,
-    }
-    return Response(body=answer.body.decode(), status_code=answer.status, headers=response_headers)
+    return response
+
+
+def _answer(call: Call, view: View, operation: Operation | None, path: str) -> Answer:
+    """Return the answer of `view`, under the preconditions that the request states."""
+    safe = call.request.method in conditional.SAFE_METHODS
+    demand = NO_PRECONDITION
+    if operation is not None and (safe or operation.if_match):
+        demand = conditional.precondition(call.headers)
+    if operation is not None and operation.idempotent:
+        return run_idempotent(call, view, path, creates=operation.creates)
+    answer = view(call)
+    return conditional.evaluated(answer, demand) if safe else answer
+
+
+def _method_of_rule(method: str) -> str:
+    """Return the method whose rule applies: HEAD is as open as GET."""
+    return "GET" if method == "HEAD" else method
 
 
 def _with_errors_mapped(
-    run: Callable[[], Answer], method: str, path: str, request_id: str
+    run: Callable[[], Answer],
+    method: str,
+    path: str,
+    request_id: str,
+    headers: Mapping[str, str],
 ) -> Answer:
     """Return the answer of `run`, or the problem document of the error that it raises."""
     try:
         return run()
     except AetherLinkError as problem:
+        if isinstance(problem, Unauthenticated):
+            problem.headers[access.CHALLENGE] = access.challenge(headers)
         answer = problem_document(problem, path, request_id)
-        access.note_refusal(problem, request_id=request_id, method=method, path=path)
+        with harmless():
+            access.note_refusal(problem, request_id=request_id, method=method, path=path)
         if answer.status >= 500:
-            logs.error(
-                names.REQUEST_FAILED,
-                request_id=request_id,
-                code=problem.code,
-                cause=problem.cause,
-            )
+            with harmless():
+                logs.error(
+                    names.REQUEST_FAILED,
+                    request_id=request_id,
+                    code=problem.code,
+                    cause=problem.cause,
+                )
         return answer
     except Exception:  # noqa: BLE001 - whatever is raised, the caller gets a problem document
-        logs.error(names.REQUEST_CRASHED, exc_info=True, request_id=request_id, path=path)
+        with harmless():
+            logs.error(names.REQUEST_CRASHED, exc_info=True, request_id=request_id, path=path)
         unexpected = AetherLinkError(
             "An unexpected error occurred. The log has the details under the request id."
         )
@@ -127,19 +147,21 @@ def _with_errors_mapped(
 
 
 def _record(request: Request, path: str, request_id: str, status: int, seconds: float) -> None:
-    """Count and log a finished request."""
-    route = str((request.context or {}).get("resourcePath") or "")
-    container().telemetry.request_metrics.count(
-        method=request.method, route=route, status=status, seconds=seconds
-    )
-    logs.info(
-        names.REQUEST_FINISHED,
-        request_id=request_id,
-        method=request.method,
-        path=path,
-        status=status,
-        milliseconds=round(seconds * 1_000, 1),
-    )
+    """Count and log a finished request. Never fails: the answer has been made."""
+    with harmless():
+        route = str((request.context or {}).get("resourcePath") or "")
+        container().telemetry.request_metrics.count(
+            method=request.method, route=route, status=status, seconds=seconds
+        )
+    with harmless():
+        logs.info(
+            names.REQUEST_FINISHED,
+            request_id=request_id,
+            method=request.method,
+            path=path,
+            status=status,
+            milliseconds=round(seconds * 1_000, 1),
+        )
 
 
 def _traceparent(headers: Mapping[str, str]) -> str:

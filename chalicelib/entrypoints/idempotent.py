@@ -39,7 +39,9 @@ def run_idempotent(
         tenant_id=call.principal.tenant_id,
         endpoint=f"{call.request.method} {call.request.path}",
         key=parse_key(header),
-        request_hash=hash_request(path, call.query, call.raw_body),
+        request_hash=hash_request(
+            call.request.method, path, call.query_values, call.headers, call.raw_body
+        ),
     )
     stored, replayed = container().idempotency.runner.run(
         key,

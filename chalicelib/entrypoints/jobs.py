@@ -112,14 +112,14 @@ def delete_job(call: Call) -> Answer:
 def move_job(call: Call) -> Answer:
     """Move a job to another status."""
     job_id = call.id
-    expected = call.expected_version()
+    precondition = call.precondition()
     command = parse(MoveJob, call.body())
     moved_by = call.principal.subject
     return entity_answer(
         use_cases.move_job(
             job_id,
             command,
-            expected,
+            precondition,
             moved_by,
             unit_of_work(call, entity_answer),
             container().clock,

@@ -14,6 +14,7 @@ from chalicelib.crm.model import Entity
 from chalicelib.entrypoints.answer import Answer
 from chalicelib.entrypoints.call import Call
 from chalicelib.entrypoints.parameters import invalid_parameters, unknown_parameters
+from chalicelib.entrypoints.size import fitting
 from chalicelib.shared.errors import FieldError
 from chalicelib.shared.paging import Position, Query
 from chalicelib.shared.text import normalise
@@ -67,14 +68,15 @@ def page_answer(
 ) -> Answer:
     """Return the answer with one page, and the cursor of the next one.
 
-    `entities` has one more than `query.limit` if another page follows.
+    `entities` has one more than `query.limit` if another page follows. A page ends earlier
+    where more items would not fit into one answer.
     """
-    page = entities[: query.limit]
+    items = [entity.to_json() for entity in entities[: query.limit]]
+    count = fitting(items)
     cursor = b"null"
-    if len(entities) > query.limit:
-        cursor = b'"' + _next_cursor(call, kind, query, page[-1]).encode() + b'"'
-    items = b",".join(entity.to_json() for entity in page)
-    return Answer(b'{"items":[' + items + b'],"nextCursor":' + cursor + b"}")
+    if len(entities) > count:
+        cursor = b'"' + _next_cursor(call, kind, query, entities[count - 1]).encode() + b'"'
+    return Answer(b'{"items":[' + b",".join(items[:count]) + b'],"nextCursor":' + cursor + b"}")
 
 
 def _next_cursor(call: Call, kind: EntityType[Any], query: Query, last: Entity) -> str:

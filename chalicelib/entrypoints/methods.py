@@ -1,10 +1,14 @@
-"""The methods that a path does not have: OPTIONS lists those it has, the rest get a 405.
+"""The methods without an operation of their own: HEAD, OPTIONS, and those that get a 405.
+
+HEAD is answered as GET is, without the body. OPTIONS lists what a path has.
 
 API Gateway itself answers every unknown method with one fixed text, so each of them needs a
 route.
 """
 
-from chalice.app import Chalice
+from collections.abc import Callable
+
+from chalice.app import Chalice, Response
 
 from chalicelib.entrypoints import cors
 from chalicelib.entrypoints.access import PUBLIC
@@ -14,15 +18,19 @@ from chalicelib.entrypoints.endpoint import endpoint
 from chalicelib.shared.errors import MethodNotAllowed
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-FILLED_IN = ("preflight", "refuse_method")
-"""The views of the methods that a path does not have."""
+FILLED_IN = ("answer_head", "preflight", "refuse_method")
+"""The views of the methods without an operation of their own."""
 NOT_OPERATIONS = (*FILLED_IN, "docs_asset")
 """The views that are no operation of the API, and so are not in its OpenAPI document."""
 
 
 def fill_in(app: Chalice) -> None:
     """Add a route to `app` for every method that a path does not have."""
-    for path, methods in [(path, frozenset(entries)) for path, entries in app.routes.items()]:
+    for path, entries in [(path, dict(entries)) for path, entries in app.routes.items()]:
+        methods = frozenset(entries)
+        if "GET" in entries:
+            methods |= {"HEAD"}
+            app.route(path, methods=["HEAD"], content_types=[])(_head(entries["GET"].view_function))
         offered = ", ".join(sorted(methods | {"OPTIONS"}))
 
         @endpoint(app, rule=PUBLIC)
@@ -42,3 +50,12 @@ def fill_in(app: Chalice) -> None:
         others = sorted(METHODS - methods - {"OPTIONS"})
         app.route(path, methods=["OPTIONS"], content_types=[])(preflight)
         app.route(path, methods=others, content_types=[])(refuse_method)
+
+
+def _head(view: Callable[..., Response]) -> Callable[..., Response]:
+    """Return the view of HEAD where `view` answers GET; `respond` leaves the body out."""
+
+    def answer_head(**path: str) -> Response:
+        return view(**path)
+
+    return answer_head

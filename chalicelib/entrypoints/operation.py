@@ -64,6 +64,7 @@ class Operation:
         security: names of the security schemes, one of which is enough. A public operation,
             and one that needs roles, follow `access.RULES` instead.
         if_match: whether the operation takes `If-Match`.
+        cacheable: it only reads, and `If-None-Match` gives a 304; its answer has an `ETag`.
         idempotent: an `Idempotency-Key` is honoured: the view stores its answer.
         creates: the setting IDEMPOTENCY_REQUIRED makes the key mandatory.
     """
@@ -87,6 +88,7 @@ class Operation:
     links: tuple[str, ...] = ()
     security: tuple[str, ...] = ()
     if_match: Literal["required", "optional"] | None = None
+    cacheable: bool = False
     idempotent: bool = False
     creates: bool = False
 

@@ -1,6 +1,8 @@
 """The outbox over HTTP, for operators: the backlog, parked streams, and replays."""
 
+import json
 import re
+from collections.abc import Sequence
 from urllib.parse import unquote
 
 from chalice.app import Blueprint
@@ -12,6 +14,7 @@ from chalicelib.entrypoints.endpoint import endpoint
 from chalicelib.entrypoints.links import link
 from chalicelib.entrypoints.operation import READ_ERRORS, Operation, Parameter, Tag
 from chalicelib.entrypoints.schemas import INTEGER, STRING, array_of, object_schema, page_of
+from chalicelib.entrypoints.size import fitting
 from chalicelib.outbox.admin import (
     MAX_LISTED,
     Backlog,
@@ -55,7 +58,8 @@ def read_outbox(call: Call) -> Answer:
     admin = container().outbox.admin
     operator = _operator(call)
     backlog = _to_dict(admin.backlog(operator))
-    parked = [_to_dict(stream) for stream in admin.parked(operator)]
+    streams = admin.parked(operator)
+    parked = [_to_dict(stream) for stream in streams[: _fitting(streams)]]
     return json_answer({**backlog, "parked": parked})
 
 
@@ -89,8 +93,10 @@ def list_parked_streams(call: Call) -> Answer:
         raise Invalid(f"state {reason}.", code="bad-parameter", errors=errors)
     after = "" if cursor is None else _stream_key(cursor)
     streams = container().outbox.admin.parked(_operator(call), after=after, limit=MAX_LISTED)
-    next_cursor = streams[-1].stream_key if len(streams) == MAX_LISTED else None
-    items = [_to_dict(stream) for stream in streams]
+    count = _fitting(streams)
+    more = count < len(streams) or len(streams) == MAX_LISTED
+    next_cursor = streams[count - 1].stream_key if more else None
+    items = [_to_dict(stream) for stream in streams[:count]]
     return json_answer({"items": items, "nextCursor": next_cursor})
 
 
@@ -188,6 +194,11 @@ def _operator(call: Call) -> Operator:
     tenant_id = call.principal.tenant_id
     runs_the_system = tenant_id == container().settings.operator_tenant_id
     return Operator(call.principal.subject, None if runs_the_system else tenant_id)
+
+
+def _fitting(streams: Sequence[ParkedStream]) -> int:
+    """Return how many of `streams` fit into one answer."""
+    return fitting(json.dumps(_to_dict(stream)).encode() for stream in streams)
 
 
 def _to_dict(model: Model) -> dict[str, object]:

@@ -5,13 +5,15 @@ Source: the IETF draft "The Idempotency-Key HTTP Header Field".
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from chalicelib.shared.errors import FieldError, Invalid
 
 HEADER = re.compile(r'"([\x20-\x21\x23-\x5b\x5d-\x7e]{1,255})"|([\x21\x23-\x7e]{1,255})')
+HASHED_HEADERS = ("content-type", "if-match", "if-none-match")
+"""The headers that decide what a request does, beside the body."""
 KEPT_SECONDS = 24 * 3_600
 """How long an answer is kept and given again."""
 
@@ -60,10 +62,41 @@ def parse_key(header: str) -> str:
     return match.group(1) or match.group(2)
 
 
-def hash_request(path: str, query: Mapping[str, str], body: bytes) -> str:
-    """Return the hexadecimal SHA-256 of what a request asks for."""
+def hash_request(
+    method: str,
+    path: str,
+    query: Mapping[str, Sequence[str]],
+    headers: Mapping[str, str],
+    body: bytes,
+) -> str:
+    """Return the hexadecimal SHA-256 of what a request asks for.
+
+    Every part is hashed with its length, so that no two requests have the same text.
+
+    Args:
+        method: the method of the request.
+        path: the whole path.
+        query: every value of each query parameter, in the order of the request.
+        headers: the request's headers, with names in lower case; only `HASHED_HEADERS` count.
+        body: the body as it was sent.
+    """
     digest = hashlib.sha256()
-    for part in (path, *(f"{name}={value}" for name, value in sorted(query.items()))):
-        digest.update(part.encode() + b"\n")
-    digest.update(b"\n" + body)
+    for text in (method, path):
+        _add(digest, text)
+    for name, values in sorted(query.items()):
+        _add(digest, name)
+        digest.update(f"{len(values)} values;".encode())
+        for value in values:
+            _add(digest, value)
+    for name in HASHED_HEADERS:
+        present = name in headers
+        digest.update(f"{name} {present};".encode())
+        _add(digest, headers.get(name, ""))
+    _add(digest, body)
     return digest.hexdigest()
+
+
+def _add(digest: "hashlib._Hash", part: str | bytes) -> None:
+    content = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
+    digest.update(f"{len(content)}:".encode())
+    digest.update(content)

@@ -16,6 +16,7 @@ from chalicelib.idempotency.ports import (
 from chalicelib.shared.errors import AetherLinkError, Conflict, Unavailable, Unprocessable
 from chalicelib.shared.ids import uuid7
 from chalicelib.telemetry import logs, names
+from chalicelib.telemetry.harmless import harmless
 from chalicelib.telemetry.meter import Meter
 
 MAX_LEASED_BODY = 350_000
@@ -56,7 +57,8 @@ class IdempotentRunner:
         try:
             return self._run(key, handler, lease_seconds)
         finally:
-            self._meter.flush()
+            with harmless():
+                self._meter.flush()
 
     def _run(
         self, key: IdempotencyKey, handler: Callable[[], StoredAnswer], lease_seconds: float
@@ -86,8 +88,9 @@ class IdempotentRunner:
         try:
             return self._leases.claim(key, owner, lease_seconds=lease_seconds), owner
         except Unavailable as problem:
-            logs.warning(names.IDEMPOTENCY_FALLBACK, cause=problem.cause)
-            self._meter.count(names.IDEMPOTENCY_FALLBACKS)
+            _note_fallback(problem)
+            with harmless():
+                self._meter.count(names.IDEMPOTENCY_FALLBACKS)
             return Claimed(), None
 
     def _replay(self, key: IdempotencyKey, finished: Finished) -> StoredAnswer:
@@ -99,11 +102,13 @@ class IdempotentRunner:
             answer = committed.answer if committed else None
         if answer is None:
             raise Unavailable("The stored answer cannot be read right now. Try again soon.")
-        logs.info(
-            names.IDEMPOTENT_REPLAY,
-            message=f"Duplicate request detected (Idempotency-Key: {key.key})",
-        )
-        self._meter.count(names.IDEMPOTENT_REPLAYS)
+        with harmless():
+            logs.info(
+                names.IDEMPOTENT_REPLAY,
+                message=f"Duplicate request detected (Idempotency-Key: {key.key})",
+            )
+        with harmless():
+            self._meter.count(names.IDEMPOTENT_REPLAYS)
         return answer
 
     def _answer_of_earlier_attempt(
@@ -134,7 +139,7 @@ class IdempotentRunner:
         try:
             self._leases.finish(key, owner, leased_answer)
         except Unavailable as problem:
-            logs.warning(names.IDEMPOTENCY_FALLBACK, cause=problem.cause)
+            _note_fallback(problem)
 
     def _release(self, key: IdempotencyKey, owner: UUID | None) -> None:
         if owner is None:
@@ -142,7 +147,12 @@ class IdempotentRunner:
         try:
             self._leases.release(key, owner)
         except Unavailable as problem:
-            logs.warning(names.IDEMPOTENCY_FALLBACK, cause=problem.cause)
+            _note_fallback(problem)
+
+
+def _note_fallback(problem: Unavailable) -> None:
+    with harmless():
+        logs.warning(names.IDEMPOTENCY_FALLBACK, cause=problem.cause)
 
 
 def _key_reused() -> Unprocessable:

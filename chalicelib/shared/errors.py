@@ -117,7 +117,7 @@ class Conflict(AetherLinkError):
 
 
 class PreconditionFailed(AetherLinkError):
-    """`If-Match` names a version that is not the current one."""
+    """`If-Match` or `If-None-Match` excludes the current version."""
 
     status = 412
     code = "stale-version"
@@ -178,6 +178,14 @@ class BadGateway(AetherLinkError):
     status = 502
     code = "bad-gateway"
     title = "Upstream service unavailable"
+
+
+class AnswerTooLarge(AetherLinkError):
+    """The answer is larger than the gateway can pass on."""
+
+    status = 500
+    code = "answer-too-large"
+    title = "Answer too large"
 
 
 class Misconfigured(AetherLinkError):

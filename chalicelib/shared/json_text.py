@@ -37,11 +37,15 @@ def load(body: bytes) -> Any:
     text = decode(body)
     try:
         return json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant)
+    except BadJson:
+        raise
     except json.JSONDecodeError as error:
         where = f"line {error.lineno} column {error.colno}"
         raise BadJson(f"the body is not JSON: {error.msg} at {where}") from None
     except RecursionError:
         raise BadJson("the body is nested too deeply") from None
+    except ValueError:
+        raise BadJson("the body has a number with too many digits") from None
 
 
 def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:

@@ -8,6 +8,8 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from chalicelib.shared.errors import PreconditionFailed
+
 ANY: Final = "*"
 _TAG = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\U0010ffff]*)"')
 _SEPARATOR = re.compile(r"[ \t]*(?:,[ \t]*)+|[ \t]*$")
@@ -60,19 +62,34 @@ class Precondition:
     if_none_match: EntityTags | None = None
 
     def allows(self, version: int) -> bool:
-        """Return whether a resource of `version` may be changed.
+        """Return whether a resource of `version` may be changed."""
+        return self.matches(str(version)) and not self.unchanged(version)
 
-        `If-Match` compares strongly, so that a weak tag never matches; `If-None-Match` weakly.
+    def matches(self, tag: str | None) -> bool:
+        """Return whether `If-Match` holds of the entity tag `tag`, None where there is none.
+
+        The comparison is strong: a weak tag never matches.
         """
-        tag = str(version)
-        if self.if_match is not None and not (self.if_match.any or tag in self.if_match.strong):
-            return False
-        return not self.unchanged(version)
+        tags = self.if_match
+        return tags is None or tags.any or tag in tags.strong
 
     def unchanged(self, version: int) -> bool:
         """Return whether the caller has a resource of `version` already, by `If-None-Match`."""
+        return self.has(str(version))
+
+    def has(self, tag: str | None) -> bool:
+        """Return whether `If-None-Match` names the entity tag `tag`; compares weakly."""
         tags = self.if_none_match
-        return tags is not None and (tags.any or str(version) in tags.strong | tags.weak)
+        return tags is not None and (tags.any or tag in tags.strong | tags.weak)
+
+
+def stale_version(version: int) -> PreconditionFailed:
+    """Return the problem of a change whose precondition does not hold of `version`."""
+    return PreconditionFailed(
+        f"The current version is {version}, and If-Match or If-None-Match excludes it."
+        " Read it again and repeat the change.",
+        headers={"ETag": f'"{version}"'},
+    )
 
 
 NO_PRECONDITION: Final = Precondition()

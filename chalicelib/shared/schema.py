@@ -27,7 +27,8 @@ from pydantic import (
 from pydantic import ValidationError as PydanticError
 from pydantic.alias_generators import to_camel
 
-from chalicelib.shared.errors import Invalid
+from chalicelib.shared import json_text
+from chalicelib.shared.errors import FieldError, Invalid
 from chalicelib.shared.text import (
     HIDDEN_CLASS,
     LAYOUT,
@@ -36,7 +37,8 @@ from chalicelib.shared.text import (
     name_of,
     normalise,
 )
-from chalicelib.shared.validation import BODY, describe, field_errors, summary
+from chalicelib.shared.validation import BODY, MESSAGES, describe, field_errors, summary
+from chalicelib.shared.wire_names import names_in_code
 
 M = TypeVar("M", bound="Model")
 
@@ -171,10 +173,31 @@ def parse(model: type[M], body: bytes) -> M:
     Raises:
         errors.Invalid: it is not JSON, or not valid for the model; names every invalid field.
     """
+    value = read(body)
+    undeclared = [
+        FieldError(".".join(path), MESSAGES["extra_forbidden"])
+        for path in names_in_code(model, value)
+    ]
+    if undeclared:
+        raise Invalid(summary(undeclared), code="validation-failed", errors=undeclared)
     try:
-        return model.model_validate_json(body, strict=True)
+        return model.model_validate_json(body, strict=True, by_alias=True, by_name=False)
     except PydanticError as problem:
         raise _invalid(problem) from None
+
+
+def read(body: bytes) -> Any:
+    """Return the JSON value that `body` holds, as `json_text` reads it.
+
+    Raises:
+        errors.Invalid: the body is not JSON.
+    """
+    try:
+        return json_text.load(body)
+    except json_text.BadJson as problem:
+        message = str(problem).removeprefix("the body ")
+        errors = [FieldError(BODY, message)]
+        raise Invalid(f"The body {message}.", code="invalid-json", errors=errors) from None
 
 
 def _invalid(problem: PydanticError) -> Invalid:

@@ -27,6 +27,7 @@ from chalicelib.security.secrets import plain
 from chalicelib.shared.clock import SystemClock
 from chalicelib.shared.errors import Conflict, NotFound, PreconditionFailed, Unprocessable
 from chalicelib.shared.paging import Position, Query
+from chalicelib.shared.preconditions import NO_PRECONDITION, EntityTags, Precondition
 from infra.local.postgres import Postgres
 from tests.builders import crm as builders
 from tests.fakes.clock import START
@@ -84,14 +85,21 @@ class Suite:
     def change(
         self, kind: EntityType[E], entity_id: UUID, patch: Patch, expected: int | None = None
     ) -> E:
-        return use_cases.change(kind, entity_id, patch, expected, self.begin(), CLOCK)
+        return use_cases.change(kind, entity_id, patch, _at(expected), self.begin(), CLOCK)
 
     def move(self, job: Job, status: JobStatus) -> Job:
         command = MoveJob(status=status)
-        return use_cases.move_job(job.id, command, None, "ada", self.begin(), CLOCK)
+        return use_cases.move_job(job.id, command, NO_PRECONDITION, "ada", self.begin(), CLOCK)
 
     def delete(self, kind: EntityType[Any], entity_id: UUID, expected: int | None = None) -> None:
-        use_cases.delete(kind, entity_id, expected, self.begin(), CLOCK)
+        use_cases.delete(kind, entity_id, _at(expected), self.begin(), CLOCK)
+
+
+def _at(version: int | None) -> Precondition:
+    """Return the precondition that the version is `version`; None for any."""
+    if version is None:
+        return NO_PRECONDITION
+    return Precondition(if_match=EntityTags(strong=frozenset({str(version)})))
 
 
 @pytest.fixture(params=["fake", "postgres"])

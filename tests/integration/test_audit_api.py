@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -105,3 +106,29 @@ def test_the_audit_as_csv_is_safe_for_spreadsheets_and_has_a_next_link(api: Api)
     assert not {row[3] for row in rows[1:]} & {
         row[3] for row in csv.reader(io.StringIO(following, newline=""))
     }
+
+
+@pytest.mark.parametrize("form", ["json", "csv"])
+def test_a_page_of_large_events_ends_before_the_answer_is_too_large(api: Api, form: str) -> None:
+    now = datetime.now(UTC)
+    events = [
+        AuditEvent(now - timedelta(seconds=n), Kind.ACK, "Large", {"text": "é" * 40_000})
+        for n in range(60)
+    ]
+    for event in events:
+        container().autoheal.dependencies.audit.append([event])
+    listed: list[str] = []
+    cursor: str | None = ""
+    while cursor is not None:
+        following = f"&cursor={cursor}" if cursor else ""
+        answer = api("GET", f"/audit?alertname=Large&format={form}{following}")
+        assert answer.status_code == 200
+        assert len(json.dumps(answer.body.decode())) < 6_291_556
+        if form == "json":
+            listed += [event["id"] for event in answer.json_body["events"]]
+            cursor = answer.json_body["nextCursor"]
+        else:
+            rows = list(csv.DictReader(io.StringIO(answer.body.decode())))
+            listed += [row["id"] for row in rows]
+            cursor = answer.headers.get("X-Next-Cursor")
+    assert listed == [str(event.id) for event in events]

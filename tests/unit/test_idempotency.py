@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -172,11 +173,56 @@ def test_a_malformed_key_is_refused(header: str) -> None:
         parse_key(header)
 
 
-def test_the_hash_covers_path_query_and_body() -> None:
-    hashes = {
-        hash_request("/jobs", {}, b"{}"),
-        hash_request("/jobs/1", {}, b"{}"),
-        hash_request("/jobs", {"a": "1"}, b"{}"),
-        hash_request("/jobs", {}, b"{ }"),
-    }
-    assert len(hashes) == 4
+HASHED: dict[str, Any] = {
+    "method": "POST",
+    "path": "/jobs",
+    "query": {"a": ("1", "2")},
+    "headers": {"content-type": "application/json"},
+    "body": b"{}",
+}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"method": "PATCH"},
+        {"path": "/jobs/1"},
+        {"path": "/jobs\n"},
+        {"query": {}},
+        {"query": {"a": ("1",)}},
+        {"query": {"a": ("2", "1")}},
+        {"query": {"a": ("1", "2", "2")}},
+        {"query": {"a": ("1",), "b": ("2",)}},
+        {"query": {"a": ("1\nb=2",)}},
+        {"query": {"a": ("12",)}},
+        {"query": {"a=1": ("2",)}},
+        {"headers": {}},
+        {"headers": {"content-type": "application/merge-patch+json"}},
+        {"headers": {"content-type": ""}},
+        {"headers": {**HASHED["headers"], "if-match": '"1"'}},
+        {"headers": {**HASHED["headers"], "if-match": ""}},
+        {"headers": {**HASHED["headers"], "if-none-match": '"1"'}},
+        {"body": b"{ }"},
+        {"body": b"\n{}"},
+        {"body": b"\xff"},
+    ],
+)
+def test_the_hash_covers_all_that_a_request_states(other: dict[str, Any]) -> None:
+    assert hash_request(**{**HASHED, **other}) != hash_request(**HASHED)
+
+
+def test_no_two_queries_have_the_same_hash() -> None:
+    queries: list[dict[str, tuple[str, ...]]] = [
+        {"a": ("1\nb=2",)},
+        {"a": ("1",), "b": ("2",)},
+        {"a": ("1", "b", "2")},
+        {"a": ("1", "b=2")},
+        {"a": ("1:b",), "2": ()},
+    ]
+    hashes = {hash_request(**{**HASHED, "query": query}) for query in queries}
+    assert len(hashes) == len(queries)
+
+
+def test_a_header_that_decides_nothing_is_not_hashed() -> None:
+    headers = {**HASHED["headers"], "x-request-id": "12345678"}
+    assert hash_request(**{**HASHED, "headers": headers}) == hash_request(**HASHED)

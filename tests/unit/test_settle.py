@@ -9,10 +9,13 @@ from chalicelib.autoheal.admin import ChaosChange, ConfigChange, ModeName
 from chalicelib.autoheal.ports import CommandState, CommandStatus
 from chalicelib.shared.errors import Conflict, NotFound, PreconditionFailed
 from chalicelib.shared.ids import uuid7
+from chalicelib.shared.preconditions import EntityTags, Precondition
 from tests.builders.alerts import TCP, alert, raw_alert
 from tests.builders.autoheal import MINUTE, HealerWorld
 from tests.builders.runbooks import changed
 from tests.fakes.clock import START
+
+AT_VERSION_0 = Precondition(if_match=EntityTags(strong=frozenset({"0"})))
 
 
 @pytest.fixture
@@ -263,11 +266,11 @@ def test_an_approval_in_mode_off_sends_nothing(
 def test_a_change_of_a_stale_configuration_is_refused(world: HealerWorld) -> None:
     assert world.admin.config()["version"] == 0
     after = world.admin.change(
-        ConfigChange(chaos=ChaosChange(percent=10, seconds=60)), "ada", expected=0
+        ConfigChange(chaos=ChaosChange(percent=10, seconds=60)), "ada", precondition=AT_VERSION_0
     )
     assert (after["version"], after["mode"], after["chaos"]["percent"]) == (1, "live", 10)
     with pytest.raises(PreconditionFailed):
-        world.admin.change(ConfigChange(mode=ModeName.OFF), "bob", expected=0)
+        world.admin.change(ConfigChange(mode=ModeName.OFF), "bob", precondition=AT_VERSION_0)
     world.later(61)
     assert world.admin.config()["chaos"] == {"percent": 0.0, "until": None}
     assert "config_changed" in world.audit.kinds()

@@ -21,7 +21,7 @@ IDEMPOTENCY_KEY = {
         "pattern": r"^[\x21\x23-\x7e]+$",
     },
 }
-IF_MATCH_SCHEMA = {"type": "string", "pattern": r'^("\d{1,9}"|\*)$'}
+ETAGS_SCHEMA = {"type": "string", "pattern": r'^(\*|(W/)?"[!#-~]*"(, *(W/)?"[!#-~]*")*)$'}
 
 
 def parameters(path: str, operation: Operation) -> list[dict[str, Any]]:
@@ -37,6 +37,8 @@ def parameters(path: str, operation: Operation) -> list[dict[str, Any]]:
         )
     if operation.idempotent:
         result.append(IDEMPOTENCY_KEY)
+    if operation.cacheable:
+        result.append(IF_NONE_MATCH)
     if operation.if_match:
         result.append(_if_match(required=operation.if_match == "required"))
     result += [
@@ -56,6 +58,17 @@ def _if_match(*, required: bool) -> dict[str, Any]:
         "name": "If-Match",
         "in": "header",
         "required": required,
-        "description": "The ETag of the version that was read, or `*` for any version.",
-        "schema": IF_MATCH_SCHEMA,
+        "description": (
+            "The ETag of the version that was read, or a list of them, or `*` for any version."
+            " Compared strongly."
+        ),
+        "schema": ETAGS_SCHEMA,
     }
+
+
+IF_NONE_MATCH = {
+    "name": "If-None-Match",
+    "in": "header",
+    "description": "The ETags of versions that the caller has: the response is then a 304.",
+    "schema": ETAGS_SCHEMA,
+}

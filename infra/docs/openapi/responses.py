@@ -14,9 +14,9 @@ ERROR_DESCRIPTIONS = {
     404: "Not found, or it belongs to another tenant.",
     409: "The current state does not allow this.",
     410: "The link has expired.",
-    412: "The version in `If-Match` is not the current one.",
+    412: "`If-Match` or `If-None-Match` excludes the current version.",
     413: "The request body is too large.",
-    415: "The media type of the request body is not supported.",
+    415: "The media type of the request body is not supported, or its charset is not UTF-8.",
     422: "The request is well formed but breaks a rule.",
     428: "`If-Match` is required.",
     429: "Too many requests. Try again after `Retry-After` seconds.",
@@ -42,7 +42,8 @@ def responses(operation: Operation, operations: Mapping[str, Operation]) -> dict
         str(status): {**success, "description": description}
         for status, description in operation.same_body.items()
     }
-    return {str(operation.status): success, **problems, **same_body}
+    unchanged = {"304": _unchanged()} if operation.cacheable else {}
+    return {str(operation.status): success, **unchanged, **problems, **same_body}
 
 
 def _success(operation: Operation, operations: Mapping[str, Operation]) -> dict[str, Any]:
@@ -63,6 +64,13 @@ def _success(operation: Operation, operations: Mapping[str, Operation]) -> dict[
             content[operation.alternative_media_type] = {"schema": STRING}
         response["content"] = content
     return response
+
+
+def _unchanged() -> dict[str, Any]:
+    return {
+        "description": "The caller has this version already, by `If-None-Match`.",
+        "headers": {name: _header(name) for name in ("ETag", "X-Request-Id")},
+    }
 
 
 def _problem(status: int) -> dict[str, Any]:

@@ -96,7 +96,7 @@ def test_the_role_ops_may_read_the_crm(api: Api) -> None:
 def test_a_path_lists_its_methods_and_refuses_the_rest(api: Api) -> None:
     refused = api("PUT", "/api/crm/jobs")
     problem(refused, 405, "method-not-allowed")
-    assert refused.headers["Allow"] == "GET, OPTIONS, POST"
+    assert refused.headers["Allow"] == "GET, HEAD, OPTIONS, POST"
     for path, methods in app.app.routes.items():
         assert set(methods) == METHODS, path
         answer = api("OPTIONS", path.replace("{id}", str(uuid4())).replace("{key}", "k"))

@@ -65,7 +65,8 @@ def test_the_api_refuses_hostile_tokens_and_stores_nothing(api: Api, issuer: Iss
     for name, (_, make) in HOSTILE_TOKENS.items():
         response = api("POST", ACCOUNTS, make(issuer), {"name": "x"})
         assert response.status_code == 401, name
-        assert response.headers["WWW-Authenticate"] == 'Bearer error="invalid_token"'
+        challenge = response.headers["WWW-Authenticate"]
+        assert challenge == 'Bearer realm="aetherlink", error="invalid_token"'
         assert response.headers["Content-Type"] == "application/problem+json"
     assert api("GET", ACCOUNTS, issuer.token()).json_body["items"] == []
     assert issuer.key_calls <= 2
