@@ -41,7 +41,7 @@ def load(body: bytes) -> Any:
         raise
     except json.JSONDecodeError as error:
         where = f"line {error.lineno} column {error.colno}"
-        raise BadJson(f"the body is not JSON: {error.msg} at {where}") from None
+        raise BadJson(f"the body is not valid JSON: {error.msg} at {where}") from None
     except RecursionError:
         raise BadJson("the body is nested too deeply") from None
     except ValueError:
@@ -56,4 +56,4 @@ def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise BadJson(f"the body is not JSON: {name} is not a JSON number")
+    raise BadJson(f"the body is not valid JSON: {name} is not a JSON number")

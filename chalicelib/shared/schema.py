@@ -179,7 +179,8 @@ def parse(model: type[M], body: bytes) -> M:
         for path in names_in_code(model, value)
     ]
     if undeclared:
-        raise Invalid(summary(undeclared), code="validation-failed", errors=undeclared)
+        detail = summary("field", undeclared, len(undeclared))
+        raise Invalid(detail, code="validation-failed", errors=undeclared)
     try:
         return model.model_validate_json(body, strict=True, by_alias=True, by_name=False)
     except PydanticError as problem:

@@ -50,7 +50,7 @@ def test_a_list_of_long_texts_ends_its_pages_early_and_loses_nothing(
         for number in range(100)
     ]
     listed: list[str] = []
-    cursor = ""
+    cursor: str | None = ""
     pages = 0
     while cursor is not None:
         parameter = f"&cursor={cursor}" if cursor else ""
@@ -85,7 +85,7 @@ def test_a_page_has_at_least_its_first_item() -> None:
 def test_an_answer_that_is_too_large_becomes_a_problem_document() -> None:
     doors = Chalice("doors")
 
-    @doors.route("/large")
+    @doors.route("/large")  # type: ignore[untyped-decorator] # Chalice has no types
     @endpoint(doors, rule=PUBLIC)
     def large(call: Call) -> Answer:
         """Return more than Lambda can."""
