@@ -15,7 +15,8 @@ VERSION = "1.0.0"
 DESCRIPTION = (
     "A CRM for accounts, contacts and jobs whose domain events reach Kafka at least once, "
     "with self-healing operations. Errors are problem documents (RFC 9457). Requests that "
-    "change the CRM can be repeated safely with an `Idempotency-Key`. HEAD is answered wherever GET is."
+    "change the CRM can be repeated safely with an `Idempotency-Key`. "
+    "HEAD is answered wherever GET is."
 )
 TAGS: Mapping[str, str] = {
     **{tag_of(kind): (inspect.getdoc(kind.model) or "").partition("\n")[0] for kind in ENTITIES},
