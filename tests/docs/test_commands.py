@@ -6,6 +6,7 @@ named below runs what it does, or a reason says why no test can.
 
 import argparse
 import importlib
+import os
 import re
 import shutil
 import subprocess
@@ -145,8 +146,13 @@ def _targets() -> list[str]:
 
 def _recipe(words: list[str]) -> list[list[str]]:
     """Return the commands that a make command would run."""
+    outside = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
     dry_run = subprocess.run(
-        ["make", "-n", "-o", ".venv/.ready", *words[1:]], cwd=ROOT, capture_output=True, text=True
+        ["make", "-n", "-o", ".venv/.ready", *words[1:]],
+        cwd=ROOT,
+        env=outside,  # within `make test`, make would report its folders, too
+        capture_output=True,
+        text=True,
     )
     assert dry_run.returncode == 0, dry_run.stderr
     return [_normal(command) for command in shell.commands(dry_run.stdout)]

@@ -53,9 +53,14 @@ def failure(target: Target, name: str) -> Finding:
     return finding
 
 
-def awaited_failure(target: Target, name: str) -> Finding:
-    """Await that the check `name` fails; return how."""
-    finding = until(lambda: _failure(target, name))
+def awaited_failure(target: Target, name: str, *, naming: str = "") -> Finding:
+    """Await that the check `name` fails and its finding contains `naming`; return the finding."""
+
+    def failure_naming() -> Finding | None:
+        finding = _failure(target, name)
+        return finding if finding is not None and naming in finding.found else None
+
+    finding = until(failure_naming)
     assert finding is not None
     return finding
 

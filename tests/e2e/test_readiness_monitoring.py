@@ -27,8 +27,8 @@ pytestmark = [
 def test_a_pushgateway_that_is_down_is_found(stack: Stack, target: Target) -> None:
     stack.healing.pushgateway.stop()
     try:
-        assert "pushgateway" in awaited_failure(target, "targets").found
-        assert "nothing was ever pushed" in awaited_failure(target, "pushes").found
+        awaited_failure(target, "targets", naming="pushgateway")
+        awaited_failure(target, "pushes", naming="nothing was ever pushed")
     finally:
         stack.healing.pushgateway.start()
     stack.emulator.invoke("MetricsPush", SCHEDULED)
@@ -36,7 +36,7 @@ def test_a_pushgateway_that_is_down_is_found(stack: Stack, target: Target) -> No
 
 
 def test_a_push_that_is_too_old_is_found(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("infra.readiness.watching.LONGEST_PUSH", -1.0)
+    monkeypatch.setattr("infra.readiness.watching.MAX_PUSH_AGE_SECONDS", -1.0)
     assert "the last push is too old" in failure(target, "pushes").found
 
 

@@ -19,12 +19,13 @@ from chalicelib.shared.text import (
     SELECTORS_BEYOND_CLASS,
     SELECTORS_CLASS,
 )
+from infra.docs.openapi.parameters import ETAGS_SCHEMA
 
 RECORD = "AETHERLINK_FUZZ_RECORD"
 """The environment variable with the file that records every response."""
 KEY = re.compile(r"[\x21\x23-\x7e]{1,255}")
 REPEATED_KEYS = 0.2
-ETAG_OR_ANY = re.compile(r'"\d{1,9}"|\*')
+ETAGS = re.compile(ETAGS_SCHEMA["pattern"])
 UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 CONTEXTUAL = re.compile(
     f"[{HIDDEN_BEYOND_CLASS}{JOINERS_CLASS}{SELECTORS_CLASS}{SELECTORS_BEYOND_CLASS}]"
@@ -67,11 +68,12 @@ def filter_failure(context: HookContext, failure: Any, case: Case[Any], response
     """Ignore a refused request that the document's schema allows but its description does not."""
     if not isinstance(failure, RejectedPositiveData):
         return True
-    if_match = case.headers.get("If-Match") if case.headers else None
+    headers = case.headers or {}
+    conditions = [headers[name] for name in ("If-Match", "If-None-Match") if name in headers]
     resource_id = case.path_parameters.get("id") if case.path_parameters else None
     if case.operation.path == "/ack" and isinstance(case.body, dict) and "duration" in case.body:
         return False  # at most 24 hours, which no pattern can state
-    return (if_match is None or bool(ETAG_OR_ANY.fullmatch(if_match))) and (
+    return all(ETAGS.fullmatch(text) for text in conditions) and (
         resource_id is None or bool(UUID.fullmatch(resource_id))
     )
 
