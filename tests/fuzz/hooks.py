@@ -68,7 +68,7 @@ def filter_failure(context: HookContext, failure: Any, case: Case[Any], response
     """Ignore a refused request that the document's schema allows but its description does not."""
     if not isinstance(failure, RejectedPositiveData):
         return True
-    headers = case.headers or {}
+    headers: Any = case.headers or {}
     conditions = [headers[name] for name in ("If-Match", "If-None-Match") if name in headers]
     resource_id = case.path_parameters.get("id") if case.path_parameters else None
     if case.operation.path == "/ack" and isinstance(case.body, dict) and "duration" in case.body:
