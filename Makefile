@@ -42,7 +42,7 @@ up-compose: $(READY)  ## start the local stack with Docker Compose
 	@$(BIN)/python -m infra.compose up
 
 test: lint  ## check style, types and contracts, then run every test (ARGS for pytest)
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder --cov --cov-report=term $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term $(ARGS)
 
 faults: $(READY)  ## inject every fault into real services, and write a report (6 minutes)
 	@$(BIN)/python -m tests.faults $(ARGS)

@@ -6,10 +6,11 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID, uuid4
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 from chalicelib import bootstrap
 from chalicelib.bootstrap import Container
@@ -26,7 +27,6 @@ from infra.local.postgres import Postgres
 from infra.local.ssm import LocalSsm
 from infra.ops import topics
 from infra.paths import CACHE as CACHE
-from infra.paths import ROOT
 
 SLOWEST = (
     "e2e",
@@ -37,7 +37,10 @@ SLOWEST = (
     "tenancy",
     "permissions",
 )
-"""Parts of the names of the groups and files that take longest, the longest first."""
+"""Parts of the names of the units that take longest, the longest first."""
+
+OWN_STACK = ("tests/e2e/test_first_hour.py", "tests/e2e/test_services.py")
+"""End-to-end tests that start stacks or services of their own."""
 
 
 class Stoppable(Protocol):
@@ -65,24 +68,39 @@ def pytest_report_header() -> list[str]:
     return [f"kafka broker: {names[broker.kind]}"]
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let a worker run whole files or groups (`--dist loadgroup`), the slowest first.
+class WholeFiles(LoadFileScheduling):  # type: ignore[misc] # xdist has no types here
+    """Lets a worker run whole files, and one worker every file that uses the shared stack.
 
-    Both workers then finish at about the same time.
+    xdist's own `loadgroup` groups nothing since pytest 9: it changes an attribute of tests that
+    pytest no longer reads.
     """
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            file = item.path.relative_to(ROOT).as_posix()
-            item.add_marker(pytest.mark.xdist_group(file))
+
+    def _split_scope(self, nodeid: str) -> str:
+        """Return what the test of `nodeid` stays together with."""
+        return unit_of(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> WholeFiles:
+    """Divide the tests among the workers of `-n` by whole files."""
+    return WholeFiles(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the slowest units first, so that the workers finish at about the same time."""
     items.sort(key=_rank)
 
 
+def unit_of(nodeid: str) -> str:
+    """Return the file of a test, or `e2e` where it uses the stack that these tests share."""
+    file = nodeid.partition("::")[0]
+    shares_stack = file.startswith("tests/e2e/") and file not in OWN_STACK
+    return "e2e" if shares_stack else file
+
+
 def _rank(item: pytest.Item) -> int:
-    """Return the place of the item's group among the slowest, or the number of those."""
-    group = item.get_closest_marker("xdist_group")
-    name = str(group.args[0]) if group else ""
-    ranks = [rank for rank, part in enumerate(SLOWEST) if part in name]
+    """Return the place of the item's unit among the slowest, or the number of those."""
+    unit = unit_of(item.nodeid)
+    ranks = [rank for rank, part in enumerate(SLOWEST) if part in unit]
     return min(ranks, default=len(SLOWEST))
 
 

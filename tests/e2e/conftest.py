@@ -1,6 +1,6 @@
 """What the end-to-end tests share: one local stack and one deployed healer, started once a session.
 
-All of them belong to one group, so that one worker runs them. The stack starts in the background,
+One worker runs all of them (`WholeFiles` in tests/conftest.py). The stack starts in the background,
 while the tests of the healer, which has an emulator of its own, go on.
 """
 

@@ -16,7 +16,6 @@ from tests.e2e.waiting import until
 
 pytestmark = [
     pytest.mark.e2e,
-    pytest.mark.xdist_group("e2e"),
     pytest.mark.usefixtures("starting_stack"),  # what the next modules need
 ]
 MAX_ALERTS = 500

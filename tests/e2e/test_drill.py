@@ -21,7 +21,7 @@ from tests.e2e.conftest import ports_environment
 from tests.e2e.healer import SCHEDULED
 from tests.e2e.waiting import until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("e2e")]
+pytestmark = pytest.mark.e2e
 
 
 @dataclass

@@ -20,7 +20,7 @@ from infra.local.ports import LOOPBACK, Ports, free_port, port_setting
 from infra.paths import ROOT
 from tests.e2e.conftest import processes_of, temporary_home
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("first-hour")]
+pytestmark = pytest.mark.e2e
 COMMAND_SECONDS = 240
 WORLD_READABLE = 0o755
 

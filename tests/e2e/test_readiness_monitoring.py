@@ -19,7 +19,6 @@ from tests.e2e.readiness import (
 
 pytestmark = [
     pytest.mark.e2e,
-    pytest.mark.xdist_group("e2e"),
     pytest.mark.usefixtures("watched_stack"),
 ]
 

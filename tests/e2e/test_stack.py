@@ -25,7 +25,7 @@ from infra.paths import ROOT
 from tests.e2e.healer import SCHEDULED
 from tests.fuzz.run import fuzz
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("e2e")]
+pytestmark = pytest.mark.e2e
 EVENT_TOPICS = [name for name in topics.names(Settings()) if "dlq" not in name]
 FUZZ_EXAMPLES = 4
 CATCH_UP_SECONDS = 240.0

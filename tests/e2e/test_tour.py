@@ -13,7 +13,7 @@ from infra.paths import ROOT
 from tests.docs.markdown import Document
 from tests.e2e.conftest import ports_environment
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("e2e")]
+pytestmark = pytest.mark.e2e
 
 
 def _tour() -> str:
