@@ -104,7 +104,7 @@ class Call:
             )
 
     def body(self, types: tuple[str, ...] = JSON_TYPES, *, max_bytes: int | None = None) -> bytes:
-        """Return the request body, of at most `max_bytes` (by default, HTTP_MAX_BODY_BYTES).
+        """Return the request body, of at most `max_bytes` (by default, MAX_BODY_BYTES).
 
         Raises:
             errors.UnsupportedMediaType: as `require_type`.

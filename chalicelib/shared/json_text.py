@@ -10,7 +10,10 @@ from typing import Any, NoReturn
 
 
 class BadJson(ValueError):
-    """The text is not JSON as this API reads it; says why, without repeating the text."""
+    """The text is not JSON as it is read here.
+
+    The message is a predicate, e.g. `states a key twice in one object`; it repeats no text.
+    """
 
 
 def decode(body: bytes) -> str:
@@ -22,9 +25,9 @@ def decode(body: bytes) -> str:
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise BadJson(f"the body is not UTF-8: byte {error.start} is invalid") from None
+        raise BadJson(f"is not UTF-8: byte {error.start} is invalid") from None
     if text.startswith("\ufeff"):
-        raise BadJson("the body begins with a byte order mark; send UTF-8 without one")
+        raise BadJson("begins with a byte order mark; send UTF-8 without one")
     return text
 
 
@@ -41,19 +44,19 @@ def load(body: bytes) -> Any:
         raise
     except json.JSONDecodeError as error:
         where = f"line {error.lineno} column {error.colno}"
-        raise BadJson(f"the body is not valid JSON: {error.msg} at {where}") from None
+        raise BadJson(f"is not valid JSON: {error.msg} at {where}") from None
     except RecursionError:
-        raise BadJson("the body is nested too deeply") from None
+        raise BadJson("is nested too deeply") from None
     except ValueError:
-        raise BadJson("the body has a number with too many digits") from None
+        raise BadJson("has a number with too many digits") from None
 
 
 def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) != len(pairs):
-        raise BadJson("the body states a key twice in one object")
+        raise BadJson("states a key twice in one object")
     return value
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise BadJson(f"the body is not valid JSON: {name} is not a JSON number")
+    raise BadJson(f"is not valid JSON: {name} is not a JSON number")

@@ -196,7 +196,7 @@ def read(body: bytes) -> Any:
     try:
         return json_text.load(body)
     except json_text.BadJson as problem:
-        message = str(problem).removeprefix("the body ")
+        message = str(problem)
         errors = [FieldError(BODY, message)]
         raise Invalid(f"The body {message}.", code="invalid-json", errors=errors) from None
 

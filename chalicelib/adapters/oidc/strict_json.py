@@ -1,11 +1,12 @@
-"""JSON objects, read strictly: duplicate names and NaN are refused.
+"""JSON objects of the issuer and of tokens, read strictly.
 
 Two readers of an object with a duplicate name may see two different tokens (RFC 8725,
 section 2.4).
 """
 
-import json
 from typing import Any
+
+from chalicelib.shared import json_text
 
 
 def read_object(raw: bytes) -> dict[str, Any]:
@@ -14,25 +15,7 @@ def read_object(raw: bytes) -> dict[str, Any]:
     Raises:
         ValueError: it is not a JSON object, or readers could interpret it differently.
     """
-    try:
-        value = json.loads(
-            raw.decode("utf-8"),
-            object_pairs_hook=_without_duplicates,
-            parse_constant=_refuse_constant,
-        )
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
+    value = json_text.load(raw)
     if not isinstance(value, dict):
         raise ValueError("not an object")  # noqa: TRY004 - callers handle ValueError alone
     return value
-
-
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise ValueError("a name occurs twice")
-    return members
-
-
-def _refuse_constant(constant: str) -> None:
-    raise ValueError(f"{constant} is not a JSON number")
