@@ -18,7 +18,7 @@ class SecretServices:
     def __init__(self, container: "Container") -> None:
         """Fetch nothing yet."""
         self._container = container
-        self._secrets: dict[tuple[str, str], Secret] = {}
+        self._secrets: dict[str, list[Secret]] = {}
 
     def secret(self, path: str) -> Secret:
         """Return the secret that the setting at `path`, e.g. `database.url`, holds or refers to."""
@@ -50,15 +50,13 @@ class SecretServices:
         return (value,) if isinstance(value, str) else value or ("",)
 
     def _all(self, path: str) -> list[Secret]:
-        metadata = dict(declared())[path].metadata
-        overlapping = bool(metadata["overlapping"])
-        return [self._secret(metadata["env"], text, overlapping) for text in self._texts(path)]
-
-    def _secret(self, variable: str, text: str, overlapping: bool) -> Secret:
-        key = (variable, text)
-        if key not in self._secrets:
-            self._secrets[key] = self._create(variable, text, overlapping)
-        return self._secrets[key]
+        if path not in self._secrets:
+            metadata = dict(declared())[path].metadata
+            overlapping = bool(metadata["overlapping"])
+            self._secrets[path] = [
+                self._create(metadata["env"], text, overlapping) for text in self._texts(path)
+            ]
+        return self._secrets[path]
 
     def _create(self, variable: str, text: str, overlapping: bool) -> Secret:
         reference = Reference.parse(text)

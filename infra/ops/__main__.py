@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from kafka.errors import KafkaError
@@ -68,8 +68,8 @@ def _migrate(arguments: argparse.Namespace) -> Result:
 
 
 def _topics(_: argparse.Namespace) -> Result:
-    kafka = container().outbox.kafka_settings()
-    return {"created": topics.ensure(container().settings, kafka=kafka)}
+    settings = replace(container().settings, kafka=container().outbox.kafka_settings())
+    return {"created": topics.ensure(settings)}
 
 
 def _relay(arguments: argparse.Namespace) -> Result:

@@ -7,7 +7,6 @@ from kafka.errors import UnknownTopicOrPartitionError
 
 from chalicelib.adapters.kafka import client_settings
 from chalicelib.config import Settings
-from chalicelib.config.kafka import KafkaSettings
 from chalicelib.crm.events import TYPES
 from chalicelib.outbox.envelope import topic_of
 
@@ -39,7 +38,6 @@ def ensure(
     *,
     only: Partitions | None = None,
     replication: int = DEFAULT_REPLICATION,
-    kafka: KafkaSettings | None = None,
 ) -> list[str]:
     """Create the topics that are missing; return their names.
 
@@ -47,14 +45,13 @@ def ensure(
         settings: which topics there should be, and how to reach the brokers.
         only: topics to create, instead of those of `settings`.
         replication: copies of each partition.
-        kafka: how to reach the brokers, instead of what `settings` say.
 
     Raises:
         kafka.errors.KafkaError: the broker cannot be reached, or refuses.
         errors.Misconfigured: no brokers are configured.
     """
     topics = wanted(settings) if only is None else only
-    admin = KafkaAdminClient(**client_settings(kafka or settings.kafka))
+    admin = KafkaAdminClient(**client_settings(settings.kafka))
     try:
         existing = set(admin.list_topics())
         missing = {name: count for name, count in topics.items() if name not in existing}
