@@ -20,7 +20,7 @@ from infra.local.alertmanager import Alertmanager
 from infra.local.emulator import Emulator
 from infra.local.ssm import LocalSsm
 from tests.conftest import Compose
-from tests.integration.autoheal_api import autoheal_settings
+from tests.integration.autoheal.api import autoheal_settings
 
 HEADERS = {
     "Host": "evil.example.test",

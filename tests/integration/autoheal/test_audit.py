@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,23 +10,7 @@ import pytest
 from chalicelib.autoheal.audit import AuditEvent, Kind
 from chalicelib.bootstrap import container
 from chalicelib.shared.clock import rfc3339
-from infra.local.alertmanager import Alertmanager
-from infra.local.emulator import Emulator
-from infra.local.ssm import LocalSsm
-from tests.conftest import Compose
-from tests.integration.autoheal_api import Api, autoheal_settings, running_api
-
-
-@pytest.fixture
-def api(
-    emulator: Emulator,
-    ssm: LocalSsm,
-    alertmanager: Alertmanager,
-    composed: Compose,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Api]:
-    settings = autoheal_settings(emulator, ssm, alertmanager, monkeypatch)
-    yield from running_api(settings, composed)
+from tests.integration.autoheal.api import Api
 
 
 def _fill(number: int = 60) -> list[AuditEvent]:

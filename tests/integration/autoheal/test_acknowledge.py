@@ -1,6 +1,5 @@
 """Acknowledging alerts over HTTP, with a real Alertmanager."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -9,23 +8,9 @@ import pytest
 import requests
 
 from infra.local.alertmanager import Alertmanager
-from infra.local.emulator import Emulator
 from infra.local.ports import free_port
-from infra.local.ssm import LocalSsm
 from tests.conftest import Compose
-from tests.integration.autoheal_api import Api, autoheal_settings, running_api
-
-
-@pytest.fixture
-def api(
-    emulator: Emulator,
-    ssm: LocalSsm,
-    alertmanager: Alertmanager,
-    composed: Compose,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Api]:
-    settings = autoheal_settings(emulator, ssm, alertmanager, monkeypatch)
-    yield from running_api(settings, composed)
+from tests.integration.autoheal.api import Api
 
 
 def _fire(alertmanager: Alertmanager, **labels: str) -> None:

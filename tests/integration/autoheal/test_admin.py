@@ -1,29 +1,12 @@
 """Operating the healer over HTTP: access, configuration, approvals and health."""
 
-from collections.abc import Iterator
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
-from infra.local.alertmanager import Alertmanager
-from infra.local.emulator import Emulator
-from infra.local.ssm import LocalSsm
 from tests.builders.alerts import TCP, raw_alert
-from tests.conftest import Compose
-from tests.integration.autoheal_api import Api, autoheal_settings, running_api
-
-
-@pytest.fixture
-def api(
-    emulator: Emulator,
-    ssm: LocalSsm,
-    alertmanager: Alertmanager,
-    composed: Compose,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Api]:
-    settings = autoheal_settings(emulator, ssm, alertmanager, monkeypatch)
-    yield from running_api(settings, composed)
+from tests.integration.autoheal.api import Api
 
 
 @pytest.mark.parametrize(

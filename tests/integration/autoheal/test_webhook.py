@@ -1,7 +1,6 @@
 """The webhook over HTTP, on a real DynamoDB API, with commands that really run."""
 
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -9,26 +8,12 @@ import pytest
 from chalicelib.autoheal.heal import Healer
 from chalicelib.autoheal.settle import Settler
 from chalicelib.bootstrap import container
-from infra.local.alertmanager import Alertmanager
 from infra.local.demo_services import FAIL, DemoServices
-from infra.local.emulator import Emulator
 from infra.local.ports import free_port
 from infra.local.ssm import LocalSsm
 from tests.builders.alerts import TCP, delivery, raw_alert
 from tests.conftest import Compose
-from tests.integration.autoheal_api import WEBHOOK, Api, autoheal_settings, running_api
-
-
-@pytest.fixture
-def api(
-    emulator: Emulator,
-    ssm: LocalSsm,
-    alertmanager: Alertmanager,
-    composed: Compose,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Api]:
-    settings = autoheal_settings(emulator, ssm, alertmanager, monkeypatch)
-    yield from running_api(settings, composed)
+from tests.integration.autoheal.api import WEBHOOK, Api
 
 
 def test_an_alert_restarts_the_service_and_the_recovery_is_verified(

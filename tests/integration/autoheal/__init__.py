@@ -1,0 +1,1 @@
+"""The healer over HTTP, on real services."""
